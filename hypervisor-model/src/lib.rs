@@ -1,0 +1,1 @@
+//! The machine below the kernel: hardware, hypervisor, and one `World` a kernel.

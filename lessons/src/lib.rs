@@ -1,0 +1,1 @@
+//! Lessons, labs and lectures: format, checks, grading, and the course as data.
