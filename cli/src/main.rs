@@ -1,3 +1,8 @@
 //! The `ringside` command.
 
-fn main() {}
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ringside::command::Ringside::parse().execute()
+}
