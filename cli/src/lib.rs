@@ -5,5 +5,7 @@
 //! in process.
 
 pub mod command;
+pub mod conformance;
+pub mod input;
 pub mod page;
 pub mod server;

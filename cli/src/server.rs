@@ -24,9 +24,9 @@ pub fn bind(port: Option<u16>) -> Result<TcpListener> {
     let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
     if let Some(port) = port {
         return match listen(port) {
-            Err(error) if error.kind() == ErrorKind::AddrInUse => bail!(
-                "port {port} is taken by another program: give another --port, or none to get a free one"
-            ),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                bail!("port {port} is taken by another program: give another --port, or none to get a free one")
+            }
             result => result.with_context(|| format!("cannot listen on port {port}")),
         };
     }
@@ -66,10 +66,7 @@ impl Background {
             tokio::net::TcpListener::from_std(listener)?
         };
         runtime.spawn(async move { axum::serve(listener, app).await });
-        Ok(Self {
-            address,
-            _runtime: runtime,
-        })
+        Ok(Self { address, _runtime: runtime })
     }
 
     /// Address of the page, with a slash at its end.
@@ -81,8 +78,5 @@ impl Background {
 fn files_of(folder: &Path) -> Router {
     Router::new()
         .fallback_service(ServeDir::new(folder))
-        .layer(SetResponseHeaderLayer::overriding(
-            header::CACHE_CONTROL,
-            HeaderValue::from_static("no-cache"),
-        ))
+        .layer(SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("no-cache")))
 }

@@ -49,10 +49,7 @@ pub struct Page {
 pub fn build(flavour: Flavour) -> Result<Page> {
     let root = root()?;
     let compiled = wasm::compile("web-ui", flavour.profile())?;
-    let work = compiled
-        .target_folder
-        .join("ringside")
-        .join(flavour.profile());
+    let work = compiled.target_folder.join("ringside").join(flavour.profile());
     let bindings = work.join("bindings");
     wasm::bind(&compiled.module, MODULE, &bindings)?;
     let folder = work.join("page");
@@ -97,9 +94,7 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut folders = vec![PathBuf::new()];
     while let Some(inner) = folders.pop() {
         let here = folder.join(&inner);
-        for entry in
-            fs::read_dir(&here).with_context(|| format!("cannot read {}", here.display()))?
-        {
+        for entry in fs::read_dir(&here).with_context(|| format!("cannot read {}", here.display()))? {
             let entry = entry?;
             let path = inner.join(entry.file_name());
             if entry.file_type()?.is_dir() {

@@ -30,11 +30,8 @@ impl Report {
     pub fn of(folder: &Path) -> Result<Self> {
         let mut files = Vec::new();
         for path in files_below(folder)? {
-            let loaded = path.extension().is_some_and(|kind| {
-                ["html", "css", "js", "wasm"]
-                    .iter()
-                    .any(|loaded| kind == *loaded)
-            });
+            let loaded =
+                path.extension().is_some_and(|kind| ["html", "css", "js", "wasm"].iter().any(|loaded| kind == *loaded));
             if loaded {
                 let content = fs::read(folder.join(&path))?;
                 files.push(Size {

@@ -27,27 +27,17 @@ pub fn compile(package: &str, profile: &str) -> Result<Compiled> {
     require_target(&root)?;
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["build", "--package", package, "--lib", "--target", TARGET])
-        .args([
-            "--profile",
-            profile,
-            "--message-format",
-            "json-render-diagnostics",
-        ])
+        .args(["--profile", profile, "--message-format", "json-render-diagnostics"])
         .current_dir(&root)
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot start cargo")?;
-    let messages = cargo
-        .stdout
-        .take()
-        .context("cargo has no standard output")?;
+    let messages = cargo.stdout.take().context("cargo has no standard output")?;
     let mut module = None;
     for message in serde_json::Deserializer::from_reader(BufReader::new(messages)).into_iter() {
         let message: serde_json::Value = message.context("cargo wrote something unexpected")?;
         let files = message["filenames"].as_array().into_iter().flatten();
-        let found = files
-            .filter_map(|file| file.as_str())
-            .find(|file| file.ends_with(".wasm"));
+        let found = files.filter_map(|file| file.as_str()).find(|file| file.ends_with(".wasm"));
         module = found.map(PathBuf::from).or(module);
     }
     if !cargo.wait()?.success() {
@@ -57,10 +47,7 @@ pub fn compile(package: &str, profile: &str) -> Result<Compiled> {
     // target/wasm32-unknown-unknown/PROFILE/web_ui.wasm
     let target_folder = module.ancestors().nth(3).map(Path::to_owned);
     let target_folder = target_folder.context("cargo put the module in an unexpected place")?;
-    Ok(Compiled {
-        module,
-        target_folder,
-    })
+    Ok(Compiled { module, target_folder })
 }
 
 /// Writes `NAME.js` and `NAME_bg.wasm` for `module` into `folder`, unless they are there already.
@@ -83,12 +70,7 @@ pub fn bind(module: &Path, name: &str, folder: &Path) -> Result<()> {
         .remove_name_section(true)
         .remove_producers_section(true)
         .generate(folder)
-        .with_context(|| {
-            format!(
-                "wasm-bindgen cannot write the JavaScript for {}",
-                module.display()
-            )
-        })?;
+        .with_context(|| format!("wasm-bindgen cannot write the JavaScript for {}", module.display()))?;
     fs::write(stamp, hash)?;
     Ok(())
 }
@@ -106,10 +88,7 @@ fn require_target(root: &Path) -> Result<()> {
         return Ok(());
     }
     eprintln!("ringside: the toolchain has no {TARGET} yet, asking rustup for it");
-    let added = Command::new("rustup")
-        .args(["target", "add", TARGET])
-        .current_dir(root)
-        .status();
+    let added = Command::new("rustup").args(["target", "add", TARGET]).current_dir(root).status();
     match added {
         Ok(status) if status.success() => Ok(()),
         Ok(_) => bail!("rustup could not add the target {TARGET}, which the page is compiled for"),

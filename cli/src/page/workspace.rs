@@ -6,17 +6,13 @@ use std::path::{Path, PathBuf};
 /// The workspace's folder: the nearest one upwards from the current folder, else the one in which
 /// this program was compiled.
 pub fn root() -> Result<PathBuf> {
-    let is_root = |folder: &Path| {
-        folder.join("web-ui/Cargo.toml").is_file() && folder.join("static").is_dir()
-    };
+    let is_root = |folder: &Path| folder.join("web-ui/Cargo.toml").is_file() && folder.join("static").is_dir();
     if let Ok(here) = std::env::current_dir()
         && let Some(root) = here.ancestors().find(|folder| is_root(folder))
     {
         return Ok(root.to_owned());
     }
-    let compiled_in = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap_or(Path::new("."));
+    let compiled_in = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
     if is_root(compiled_in) {
         return Ok(compiled_in.to_owned());
     }

@@ -1,0 +1,151 @@
+//! A shell script, command by command.
+
+use brush_parser::{Parser, ParserOptions};
+use std::fmt;
+
+/// A script of complete commands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// The world that it wants to run in.
+    pub world: StandardWorld,
+    /// Its commands, without comments and blank lines between them.
+    pub commands: Vec<ScriptCommand>,
+}
+
+/// One complete command: a line, or the lines of a loop or a here-document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptCommand {
+    /// Number of its first line.
+    pub line: usize,
+    /// Its text without the last newline.
+    pub text: String,
+}
+
+/// Which of the two standard worlds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StandardWorld {
+    /// Controllers in hierarchies of their own, as in control groups version 1.
+    #[default]
+    V1,
+    /// One hierarchy with all controllers: scripts whose header says `# world: v2`.
+    V2,
+}
+
+/// What is wrong with a script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyntaxError {
+    /// Line in which the command begins that cannot be parsed.
+    pub line: usize,
+    /// What the parser says.
+    pub message: String,
+}
+
+impl fmt::Display for SyntaxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.message)
+    }
+}
+
+impl std::error::Error for SyntaxError {}
+
+/// More lines than anybody writes as one command. Bounds the work on a script that never completes one.
+const COMMAND_LINES_MAX: usize = 1000;
+
+impl Script {
+    /// Cuts a script into its commands: each ends with the first line after which it is complete.
+    pub fn parse(text: &str) -> Result<Script, SyntaxError> {
+        let mut commands: Vec<ScriptCommand> = Vec::new();
+        let mut open: Option<ScriptCommand> = None;
+        for (line, number) in text.split('\n').zip(1..) {
+            let command = match open.take() {
+                None if line.trim().is_empty() || line.trim_start().starts_with('#') => continue,
+                None => ScriptCommand { line: number, text: line.to_owned() },
+                Some(begun) => ScriptCommand { text: format!("{}\n{line}", begun.text), ..begun },
+            };
+            if !line.ends_with('\\') && incompleteness(&command.text).is_none() {
+                commands.push(command);
+            } else if number - command.line >= COMMAND_LINES_MAX {
+                return Err(unfinished(&command));
+            } else {
+                open = Some(command);
+            }
+        }
+        match open {
+            Some(command) => Err(unfinished(&command)),
+            None => Ok(Script { world: world_of(text), commands }),
+        }
+    }
+}
+
+/// The world that the comments at the head of a script ask for.
+fn world_of(text: &str) -> StandardWorld {
+    let head = text.lines().take_while(|line| line.trim().is_empty() || line.starts_with('#'));
+    let asks_for_v2 = |line: &str| line.trim_start_matches('#').trim() == "world: v2";
+    if head.into_iter().any(asks_for_v2) { StandardWorld::V2 } else { StandardWorld::V1 }
+}
+
+/// The error of a command that never became complete: the one of its first line when that line is
+/// wrong whatever follows.
+fn unfinished(command: &ScriptCommand) -> SyntaxError {
+    let first = command.text.lines().next().unwrap_or_default();
+    let said = |text: &str| match incompleteness(text) {
+        Some(Incomplete::Wrong(message)) => Some(message),
+        _ => None,
+    };
+    let message = said(first).or_else(|| said(&command.text)).unwrap_or_else(|| "the command is not complete".into());
+    SyntaxError { line: command.line, message: format!("{message}: {first}") }
+}
+
+/// Why some text is not a complete command.
+enum Incomplete {
+    /// It may become one with more lines.
+    More,
+    /// It is wrong.
+    Wrong(String),
+}
+
+fn incompleteness(text: &str) -> Option<Incomplete> {
+    let options = ParserOptions { posix_mode: true, sh_mode: true, ..ParserOptions::default() };
+    let mut text = text.to_owned();
+    text.push('\n');
+    match Parser::new(text.as_bytes(), &options).parse_program() {
+        Ok(_) => None,
+        Err(brush_parser::ParseError::ParsingAtEndOfInput) => Some(Incomplete::More),
+        Err(brush_parser::ParseError::Tokenizing { inner, .. }) if inner.is_incomplete() => Some(Incomplete::More),
+        Err(error) => Some(Incomplete::Wrong(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commands(text: &str) -> Vec<String> {
+        Script::parse(text).expect("a script").commands.into_iter().map(|command| command.text).collect()
+    }
+
+    #[test]
+    fn a_command_ends_with_the_line_that_completes_it() {
+        assert_eq!(
+            commands(
+                "# title\n\necho a; \\\n echo b\nfor i in 1\ndo\n  # in it\n  :\ndone\ncat <<X\n$a\nX\necho 'a\nb'\n"
+            ),
+            ["echo a; \\\n echo b", "for i in 1\ndo\n  # in it\n  :\ndone", "cat <<X\n$a\nX", "echo 'a\nb'"]
+        );
+        assert_eq!(commands("a &&\nb\nf() {\n:\n}\nx=$(\na)\n"), ["a &&\nb", "f() {\n:\n}", "x=$(\na)"]);
+    }
+
+    #[test]
+    fn what_never_completes_is_an_error_with_its_line() {
+        for (script, line) in [("echo\nif true\n", 2), ("a\n\nfi\nb\n", 3), ("echo 'x\n", 1), ("echo )\n", 1)] {
+            assert_eq!(Script::parse(script).expect_err(script).line, line, "{script}");
+        }
+    }
+
+    #[test]
+    fn the_header_chooses_the_world() {
+        let world = |text| Script::parse(text).expect("a script").world;
+        assert_eq!(world("# title: x\n# world: v2\necho"), StandardWorld::V2);
+        assert_eq!(world("# title: x\necho\n# world: v2"), StandardWorld::V1);
+    }
+}
