@@ -62,6 +62,11 @@ impl<K: Id, V: Clone> Table<K, V> {
         id
     }
 
+    /// The number that the next object gets.
+    pub fn next_number(&self) -> u32 {
+        self.next
+    }
+
     /// Puts in `value` and returns its new id.
     pub fn add(&mut self, value: V) -> K {
         self.add_with(|_| value)

@@ -4,6 +4,13 @@
 //! its man page. From the records come the dispatch, the strace printer and parser, the console's
 //! completion and help, and the coverage page: a call is described once.
 
+pub mod file;
+pub mod identity;
+pub mod mount;
+pub mod namespace;
+pub mod process;
+pub mod time;
+
 mod sysno;
 mod value;
 
@@ -12,8 +19,8 @@ use std::sync::OnceLock;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::task::TaskId;
-use crate::time::Nanos;
 use crate::task::sched::Wait;
+use crate::time::Nanos;
 
 pub use sysno::{NAMES, Sysno};
 pub use value::{Args, Call, CallResult, Ret, Value};
@@ -54,8 +61,18 @@ impl Arg {
     /// The parameter's name in the man page.
     pub fn name(&self) -> &'static str {
         match self {
-            Arg::Int(n) | Arg::Octal(n) | Arg::Pid(n) | Arg::Uid(n) | Arg::Fd(n) | Arg::Path(n) | Arg::Str(n)
-            | Arg::Buf(n) | Arg::Strings(n) | Arg::Flags(n, _) | Arg::Enum(n, _) | Arg::Data(n) => n,
+            Arg::Int(n)
+            | Arg::Octal(n)
+            | Arg::Pid(n)
+            | Arg::Uid(n)
+            | Arg::Fd(n)
+            | Arg::Path(n)
+            | Arg::Str(n)
+            | Arg::Buf(n)
+            | Arg::Strings(n)
+            | Arg::Flags(n, _)
+            | Arg::Enum(n, _)
+            | Arg::Data(n) => n,
         }
     }
 }
@@ -135,15 +152,21 @@ impl Sleep {
     }
 }
 
-/// The records of all calls that the model has, in the order of the files.
-pub const RECORDS: &[&SyscallInfo] = &[];
+/// The records of all calls that the model has, by folder.
+pub const GROUPS: &[&[&SyscallInfo]] =
+    &[file::RECORDS, mount::RECORDS, process::RECORDS, identity::RECORDS, namespace::RECORDS, time::RECORDS];
+
+/// The records of all calls that the model has.
+pub fn records() -> impl Iterator<Item = &'static SyscallInfo> {
+    GROUPS.iter().copied().flatten().copied()
+}
 
 /// The record of a call; `None` for a call that the model does not have.
 pub fn info(nr: Sysno) -> Option<&'static SyscallInfo> {
     static INDEX: OnceLock<Vec<Option<&'static SyscallInfo>>> = OnceLock::new();
     let index = INDEX.get_or_init(|| {
         let mut index = vec![None; 512];
-        for record in RECORDS {
+        for record in records() {
             let place: &mut Option<&SyscallInfo> = &mut index[usize::from(record.nr.0)];
             assert!(place.is_none(), "two records of {}", record.name());
             *place = Some(record);

@@ -1,0 +1,71 @@
+//! Consoles: where a learner types and reads. A console has a shell of its own; what the shell and its
+//! children write to its output appears there.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id;
+use crate::kernel::Kernel;
+use crate::task::sched::Wait;
+use crate::task::signal::Signal;
+use crate::task::{ProcessId, TaskId};
+
+id! {
+    /// A console.
+    ConsoleId
+}
+
+/// A console.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Console {
+    /// Its shell.
+    pub shell: TaskId,
+    /// The command lines that were typed and not yet taken by the shell.
+    pub lines: VecDeque<String>,
+    /// Whether the shell waits for a command line. False while a command runs.
+    pub at_prompt: bool,
+    /// Exit status of the last command, as `$?`.
+    pub last_status: i32,
+    /// How many command lines have been run.
+    pub commands: u64,
+    /// Ctrl-D was typed and nobody has read it yet.
+    pub end_of_input: bool,
+    /// Its shell has exited.
+    pub closed: bool,
+}
+
+impl Kernel<'_> {
+    /// Ctrl-C: SIGINT to the process group of the console's shell, which in a shell without job control is
+    /// everything that it started in the foreground.
+    pub(crate) fn interrupt_console(&mut self, console: ConsoleId) {
+        let Some(shell) = self.consoles.get(console).map(|c| c.shell) else { return };
+        let Some(task) = self.tasks.get(shell) else { return };
+        let pgrp = self.processes[task.process].pgrp;
+        self.consoles[console].lines.clear();
+        let members: Vec<ProcessId> =
+            self.processes.iter().filter(|(_, p)| p.pgrp == pgrp && p.exit_code.is_none()).map(|(id, _)| id).collect();
+        for process in members {
+            self.send_signal(process, Signal::INT, None);
+        }
+    }
+
+    /// Ctrl-D: whoever reads the console's terminal gets the end of the file.
+    pub(crate) fn end_console_input(&mut self, console: ConsoleId) {
+        if let Some(c) = self.world.consoles.get_mut(console) {
+            c.end_of_input = true;
+            self.wake_all(Wait::Line(console));
+        }
+    }
+
+    /// The shell of a console has exited: the console takes no more lines.
+    pub(crate) fn disown_console(&mut self, task: TaskId) {
+        let Some(console) = self.tasks[task].user.image.console else { return };
+        if let Some(c) = self.world.consoles.get_mut(console)
+            && c.shell == task
+        {
+            c.at_prompt = true;
+            c.closed = true;
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! What can be seen to happen. Events nest: a command contains system calls, a system call contains the
+//! kernel's steps.
+//!
+//! Rule: the world is changed first and the event is emitted after, so that the world at an event shows
+//! what the event says. Variants are in the past tense and carry the nouns that a picture needs.
+//! What an event means, in one sentence with its source, is in [`explain`](crate::projection::explain).
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::console::ConsoleId;
+use crate::namespace::NsRef;
+use crate::namespace::pid::{Pid, PidNsId};
+use crate::namespace::user::UserNsId;
+use crate::pv_ops::PvOp;
+use crate::security::capability::Cap;
+use crate::syscall::{Call, CallResult, Sleep};
+use crate::task::signal::Signal;
+use crate::task::{ExitStatus, TaskId};
+use crate::time::Nanos;
+use crate::vfs::fd_table::Fd;
+use crate::vfs::mount::MountId;
+
+/// Something that happened.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Event {
+    /// In which task; `None` when it came from outside or happened to nobody in particular.
+    pub task: Option<TaskId>,
+    /// When, in virtual time.
+    pub at: Nanos,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// How coarse a step is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Granularity {
+    /// A command line at a console, or another action from outside.
+    Command,
+    /// A system call.
+    Syscall,
+    /// A step of the kernel inside a call.
+    Micro,
+}
+
+/// What happened.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum EventKind {
+    // --- commands and other actions ---
+    /// A command line was typed and the shell took it.
+    CommandBegan { console: ConsoleId, text: Arc<str> },
+    /// The shell was done with it and is at its prompt again.
+    CommandEnded { console: ConsoleId, status: i32 },
+    /// Ctrl-C.
+    Interrupted { console: ConsoleId },
+    /// A system call was asked for from outside.
+    CallRequested { call: Call },
+    /// Somebody let time pass.
+    TimePassed { span: Nanos },
+    /// A console was opened.
+    ConsoleOpened { console: ConsoleId },
+
+    // --- system calls ---
+    /// A task entered the kernel.
+    CallEntered { call: Call },
+    /// A call had its result.
+    CallReturned { call: Call, result: CallResult },
+    /// A call went to sleep.
+    CallSlept { call: Call, sleep: Sleep },
+    /// Text reached a console.
+    Output { console: ConsoleId, bytes: Arc<[u8]> },
+
+    // --- the kernel's steps ---
+    /// The scheduler let another task run.
+    Switched { from: Option<TaskId> },
+    /// Every task slept, so time moved on to the next timer.
+    ClockAdvanced { to: Nanos },
+    /// A sleeper became runnable.
+    Woken { task: TaskId },
+    /// A privileged operation went to the machine below.
+    Privileged { op: PvOp },
+    /// A task was made.
+    TaskCreated { child: TaskId, thread: bool },
+    /// A number was handed out in one namespace.
+    PidAllocated { ns: PidNsId, nr: Pid, task: TaskId },
+    /// A number was given back.
+    PidFreed { ns: PidNsId, nr: Pid },
+    /// A number was looked up in a namespace: the context-sensitive lookup.
+    PidLookedUp { ns: PidNsId, nr: Pid, found: Option<TaskId> },
+    /// A new program took the task over.
+    ProgramExecuted { path: Arc<str>, argv: Arc<[String]> },
+    /// A task began to exit.
+    Exited { task: TaskId, status: ExitStatus },
+    /// A task's status was collected and it is gone.
+    Reaped { task: TaskId, by: Option<TaskId> },
+    /// A process got a new parent.
+    Reparented { task: TaskId, to: TaskId },
+    /// The init of a PID namespace died, and with it everybody in the namespace.
+    PidNamespaceKilled { ns: PidNsId },
+    /// A namespace came into being.
+    NamespaceCreated { ns: NsRef, inum: u32 },
+    /// A task moved into a namespace.
+    NamespaceEntered { ns: NsRef, task: TaskId },
+    /// The last reference to a namespace was dropped.
+    NamespaceFreed { ns: NsRef, inum: u32 },
+    /// The kernel asked whether a task has a capability in a user namespace.
+    CapabilityChecked { cap: Cap, ns: UserNsId, granted: bool },
+    /// Credentials changed.
+    CredentialsChanged { task: TaskId },
+    /// An id map was written.
+    IdMapWritten { ns: UserNsId, file: Arc<str>, text: Arc<str> },
+    /// A name of a UTS namespace changed.
+    NodenameSet { ns: crate::namespace::uts::UtsNsId, old: Arc<str>, new: Arc<str> },
+    /// A signal was sent.
+    SignalSent { signal: Signal, to: TaskId },
+    /// A signal was thrown away: ignored, or sent to an init that has no handler for it.
+    SignalDropped { signal: Signal, to: TaskId, why: Arc<str> },
+    /// A signal took effect.
+    SignalDelivered { signal: Signal, to: TaskId, effect: SignalEffect },
+    /// A name was looked up in a directory on the way along a path.
+    PathWalked { path: Arc<str>, to: Arc<str> },
+    /// A descriptor was opened.
+    FdOpened { fd: Fd, what: Arc<str> },
+    /// A descriptor was closed.
+    FdClosed { fd: Fd },
+    /// A mount was attached.
+    Mounted { mount: MountId, place: Arc<str> },
+    /// A mount was taken away.
+    Unmounted { mount: MountId, place: Arc<str> },
+    /// A mount was attached in another place of a peer group because of one here.
+    MountPropagated { from: MountId, to: MountId },
+    /// The propagation type of a mount changed.
+    PropagationChanged { mount: MountId },
+    /// A task's root directory changed.
+    RootChanged { task: TaskId, path: Arc<str> },
+    /// A directory, file, link or device was made.
+    FileCreated { path: Arc<str> },
+    /// A name was taken away.
+    FileRemoved { path: Arc<str> },
+    /// Bytes went into a file, pipe or setting.
+    DataWritten { what: Arc<str>, bytes: u64 },
+    /// Something that is not modelled was asked for.
+    NotModelled { what: Arc<str> },
+}
+
+/// What a delivered signal did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum SignalEffect {
+    /// The process ends.
+    Killed,
+    /// The process stops.
+    Stopped,
+    /// The process goes on.
+    Continued,
+    /// A handler of the program runs.
+    Handled,
+}
+
+impl EventKind {
+    /// At which granularity this is a step.
+    pub fn granularity(&self) -> Granularity {
+        match self {
+            EventKind::CommandBegan { .. }
+            | EventKind::CommandEnded { .. }
+            | EventKind::Interrupted { .. }
+            | EventKind::CallRequested { .. }
+            | EventKind::TimePassed { .. }
+            | EventKind::ConsoleOpened { .. } => Granularity::Command,
+            EventKind::CallEntered { .. }
+            | EventKind::CallReturned { .. }
+            | EventKind::CallSlept { .. }
+            | EventKind::Output { .. } => Granularity::Syscall,
+            _ => Granularity::Micro,
+        }
+    }
+
+    /// The family that it belongs to, for the ribbon and for "run until".
+    pub fn family(&self) -> Family {
+        match self {
+            EventKind::CommandBegan { .. }
+            | EventKind::CommandEnded { .. }
+            | EventKind::Interrupted { .. }
+            | EventKind::CallRequested { .. }
+            | EventKind::TimePassed { .. }
+            | EventKind::ConsoleOpened { .. } => Family::Command,
+            EventKind::CallEntered { .. } | EventKind::CallSlept { .. } => Family::Call,
+            EventKind::CallReturned { result, .. } => {
+                if result.is_err() {
+                    Family::Error
+                } else {
+                    Family::Call
+                }
+            }
+            EventKind::Output { .. } => Family::Output,
+            EventKind::Switched { .. }
+            | EventKind::ClockAdvanced { .. }
+            | EventKind::Woken { .. }
+            | EventKind::Privileged { .. } => Family::Scheduling,
+            EventKind::TaskCreated { .. }
+            | EventKind::ProgramExecuted { .. }
+            | EventKind::Exited { .. }
+            | EventKind::Reaped { .. }
+            | EventKind::Reparented { .. } => Family::Process,
+            EventKind::PidAllocated { .. } | EventKind::PidFreed { .. } | EventKind::PidLookedUp { .. } => Family::Pid,
+            EventKind::PidNamespaceKilled { .. }
+            | EventKind::NamespaceCreated { .. }
+            | EventKind::NamespaceEntered { .. }
+            | EventKind::NamespaceFreed { .. }
+            | EventKind::NodenameSet { .. } => Family::Namespace,
+            EventKind::CapabilityChecked { .. }
+            | EventKind::CredentialsChanged { .. }
+            | EventKind::IdMapWritten { .. } => Family::Capability,
+            EventKind::SignalSent { .. } | EventKind::SignalDropped { .. } | EventKind::SignalDelivered { .. } => {
+                Family::Signal
+            }
+            EventKind::Mounted { .. }
+            | EventKind::Unmounted { .. }
+            | EventKind::MountPropagated { .. }
+            | EventKind::PropagationChanged { .. }
+            | EventKind::RootChanged { .. } => Family::Mount,
+            EventKind::PathWalked { .. }
+            | EventKind::FdOpened { .. }
+            | EventKind::FdClosed { .. }
+            | EventKind::FileCreated { .. }
+            | EventKind::FileRemoved { .. }
+            | EventKind::DataWritten { .. } => Family::File,
+            EventKind::NotModelled { .. } => Family::NotModelled,
+        }
+    }
+}
+
+/// Families of events: one colour and one letter each in the timeline.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[allow(missing_docs)] // each is described by its label
+pub enum Family {
+    Command,
+    Call,
+    Error,
+    Output,
+    Process,
+    Pid,
+    Namespace,
+    Capability,
+    Signal,
+    Mount,
+    File,
+    Scheduling,
+    NotModelled,
+}
+
+impl Family {
+    /// All families in the order of a legend.
+    pub const ALL: [Family; 13] = [
+        Family::Command,
+        Family::Call,
+        Family::Error,
+        Family::Output,
+        Family::Process,
+        Family::Pid,
+        Family::Namespace,
+        Family::Capability,
+        Family::Signal,
+        Family::Mount,
+        Family::File,
+        Family::Scheduling,
+        Family::NotModelled,
+    ];
+
+    /// What a legend calls it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Family::Command => "command",
+            Family::Call => "system call",
+            Family::Error => "failed call",
+            Family::Output => "output",
+            Family::Process => "process",
+            Family::Pid => "pid",
+            Family::Namespace => "namespace",
+            Family::Capability => "capability check",
+            Family::Signal => "signal",
+            Family::Mount => "mount",
+            Family::File => "file",
+            Family::Scheduling => "scheduling",
+            Family::NotModelled => "not modelled",
+        }
+    }
+
+    /// Its place in [`Family::ALL`].
+    pub fn index(self) -> usize {
+        self as usize
+    }
+}

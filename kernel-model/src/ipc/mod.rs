@@ -1,0 +1,3 @@
+//! Communication between processes.
+
+pub mod pipe;

@@ -1,0 +1,29 @@
+//! A Linux-like kernel as one plain value, and the user land on top of it.
+//!
+//! [`world::World`] is everything there is. The outside changes it only through an
+//! [`action::Action`]; the world answers with [`event::Event`]s. [`timeline`] keeps the actions and
+//! finds the state at any step again. Nothing in here knows a browser, a hypervisor or a clock.
+
+pub mod action;
+pub mod boot;
+pub mod check;
+pub mod console;
+pub mod errno;
+pub mod event;
+pub mod ipc;
+pub mod kernel;
+pub mod namespace;
+pub mod program;
+pub mod projection;
+pub mod pv_ops;
+pub mod security;
+pub mod shell;
+pub mod step;
+pub mod strace;
+pub mod syscall;
+pub mod table;
+pub mod task;
+pub mod time;
+pub mod timeline;
+pub mod vfs;
+pub mod world;

@@ -1,0 +1,59 @@
+//! The programs that exist, by name.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use super::Sys;
+
+/// A program's running code.
+pub type Running = Pin<Box<dyn Future<Output = i32>>>;
+
+/// A program: what it is called, what of it is modelled, and its `main`.
+pub struct Program {
+    /// The name of its executable.
+    pub name: &'static str,
+    /// Where its executable lies in the standard world.
+    pub dir: &'static str,
+    /// One line: what it is for.
+    pub summary: &'static str,
+    /// The options that are modelled, as `help NAME` prints them: one `-x, --long ARG  meaning` a line.
+    pub usage: &'static str,
+    /// Its code: returns the exit status.
+    pub main: fn(Sys) -> Running,
+}
+
+/// Declares a [`Program`] constant from an `async fn(Sys) -> i32`.
+#[macro_export]
+macro_rules! program {
+    ($konst:ident = $name:literal in $dir:literal, $summary:literal, $main:path, $usage:expr) => {
+        #[doc = concat!("`", $name, "`: ", $summary)]
+        pub const $konst: $crate::program::registry::Program = $crate::program::registry::Program {
+            name: $name,
+            dir: $dir,
+            summary: $summary,
+            usage: $usage,
+            main: |sys| Box::pin($main(sys)),
+        };
+    };
+}
+
+/// Every program, by folder.
+const GROUPS: &[&[&Program]] = &[
+    super::coreutils::PROGRAMS,
+    super::text::PROGRAMS,
+    super::util_linux::PROGRAMS,
+    super::procps::PROGRAMS,
+    super::security::PROGRAMS,
+    super::net::PROGRAMS,
+    super::shell::PROGRAMS,
+];
+
+/// Every program of the standard world.
+pub fn programs() -> impl Iterator<Item = &'static Program> {
+    GROUPS.iter().copied().flatten().copied()
+}
+
+/// The program of this name.
+pub fn find(name: &str) -> Option<&'static Program> {
+    programs().find(|p| p.name == name)
+}

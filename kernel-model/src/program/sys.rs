@@ -1,0 +1,203 @@
+//! What a program holds of the kernel: system calls, and nothing else.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::{Image, Reply, Request, Resume};
+use crate::errno::Errno;
+use crate::syscall::{Call, Ret, Sysno, Value};
+use crate::task::signal::Signal;
+
+/// The handle through which a program makes system calls.
+#[derive(Clone)]
+pub struct Sys(Rc<Mailbox>);
+
+struct Mailbox {
+    image: Arc<Image>,
+    resume: Resume,
+    request: RefCell<Option<Request>>,
+    reply: RefCell<Option<Reply>>,
+    caught: RefCell<Vec<Signal>>,
+    /// Standard output that has not been written yet, as stdio buffers it.
+    stdout: RefCell<Vec<u8>>,
+    /// Standard output could not be written.
+    stdout_error: Cell<Option<Errno>>,
+}
+
+/// How many bytes stdio collects before it writes.
+const STDIO_BUFFER: usize = 4096;
+
+impl Sys {
+    pub(super) fn new(image: Arc<Image>, resume: Resume) -> Sys {
+        Sys(Rc::new(Mailbox {
+            image,
+            resume,
+            request: RefCell::new(None),
+            reply: RefCell::new(None),
+            caught: RefCell::new(Vec::new()),
+            stdout: RefCell::new(Vec::new()),
+            stdout_error: Cell::new(None),
+        }))
+    }
+
+    pub(super) fn take_request(&self) -> Option<Request> {
+        self.0.request.borrow_mut().take()
+    }
+
+    pub(super) fn put_reply(&self, reply: Reply) {
+        *self.0.reply.borrow_mut() = Some(reply);
+    }
+
+    // --- what the program was started with ---
+
+    /// `argv`, the program's own name included.
+    pub fn argv(&self) -> &[String] {
+        &self.0.image.argv
+    }
+
+    /// The name by which the program was called, without directories: what it puts before its messages.
+    pub fn name(&self) -> &str {
+        let name = self.argv().first().map_or("", String::as_str);
+        name.rsplit('/').next().unwrap_or(name)
+    }
+
+    /// The environment at the start of the program.
+    pub fn envp(&self) -> &[String] {
+        &self.0.image.envp
+    }
+
+    /// The value of an environment variable.
+    pub fn env(&self, name: &str) -> Option<&str> {
+        self.envp().iter().find_map(|v| v.split_once('=').filter(|(n, _)| *n == name).map(|(_, v)| v))
+    }
+
+    /// Whether this is the shell of a console.
+    pub fn is_console_shell(&self) -> bool {
+        self.0.image.console.is_some()
+    }
+
+    /// The state that was saved last; [`Resume::Start`] when the program begins.
+    pub fn resume(&self) -> &Resume {
+        &self.0.resume
+    }
+
+    // --- leaving the program ---
+
+    async fn request(&self, request: Request) -> Reply {
+        *self.0.request.borrow_mut() = Some(request);
+        let reply = AwaitReply(&self.0).await;
+        self.0.caught.borrow_mut().extend(reply.caught.iter().copied());
+        reply
+    }
+
+    /// Makes a system call.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub async fn call(&self, nr: Sysno, args: Vec<Value>) -> Result<Ret, Errno> {
+        self.request(Request::Call(Call { nr, args })).await.result
+    }
+
+    /// The same, for calls whose only result is a number.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub async fn call_int(&self, nr: Sysno, args: Vec<Value>) -> Result<i64, Errno> {
+        Ok(self.call(nr, args).await?.value)
+    }
+
+    /// Waits for the next command line of the shell's console.
+    pub async fn await_line(&self) -> String {
+        match self.request(Request::AwaitLine).await.result {
+            Ok(ret) => ret.output(0).as_str().unwrap_or_default().to_owned(),
+            Err(_) => String::new(),
+        }
+    }
+
+    /// Says that the command line of the console has been carried out.
+    pub async fn command_done(&self, status: i32) {
+        self.request(Request::CommandDone(status)).await;
+    }
+
+    /// Saves the state from which the program is to go on; what led there is forgotten. Everything that
+    /// the program still needs must be in `state`: buffered output has to be flushed before.
+    pub async fn save(&self, state: Resume) {
+        self.request(Request::Save(state)).await;
+    }
+
+    /// Spends processor time. Loops that make no calls must do this now and then.
+    pub async fn compute(&self, nanoseconds: u64) {
+        self.request(Request::Compute(nanoseconds)).await;
+    }
+
+    /// The signals that were caught since this was asked last, oldest first.
+    pub fn take_caught(&self) -> Vec<Signal> {
+        self.0.caught.take()
+    }
+
+    // --- standard output as stdio has it ---
+
+    /// Puts text into the buffer of standard output, as printf(3).
+    pub async fn print(&self, text: impl AsRef<[u8]>) {
+        self.0.stdout.borrow_mut().extend_from_slice(text.as_ref());
+        if self.0.stdout.borrow().len() >= STDIO_BUFFER {
+            self.flush().await;
+        }
+    }
+
+    /// Writes the buffer of standard output, as fflush(3). An error is kept for [`Sys::stdout_error`].
+    pub async fn flush(&self) {
+        let bytes = self.0.stdout.take();
+        if bytes.is_empty() {
+            return;
+        }
+        if let Err(e) = self.write_all(1, &bytes).await {
+            self.0.stdout_error.set(Some(e));
+        }
+    }
+
+    /// Throws the buffer of standard output away, as `_exit(2)` does.
+    pub fn discard_stdout(&self) {
+        self.0.stdout.take();
+    }
+
+    /// The error of standard output, if writing to it has failed.
+    pub fn stdout_error(&self) -> Option<Errno> {
+        self.0.stdout_error.get()
+    }
+
+    /// Writes a message to standard error at once, after what is already printed.
+    pub async fn eprint(&self, text: impl AsRef<[u8]>) {
+        // A failing standard error has nowhere to be reported.
+        let _ = self.write_all(2, text.as_ref()).await;
+    }
+
+    /// Writes everything, in as many calls as the kernel needs.
+    ///
+    /// # Errors
+    /// Those of write(2).
+    pub async fn write_all(&self, fd: i32, mut bytes: &[u8]) -> Result<(), Errno> {
+        while !bytes.is_empty() {
+            let n = self.write(fd, bytes).await?;
+            bytes = &bytes[n.min(bytes.len())..];
+        }
+        Ok(())
+    }
+}
+
+/// Ready as soon as the kernel has answered.
+struct AwaitReply<'a>(&'a Mailbox);
+
+impl Future for AwaitReply<'_> {
+    type Output = Reply;
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Reply> {
+        match self.0.reply.borrow_mut().take() {
+            Some(reply) => Poll::Ready(reply),
+            None => Poll::Pending,
+        }
+    }
+}

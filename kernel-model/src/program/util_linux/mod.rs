@@ -1,0 +1,6 @@
+//! The programs of util-linux.
+
+use super::registry::Program;
+
+/// The programs in this folder.
+pub const PROGRAMS: &[&Program] = &[];

@@ -1,0 +1,1 @@
+//! Plain data for eyes: what views, text twins and goldens show.

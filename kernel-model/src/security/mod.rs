@@ -1,0 +1,6 @@
+//! Walls around a process: credentials, capabilities, resource limits.
+
+pub mod capability;
+pub mod capable;
+pub mod credentials;
+pub mod rlimit;

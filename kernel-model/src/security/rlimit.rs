@@ -1,0 +1,69 @@
+//! Resource limits, as in getrlimit(2).
+
+use serde::{Deserialize, Serialize};
+
+/// No limit (`RLIM_INFINITY`).
+pub const INFINITY: u64 = u64::MAX;
+
+/// The resources in the order of their numbers: name without `RLIMIT_`, the title in
+/// `/proc/PID/limits`, and the unit there.
+pub const RESOURCES: [(&str, &str, &str); 16] = [
+    ("CPU", "Max cpu time", "seconds"),
+    ("FSIZE", "Max file size", "bytes"),
+    ("DATA", "Max data size", "bytes"),
+    ("STACK", "Max stack size", "bytes"),
+    ("CORE", "Max core file size", "bytes"),
+    ("RSS", "Max resident set", "bytes"),
+    ("NPROC", "Max processes", "processes"),
+    ("NOFILE", "Max open files", "files"),
+    ("MEMLOCK", "Max locked memory", "bytes"),
+    ("AS", "Max address space", "bytes"),
+    ("LOCKS", "Max file locks", "locks"),
+    ("SIGPENDING", "Max pending signals", "signals"),
+    ("MSGQUEUE", "Max msgqueue size", "bytes"),
+    ("NICE", "Max nice priority", ""),
+    ("RTPRIO", "Max realtime priority", ""),
+    ("RTTIME", "Max realtime timeout", "us"),
+];
+
+/// Index of `RLIMIT_FSIZE`.
+pub const FSIZE: usize = 1;
+/// Index of `RLIMIT_CORE`.
+pub const CORE: usize = 4;
+/// Index of `RLIMIT_NPROC`.
+pub const NPROC: usize = 6;
+/// Index of `RLIMIT_NOFILE`.
+pub const NOFILE: usize = 7;
+/// Index of `RLIMIT_NICE`.
+pub const NICE: usize = 13;
+
+/// A soft and a hard limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Rlimit {
+    /// What is enforced (`rlim_cur`).
+    pub soft: u64,
+    /// How far the soft limit may be raised (`rlim_max`).
+    pub hard: u64,
+}
+
+/// The limits of a process, by resource number.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Rlimits(pub [Rlimit; 16]);
+
+impl Rlimits {
+    /// The limits of the standard world.
+    pub fn standard() -> Rlimits {
+        let both = |n| Rlimit { soft: n, hard: n };
+        let mut all = [both(INFINITY); 16];
+        all[3] = Rlimit { soft: 8 << 20, hard: INFINITY };
+        all[CORE] = Rlimit { soft: 0, hard: INFINITY };
+        all[NPROC] = Rlimit { soft: 4096, hard: 8192 };
+        all[NOFILE] = Rlimit { soft: 1024, hard: 4096 };
+        all[8] = both(8 << 20);
+        all[11] = both(30_000);
+        all[12] = both(819_200);
+        all[NICE] = both(0);
+        all[14] = both(0);
+        Rlimits(all)
+    }
+}

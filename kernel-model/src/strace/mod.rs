@@ -1,0 +1,1 @@
+//! Logs and lines in the syntax of strace(1).
