@@ -1,3 +1,15 @@
-//! Logs of strace(1): reading them, printing calls as it does, and running a log on the model.
+//! The syntax of strace(1): reading its logs, printing calls as it does, reading calls that somebody
+//! types, and running a log on the model.
 
+pub mod complete;
+mod constants;
 pub mod parse;
+pub mod print;
+#[cfg(test)]
+mod tests;
+pub mod typed;
+
+pub use complete::complete;
+pub use parse::{Log, LogError, parse, parse_bytes};
+pub use print::print;
+pub use typed::parse_call;
