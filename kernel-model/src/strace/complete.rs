@@ -70,7 +70,7 @@ fn calls(word: &str) -> Vec<Candidate> {
         text: if info.args.is_empty() { format!("{}()", info.name()) } else { format!("{}(", info.name()) },
         about: signature(info),
     };
-    let mut records: Vec<_> = syscall::RECORDS.iter().copied().filter(|r| r.name().contains(word)).collect();
+    let mut records: Vec<_> = syscall::records().filter(|r| r.name().contains(word)).collect();
     records.sort_by_key(|r| (!r.name().starts_with(word), r.name()));
     records.iter().map(candidate).collect()
 }

@@ -4,7 +4,7 @@
 use crate::errno::Errno;
 use crate::security::capability::Cap;
 use crate::security::rlimit;
-use crate::syscall::{Arg, FlagNames, RECORDS, SyscallInfo};
+use crate::syscall::{self, Arg, FlagNames, SyscallInfo};
 use crate::task::signal::Signal;
 
 /// Names inside structures and arguments that no record has a table for.
@@ -74,7 +74,7 @@ pub(super) fn value_in(info: &SyscallInfo, name: &str) -> Option<i64> {
 
 /// Every table of every record.
 fn all_tables() -> impl Iterator<Item = FlagNames> {
-    RECORDS.iter().flat_map(|record| record.args.iter().filter_map(table))
+    syscall::records().flat_map(|record| record.args.iter().filter_map(table))
 }
 
 /// The name of a signal with its prefix, or the number where it has none.

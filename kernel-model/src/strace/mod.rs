@@ -5,8 +5,6 @@ pub mod complete;
 mod constants;
 pub mod parse;
 pub mod print;
-#[cfg(test)]
-mod tests;
 pub mod typed;
 
 pub use complete::complete;

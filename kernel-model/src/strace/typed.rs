@@ -86,7 +86,7 @@ fn find(name: &str) -> Result<&'static SyscallInfo, String> {
     if let Some(info) = Sysno::from_name(name).and_then(syscall::info) {
         return Ok(info);
     }
-    let names = || syscall::RECORDS.iter().map(|record| record.name());
+    let names = || syscall::records().map(|record| record.name());
     let hint = constants::nearest(name, names()).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
     Err(match Sysno::from_name(name) {
         Some(_) => format!("the system call `{name}` exists on Linux but is not modelled{hint}"),
