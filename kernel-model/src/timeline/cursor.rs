@@ -1,0 +1,215 @@
+//! The place in a history that is looked at, and the world there.
+
+use super::Timeline;
+use super::replay::Replay;
+use crate::action::Stamped;
+use crate::event::Event;
+use crate::kernel::Trace;
+use crate::pv_ops::PvOps;
+use crate::step::Running;
+use crate::world::World;
+
+/// Forwards or backwards in a history.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    /// Towards the newest event.
+    Forward,
+    /// Towards the first event.
+    Back,
+}
+
+/// Where the history is looked at.
+pub(super) struct Cursor<M> {
+    /// How many events have happened there.
+    position: u64,
+    world: World,
+    /// The events between two keyframes, as they were needed last, and the worlds between their slots.
+    section: Option<Section<M>>,
+}
+
+/// A part of a history from one keyframe to the next, replayed.
+struct Section<M> {
+    /// Events before it.
+    first_event: u64,
+    events: Vec<Event>,
+    slots: Vec<SlotStart<M>>,
+}
+
+#[derive(Clone)]
+struct SlotStart<M> {
+    slot: u64,
+    event: u64,
+    action: usize,
+    world: World,
+    machine: M,
+}
+
+impl<M: PvOps + Clone> Cursor<M> {
+    pub(super) fn at_start(running: &Running<M>) -> Self {
+        Cursor { position: 0, world: running.world.clone(), section: None }
+    }
+
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The history was changed under the cursor: nothing that it remembers is valid any more.
+    pub(super) fn leave(&mut self) {
+        self.section = None;
+        self.position = u64::MAX;
+    }
+}
+
+impl<M: PvOps + Clone> Timeline<M> {
+    /// How many events have happened at the cursor.
+    pub fn position(&self) -> u64 {
+        self.cursor.position
+    }
+
+    /// The world at the cursor, which may be in the middle of a system call.
+    pub fn world(&self) -> &World {
+        &self.cursor.world
+    }
+
+    /// The event just before the cursor: the step that is shown.
+    pub fn current_event(&mut self) -> Option<Event> {
+        let index = self.cursor.position.checked_sub(1)?;
+        self.event(index)
+    }
+
+    /// Event number `index`.
+    pub fn event(&mut self, index: u64) -> Option<Event> {
+        self.events_in(index, 1).into_iter().next()
+    }
+
+    /// Up to `count` events from number `first` on.
+    pub fn events_in(&mut self, first: u64, count: usize) -> Vec<Event> {
+        let mut found = Vec::with_capacity(count.min(4096));
+        let mut at = first;
+        while found.len() < count && at < self.events {
+            let section = self.section_of(at);
+            let offset = (at - section.first_event) as usize;
+            let part = section.events.get(offset..).unwrap_or_default();
+            if part.is_empty() {
+                break;
+            }
+            let take = part.len().min(count - found.len());
+            found.extend_from_slice(&part[..take]);
+            at += take as u64;
+        }
+        found
+    }
+
+    /// Moves the cursor to where `position` events have happened.
+    pub fn seek(&mut self, position: u64) {
+        let position = position.min(self.events);
+        if position == self.cursor.position {
+            return;
+        }
+        if position == self.events {
+            self.cursor.world = self.head.world.clone();
+        } else {
+            self.cursor.world = self.world_at(position);
+        }
+        self.cursor.position = position;
+    }
+
+    /// Moves the cursor to the end.
+    pub fn to_end(&mut self) {
+        self.cursor.position = self.events;
+        self.cursor.world = self.head.world.clone();
+        self.cursor.section = None;
+    }
+
+    fn world_at(&mut self, position: u64) -> World {
+        let actions = self.actions.clone();
+        let Some(event) = position.checked_sub(1) else {
+            return self.keyframes.first().map_or_else(|| self.head.world.clone(), |f| f.world.clone());
+        };
+        let section = self.section_of(event);
+        let index = section.slots.partition_point(|s| s.event <= event).saturating_sub(1);
+        let Some(start) = section.slots.get(index).cloned() else { return self.head.world.clone() };
+        let mut replay = Replay {
+            running: Running::new(start.world, start.machine),
+            slot: start.slot,
+            event: start.event,
+            action: start.action,
+        };
+        while replay.event <= event {
+            let offset = (event - replay.event) as usize;
+            let mut trace = Trace::keeping_world_at(offset);
+            if !replay.next_slot(&actions, &mut trace) {
+                break;
+            }
+            if let Some(world) = trace.kept {
+                return world;
+            }
+        }
+        replay.running.world
+    }
+
+    /// The slots and actions that remain when the history is cut off at the end of the cursor's slot.
+    pub(super) fn slot_after_cursor(&mut self) -> (u64, usize) {
+        let Some(event) = self.cursor.position.checked_sub(1) else { return (0, 0) };
+        let actions: Vec<Stamped> = self.actions.clone();
+        let section = self.section_of(event);
+        let index = section.slots.partition_point(|s| s.event <= event).saturating_sub(1);
+        let Some(start) = section.slots.get(index).cloned() else { return (0, 0) };
+        let mut replay = Replay {
+            running: Running::new(start.world, start.machine),
+            slot: start.slot,
+            event: start.event,
+            action: start.action,
+        };
+        let mut trace = Trace::silent();
+        while replay.event <= event {
+            if !replay.next_slot(&actions, &mut trace) {
+                break;
+            }
+        }
+        (replay.slot, replay.action)
+    }
+
+    /// The replayed part of the history that contains event number `event`.
+    fn section_of(&mut self, event: u64) -> &Section<M> {
+        let frame = self.keyframe_before(event);
+        let first_event = self.keyframes.get(frame).map_or(0, |f| f.event);
+        let end = self.keyframes.get(frame + 1).map_or(self.events, |f| f.event);
+        let valid = self
+            .cursor
+            .section
+            .as_ref()
+            .is_some_and(|s| s.first_event == first_event && s.first_event + s.events.len() as u64 == end);
+        if !valid {
+            let section = self.replay_section(frame, end);
+            self.cursor.section = Some(section);
+        }
+        self.cursor.section.get_or_insert_with(|| Section { first_event, events: Vec::new(), slots: Vec::new() })
+    }
+
+    fn replay_section(&self, frame: usize, end: u64) -> Section<M> {
+        let Some(keyframe) = self.keyframes.get(frame) else {
+            return Section { first_event: 0, events: Vec::new(), slots: Vec::new() };
+        };
+        let mut replay = Replay::from_keyframe(keyframe);
+        let mut trace = Trace::new();
+        let mut slots = Vec::new();
+        // In a thinned-out history only some of the worlds between slots are kept.
+        let every = (self.spacing / super::SLOTS_PER_KEYFRAME).max(1);
+        while replay.event < end {
+            if (replay.slot - keyframe.slot).is_multiple_of(every) {
+                slots.push(SlotStart {
+                    slot: replay.slot,
+                    event: replay.event,
+                    action: replay.action,
+                    world: replay.running.world.clone(),
+                    machine: replay.running.machine.clone(),
+                });
+            }
+            if !replay.next_slot(&self.actions, &mut trace) {
+                break;
+            }
+        }
+        Section { first_event: keyframe.event, events: trace.events, slots }
+    }
+}
