@@ -6,6 +6,8 @@
 
 pub mod action;
 pub mod boot;
+#[cfg(feature = "calls")]
+pub mod calls;
 pub mod check;
 pub mod console;
 pub mod errno;

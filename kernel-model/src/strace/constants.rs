@@ -52,7 +52,7 @@ pub(super) fn table(arg: &Arg) -> Option<FlagNames> {
 }
 
 /// The number of a symbolic name, wherever it is defined.
-pub(super) fn value(name: &str) -> Option<i64> {
+pub fn value(name: &str) -> Option<i64> {
     if let Some(signal) = name.strip_prefix("SIG").and(Signal::from_name(name)) {
         return Some(i64::from(signal.0));
     }

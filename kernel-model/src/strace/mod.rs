@@ -8,6 +8,7 @@ pub mod print;
 pub mod typed;
 
 pub use complete::complete;
+pub use constants::value as constant;
 pub use parse::{Log, LogError, parse, parse_bytes};
 pub use print::print;
 pub use typed::parse_call;
