@@ -11,9 +11,11 @@
 //! [`UserMode`]: crate::task::UserMode
 
 pub mod coreutils;
+pub mod getopt;
 pub mod libc;
 pub mod net;
 pub mod procps;
+pub mod quote;
 pub mod registry;
 pub mod runtime;
 pub mod security;

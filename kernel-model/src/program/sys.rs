@@ -14,10 +14,12 @@ use crate::task::signal::Signal;
 
 /// The handle through which a program makes system calls.
 #[derive(Clone)]
-pub struct Sys(Rc<Mailbox>);
+pub struct Sys {
+    mailbox: Rc<Mailbox>,
+    image: Arc<Image>,
+}
 
 struct Mailbox {
-    image: Arc<Image>,
     resume: Resume,
     request: RefCell<Option<Request>>,
     reply: RefCell<Option<Reply>>,
@@ -33,30 +35,38 @@ const STDIO_BUFFER: usize = 4096;
 
 impl Sys {
     pub(super) fn new(image: Arc<Image>, resume: Resume) -> Sys {
-        Sys(Rc::new(Mailbox {
-            image,
+        let mailbox = Rc::new(Mailbox {
             resume,
             request: RefCell::new(None),
             reply: RefCell::new(None),
             caught: RefCell::new(Vec::new()),
             stdout: RefCell::new(Vec::new()),
             stdout_error: Cell::new(None),
-        }))
+        });
+        Sys { mailbox, image }
+    }
+
+    /// The same process, its code told that it was called with other arguments: what a multi-call program
+    /// hands to the applet that it has chosen.
+    #[must_use]
+    pub fn with_argv(&self, argv: Vec<String>) -> Sys {
+        let image = Arc::new(Image { argv, ..(*self.image).clone() });
+        Sys { mailbox: Rc::clone(&self.mailbox), image }
     }
 
     pub(super) fn take_request(&self) -> Option<Request> {
-        self.0.request.borrow_mut().take()
+        self.mailbox.request.borrow_mut().take()
     }
 
     pub(super) fn put_reply(&self, reply: Reply) {
-        *self.0.reply.borrow_mut() = Some(reply);
+        *self.mailbox.reply.borrow_mut() = Some(reply);
     }
 
     // --- what the program was started with ---
 
     /// `argv`, the program's own name included.
     pub fn argv(&self) -> &[String] {
-        &self.0.image.argv
+        &self.image.argv
     }
 
     /// The name by which the program was called, without directories: what it puts before its messages.
@@ -65,9 +75,14 @@ impl Sys {
         name.rsplit('/').next().unwrap_or(name)
     }
 
+    /// The name of the program in the registry, whatever it was called by.
+    pub fn program(&self) -> &str {
+        &self.image.program
+    }
+
     /// The environment at the start of the program.
     pub fn envp(&self) -> &[String] {
-        &self.0.image.envp
+        &self.image.envp
     }
 
     /// The value of an environment variable.
@@ -77,20 +92,20 @@ impl Sys {
 
     /// Whether this is the shell of a console.
     pub fn is_console_shell(&self) -> bool {
-        self.0.image.console.is_some()
+        self.image.console.is_some()
     }
 
     /// The state that was saved last; [`Resume::Start`] when the program begins.
     pub fn resume(&self) -> &Resume {
-        &self.0.resume
+        &self.mailbox.resume
     }
 
     // --- leaving the program ---
 
     async fn request(&self, request: Request) -> Reply {
-        *self.0.request.borrow_mut() = Some(request);
-        let reply = AwaitReply(&self.0).await;
-        self.0.caught.borrow_mut().extend(reply.caught.iter().copied());
+        *self.mailbox.request.borrow_mut() = Some(request);
+        let reply = AwaitReply(&self.mailbox).await;
+        self.mailbox.caught.borrow_mut().extend(reply.caught.iter().copied());
         reply
     }
 
@@ -136,38 +151,38 @@ impl Sys {
 
     /// The signals that were caught since this was asked last, oldest first.
     pub fn take_caught(&self) -> Vec<Signal> {
-        self.0.caught.take()
+        self.mailbox.caught.take()
     }
 
     // --- standard output as stdio has it ---
 
     /// Puts text into the buffer of standard output, as printf(3).
     pub async fn print(&self, text: impl AsRef<[u8]>) {
-        self.0.stdout.borrow_mut().extend_from_slice(text.as_ref());
-        if self.0.stdout.borrow().len() >= STDIO_BUFFER {
+        self.mailbox.stdout.borrow_mut().extend_from_slice(text.as_ref());
+        if self.mailbox.stdout.borrow().len() >= STDIO_BUFFER {
             self.flush().await;
         }
     }
 
     /// Writes the buffer of standard output, as fflush(3). An error is kept for [`Sys::stdout_error`].
     pub async fn flush(&self) {
-        let bytes = self.0.stdout.take();
+        let bytes = self.mailbox.stdout.take();
         if bytes.is_empty() {
             return;
         }
         if let Err(e) = self.write_all(1, &bytes).await {
-            self.0.stdout_error.set(Some(e));
+            self.mailbox.stdout_error.set(Some(e));
         }
     }
 
     /// Throws the buffer of standard output away, as `_exit(2)` does.
     pub fn discard_stdout(&self) {
-        self.0.stdout.take();
+        self.mailbox.stdout.take();
     }
 
     /// The error of standard output, if writing to it has failed.
     pub fn stdout_error(&self) -> Option<Errno> {
-        self.0.stdout_error.get()
+        self.mailbox.stdout_error.get()
     }
 
     /// Writes a message to standard error at once, after what is already printed.
