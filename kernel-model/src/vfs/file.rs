@@ -1,5 +1,7 @@
 //! Open file descriptions, as in open(2): what several descriptors, even of several processes, can share.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::path::VfsPath;
@@ -7,6 +9,8 @@ use crate::console::ConsoleId;
 use crate::id;
 use crate::ipc::pipe::PipeId;
 use crate::namespace::pid::PidId;
+use crate::program::libc::o;
+use crate::security::credentials::Cred;
 
 id! {
     /// An open file description.
@@ -25,7 +29,46 @@ pub struct OpenFile {
     /// How many descriptors refer to it.
     pub refs: u32,
     /// What a read of a made-up file (procfs, sysctl) shows: rendered when it is read from the start.
-    pub snapshot: Option<std::sync::Arc<[u8]>>,
+    pub snapshot: Option<Arc<[u8]>>,
+    /// The credentials of whoever opened it (`f_cred`).
+    pub cred: Arc<Cred>,
+    /// The lock of flock(2) that it holds.
+    pub lock: Option<Flock>,
+}
+
+/// A lock of flock(2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Flock {
+    /// `LOCK_SH`.
+    Shared,
+    /// `LOCK_EX`.
+    Exclusive,
+}
+
+impl OpenFile {
+    /// A description to which one descriptor refers.
+    pub fn new(kind: FileKind, flags: u32, cred: Arc<Cred>) -> OpenFile {
+        OpenFile { kind, flags, pos: 0, refs: 1, snapshot: None, cred, lock: None }
+    }
+
+    /// The place in the mount tree that it is open on, if it has one.
+    pub fn path(&self) -> Option<VfsPath> {
+        match self.kind {
+            FileKind::Path(path) | FileKind::Tty(_, path) | FileKind::MountTree(path) => Some(path),
+            FileKind::PipeRead(_, fifo) | FileKind::PipeWrite(_, fifo) | FileKind::PipeBoth(_, fifo) => fifo,
+            FileKind::PidFd(_) | FileKind::Placeholder(_) => None,
+        }
+    }
+
+    /// Whether it can be read.
+    pub fn can_read(&self) -> bool {
+        self.flags & o::PATH == 0 && self.flags & o::ACCMODE != o::WRONLY
+    }
+
+    /// Whether it can be written.
+    pub fn can_write(&self) -> bool {
+        self.flags & o::PATH == 0 && matches!(self.flags & o::ACCMODE, o::WRONLY | o::RDWR)
+    }
 }
 
 /// What a description is open on.

@@ -3,6 +3,7 @@
 //! A name leads to a [`Node`] inside one file system (`fs::*`); a node seen through a mount is a
 //! [`path::VfsPath`]. Open descriptions are in [`file`], the numbers that processes give them in [`fd_table`].
 
+pub mod content;
 pub mod fd_table;
 pub mod file;
 pub mod fs;

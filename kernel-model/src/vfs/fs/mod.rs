@@ -1,6 +1,7 @@
 //! The file systems: one file each.
 
 pub mod procfs;
+pub mod tmpfs;
 
 use serde::{Deserialize, Serialize};
 
