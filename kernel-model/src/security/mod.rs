@@ -2,5 +2,6 @@
 
 pub mod capability;
 pub mod capable;
+pub mod commit;
 pub mod credentials;
 pub mod rlimit;
