@@ -11,6 +11,8 @@ pub mod inode;
 pub mod lifetime;
 pub mod mount;
 pub mod path;
+pub mod permission;
+pub mod walk;
 
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
@@ -57,4 +59,8 @@ pub struct Vfs {
     pub fs_structs: Table<FsStructId, FsStruct>,
     /// The peer group number given out last.
     pub last_peer_group: u32,
+    /// The device number given out last to a file system without a device: the minor number of major 0.
+    pub last_anon_dev: u32,
+    /// The kernel's own mount of nsfs, through which `/proc/PID/ns/KIND` leads to a namespace.
+    pub nsfs_mount: Option<MountId>,
 }

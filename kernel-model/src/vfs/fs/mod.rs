@@ -1,14 +1,27 @@
-//! The file systems: one file each.
+//! The file systems: one file each, and what they answer to the walk: which node a name leads to, what is
+//! above a node, what stat(2) shows of it.
 
+pub mod nsfs;
 pub mod procfs;
 pub mod tmpfs;
 
 use serde::{Deserialize, Serialize};
 
 use super::Node;
+use super::inode::InodeKind;
+use super::mount::MountId;
+use super::path::VfsPath;
+use crate::errno::Errno;
 use crate::id;
+use crate::kernel::Kernel;
+use crate::namespace::NsRef;
 use crate::namespace::pid::PidNsId;
 use crate::namespace::user::UserNsId;
+use crate::program::libc::s;
+use crate::security::credentials::{Kgid, Kuid};
+use crate::task::TaskId;
+use crate::time::Nanos;
+use crate::world::World;
 
 id! {
     /// A superblock: one mounted instance of a file system.
@@ -24,6 +37,9 @@ pub struct SuperBlock {
     pub root: Node,
     /// The user namespace that mounted it: its capabilities count for it, its map translates its owners.
     pub user_ns: UserNsId,
+    /// The namespace whose contents it shows, for types of which a namespace has only one instance
+    /// (`get_tree_keyed`): sysfs, mqueue, cgroup. It does not keep the namespace alive.
+    pub key: Option<NsRef>,
     /// The device number that stat(2) and mountinfo show: major and minor.
     pub dev: (u32, u32),
     /// Read-only as a whole.
@@ -80,6 +96,198 @@ impl FsKind {
             FsKind::Cgroup(_) => "cgroup",
             FsKind::Cgroup2 => "cgroup2",
             FsKind::Nsfs => "nsfs",
+        }
+    }
+}
+
+/// The type of a file, as in inode(7).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[allow(missing_docs)] // the types of inode(7)
+pub enum FileType {
+    Directory,
+    Regular,
+    Symlink,
+    CharDevice,
+    BlockDevice,
+    Fifo,
+    Socket,
+}
+
+impl FileType {
+    /// The bits that say so in `st_mode` (`S_IF*`).
+    pub fn mode_bits(self) -> u32 {
+        match self {
+            FileType::Directory => s::IFDIR,
+            FileType::Regular => s::IFREG,
+            FileType::Symlink => s::IFLNK,
+            FileType::CharDevice => s::IFCHR,
+            FileType::BlockDevice => s::IFBLK,
+            FileType::Fifo => s::IFIFO,
+            FileType::Socket => s::IFSOCK,
+        }
+    }
+}
+
+/// What stat(2) shows of a node, owners as the kernel keeps them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Attr {
+    /// Inode number.
+    pub ino: u64,
+    /// Type.
+    pub file_type: FileType,
+    /// Permission bits, set-user-ID, set-group-ID and sticky included.
+    pub mode: u32,
+    /// Owner.
+    pub uid: Kuid,
+    /// Group.
+    pub gid: Kgid,
+    /// Hard links.
+    pub nlink: u32,
+    /// Length in bytes.
+    pub size: u64,
+    /// Which device it is, if it is one: major and minor.
+    pub rdev: (u32, u32),
+    /// Last read.
+    pub atime: Nanos,
+    /// Last change of the contents.
+    pub mtime: Nanos,
+    /// Last change of the inode.
+    pub ctime: Nanos,
+}
+
+/// Where a symbolic link leads.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Link {
+    /// To what this text names.
+    Text(String),
+    /// Straight to a place, whatever its name is: the links of procfs (`nd_jump_link`).
+    Jump(VfsPath),
+}
+
+/// What each name in a directory of tmpfs adds to its length (`BOGO_DIRENT_SIZE`).
+const BOGO_DIRENT_SIZE: u64 = 20;
+
+impl World {
+    /// The superblock behind a place.
+    pub fn super_of(&self, path: VfsPath) -> &SuperBlock {
+        &self.vfs.supers[self.vfs.mounts[path.mnt].sb]
+    }
+
+    /// What stat(2) shows of a place.
+    pub fn attr(&self, path: VfsPath) -> Attr {
+        match path.node {
+            Node::Tree(dentry) => self.tree_attr(dentry),
+            Node::Proc(node) => self.proc_attr(self.vfs.mounts[path.mnt].sb, node),
+            Node::Ns(ns) => self.ns_attr(ns),
+        }
+    }
+
+    /// Whether the place is a directory.
+    pub fn is_dir(&self, path: VfsPath) -> bool {
+        self.attr(path).file_type == FileType::Directory
+    }
+
+    fn tree_attr(&self, dentry: super::inode::DentryId) -> Attr {
+        let dentry = &self.vfs.dentries[dentry];
+        let inode = &self.vfs.inodes[dentry.inode];
+        let (file_type, size, rdev) = match &inode.kind {
+            InodeKind::Directory => {
+                (FileType::Directory, BOGO_DIRENT_SIZE * (2 + dentry.children.len() as u64), (0, 0))
+            }
+            InodeKind::Regular(content) => (FileType::Regular, content.size, (0, 0)),
+            InodeKind::Symlink(target) => (FileType::Symlink, target.len() as u64, (0, 0)),
+            InodeKind::CharDevice(major, minor) => (FileType::CharDevice, 0, (*major, *minor)),
+            InodeKind::BlockDevice(major, minor) => (FileType::BlockDevice, 0, (*major, *minor)),
+            InodeKind::Fifo(_) => (FileType::Fifo, 0, (0, 0)),
+            InodeKind::Socket => (FileType::Socket, 0, (0, 0)),
+        };
+        Attr {
+            ino: inode.ino,
+            file_type,
+            mode: inode.mode,
+            uid: inode.uid,
+            gid: inode.gid,
+            nlink: inode.nlink,
+            size,
+            rdev,
+            atime: inode.atime,
+            mtime: inode.mtime,
+            ctime: inode.ctime,
+        }
+    }
+
+    /// What is above a node in its file system; the node itself at the top.
+    pub fn parent_of(&self, node: Node) -> Node {
+        match node {
+            Node::Tree(dentry) => Node::Tree(self.vfs.dentries[dentry].parent),
+            Node::Proc(node) => Node::Proc(self.proc_parent(node)),
+            Node::Ns(_) => node,
+        }
+    }
+
+    /// The name of a node in the directory above it; empty at the top.
+    pub fn name_of(&self, sb: SuperId, node: Node) -> String {
+        match node {
+            Node::Tree(dentry) => self.vfs.dentries[dentry].name.clone(),
+            Node::Proc(node) => self.proc_name(sb, node),
+            Node::Ns(_) => String::new(),
+        }
+    }
+
+    /// Whether the name of a node has been taken away while somebody still holds it.
+    pub fn is_unlinked(&self, node: Node) -> bool {
+        match node {
+            Node::Tree(dentry) => self.vfs.dentries[dentry].unlinked,
+            Node::Proc(_) | Node::Ns(_) => false,
+        }
+    }
+
+    /// The top of a mount, as a place.
+    pub fn mount_root(&self, mnt: MountId) -> VfsPath {
+        VfsPath { mnt, node: self.vfs.mounts[mnt].root }
+    }
+
+    /// The next device number for a file system without a device (`get_anon_bdev`).
+    pub(crate) fn new_anon_dev(&mut self) -> (u32, u32) {
+        self.vfs.last_anon_dev += 1;
+        (0, self.vfs.last_anon_dev)
+    }
+}
+
+impl Kernel<'_> {
+    /// The node that a name leads to in a directory, without crossing mounts. `None` when there is none.
+    ///
+    /// # Errors
+    /// ENAMETOOLONG; ENOTDIR; ENOENT in a directory of a process that is gone.
+    pub(crate) fn lookup(&mut self, task: TaskId, dir: VfsPath, name: &str) -> Result<Option<Node>, Errno> {
+        if name.len() > 255 {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        match dir.node {
+            Node::Tree(dentry) => Ok(self.vfs.dentries[dentry].children.get(name).copied().map(Node::Tree)),
+            Node::Proc(node) => {
+                let sb = self.vfs.mounts[dir.mnt].sb;
+                Ok(self.proc_lookup(task, sb, node, name)?.map(Node::Proc))
+            }
+            Node::Ns(_) => Err(Errno::ENOTDIR),
+        }
+    }
+
+    /// Where the symbolic link at a place leads when `task` follows it.
+    ///
+    /// # Errors
+    /// EINVAL when it is none; EACCES, ENOENT from the links of procfs.
+    pub(crate) fn link_of(&mut self, task: TaskId, path: VfsPath) -> Result<Link, Errno> {
+        match path.node {
+            Node::Tree(dentry) => match &self.vfs.inodes[self.vfs.dentries[dentry].inode].kind {
+                InodeKind::Symlink(target) => Ok(Link::Text(target.clone())),
+                _ => Err(Errno::EINVAL),
+            },
+            Node::Proc(node) => {
+                let sb = self.vfs.mounts[path.mnt].sb;
+                self.proc_link(task, sb, node)
+            }
+            Node::Ns(_) => Err(Errno::EINVAL),
         }
     }
 }
