@@ -71,17 +71,6 @@ impl OpenFile {
     }
 }
 
-impl OpenFile {
-    /// The place in the mount tree that it is open on, if it has one.
-    pub fn path(&self) -> Option<VfsPath> {
-        match self.kind {
-            FileKind::Path(path) | FileKind::Tty(_, path) | FileKind::MountTree(path) => Some(path),
-            FileKind::PipeRead(_, fifo) | FileKind::PipeWrite(_, fifo) | FileKind::PipeBoth(_, fifo) => fifo,
-            FileKind::PidFd(_) | FileKind::Placeholder(_) => None,
-        }
-    }
-}
-
 /// What a description is open on.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum FileKind {

@@ -49,7 +49,7 @@ pub enum Reach {
 
 impl World {
     /// What `/` means for a task; `None` when it has exited.
-    pub fn root_of(&self, task: TaskId) -> Option<VfsPath> {
+    pub fn fs_root_of(&self, task: TaskId) -> Option<VfsPath> {
         self.fs_struct_of(task).map(|fs| fs.root)
     }
 
@@ -107,7 +107,7 @@ impl World {
         {
             return self.ns_link_text(ns);
         }
-        let root = self.root_of(task).unwrap_or(path);
+        let root = self.fs_root_of(task).unwrap_or(path);
         let (mut text, _) = self.path_from(path, root);
         if self.is_unlinked(path.node) {
             text.push_str(" (deleted)");

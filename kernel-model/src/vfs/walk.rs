@@ -239,7 +239,7 @@ impl Kernel<'_> {
         if path.is_empty() && !flags.contains(LookupFlags::EMPTY) {
             return Err(Errno::ENOENT);
         }
-        let mut root = self.root_of(task).ok_or(Errno::ENOENT)?;
+        let mut root = self.fs_root_of(task).ok_or(Errno::ENOENT)?;
         let scoped = flags.intersects(LookupFlags::BENEATH | LookupFlags::IN_ROOT);
         let absolute = path.starts_with('/');
         if absolute && flags.contains(LookupFlags::BENEATH) {
