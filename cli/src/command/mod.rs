@@ -1,9 +1,13 @@
 //! The subcommands, one file each.
 
 mod build;
+mod conform;
+mod run;
 mod serve;
 
-use clap::{Parser, Subcommand};
+use crate::conformance::script::StandardWorld;
+use clap::{Parser, Subcommand, ValueEnum};
+use std::io;
 use std::process::ExitCode;
 
 /// A laboratory for operating-system virtualization: type a command, watch it happen, step back.
@@ -22,6 +26,26 @@ pub struct Ringside {
 enum Command {
     Serve(serve::Serve),
     Build(build::Build),
+    Run(run::Run),
+    Conform(conform::Conform),
+}
+
+/// A standard world by name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum WorldArgument {
+    /// Control groups version 1, each controller in a hierarchy of its own
+    V1,
+    /// Control groups version 2 only
+    V2,
+}
+
+impl From<WorldArgument> for StandardWorld {
+    fn from(world: WorldArgument) -> Self {
+        match world {
+            WorldArgument::V1 => StandardWorld::V1,
+            WorldArgument::V2 => StandardWorld::V2,
+        }
+    }
 }
 
 /// Exit status of a command that could not do what it was asked to: a file cannot be read, an
@@ -35,8 +59,14 @@ impl Ringside {
             None => self.serve.execute(),
             Some(Command::Serve(serve)) => serve.execute(),
             Some(Command::Build(build)) => build.execute(),
+            Some(Command::Run(run)) => run.execute(),
+            Some(Command::Conform(conform)) => conform.execute(),
         };
         result.unwrap_or_else(|error| {
+            if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+                // Whoever reads the output has seen enough, as in `ringside run ... | head`.
+                return ExitCode::SUCCESS;
+            }
             eprintln!("ringside: {error:#}");
             ExitCode::from(TROUBLE)
         })

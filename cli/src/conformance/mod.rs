@@ -5,7 +5,9 @@
 //! writes its [`transcript`], [`normalise`] takes out what differs from run to run, and [`verdict`]
 //! compares the two sides.
 
+pub mod case;
 pub mod normalise;
+pub mod run;
 pub mod script;
 pub mod transcript;
 pub mod verdict;
