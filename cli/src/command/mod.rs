@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 mod build;
+mod calls;
 mod conform;
 mod run;
 mod serve;
@@ -27,6 +28,7 @@ enum Command {
     Serve(serve::Serve),
     Build(build::Build),
     Run(run::Run),
+    Calls(calls::Calls),
     Conform(conform::Conform),
 }
 
@@ -60,6 +62,7 @@ impl Ringside {
             Some(Command::Serve(serve)) => serve.execute(),
             Some(Command::Build(build)) => build.execute(),
             Some(Command::Run(run)) => run.execute(),
+            Some(Command::Calls(calls)) => calls.execute(),
             Some(Command::Conform(conform)) => conform.execute(),
         };
         result.unwrap_or_else(|error| {

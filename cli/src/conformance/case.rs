@@ -1,11 +1,13 @@
 //! A case: one recording, and how it is checked.
 
+use super::disagreement::{self, Disagreement};
 use super::run::{self, Platform};
 use super::script::{Script, StandardWorld};
 use super::transcript;
 use super::verdict::Verdict;
 use crate::input::{RECORDING_MAX, SCRIPT_MAX, read_text};
 use anyhow::{Context, Result, bail};
+use kernel_model::calls;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -100,7 +102,7 @@ impl Case {
         let checked = catch_unwind(AssertUnwindSafe(|| match self.kind {
             Kind::Script => self.check_script(setting),
             Kind::Strace => Ok(Verdict::broken("logs of strace are not replayed yet")),
-            Kind::Calls => Ok(Verdict::broken("recorded calls are not replayed yet")),
+            Kind::Calls => self.check_calls(),
         }));
         match checked {
             Ok(verdict) => verdict.unwrap_or_else(|error| Verdict::broken(format!("{error:#}"))),
@@ -122,6 +124,12 @@ impl Case {
         script.world = setting.world.unwrap_or(script.world);
         let entries = run::run(&script, setting.platform, |_| {});
         Ok(Verdict::on_transcripts(&expected, &transcript::write(&entries)))
+    }
+
+    fn check_calls(&self) -> Result<Verdict> {
+        let report = calls::replay(&read_text(&self.file, RECORDING_MAX)?)?;
+        let disagreements: Vec<Disagreement> = report.disagreements.into_iter().map(Into::into).collect();
+        Ok(disagreement::verdict(report.agree, report.total, &disagreements))
     }
 
     fn recorded_entries(&self) -> usize {

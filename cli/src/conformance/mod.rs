@@ -6,6 +6,7 @@
 //! compares the two sides.
 
 pub mod case;
+pub mod disagreement;
 pub mod normalise;
 pub mod run;
 pub mod script;

@@ -1,0 +1,52 @@
+//! Calls that the model answers in another way than the real kernel did, as text and JSON.
+
+use super::verdict::Verdict;
+use serde::Serialize;
+use std::fmt;
+
+/// One recorded call with two answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Disagreement {
+    /// Line of the recording.
+    pub line: usize,
+    /// The call.
+    pub call: String,
+    /// What the real kernel answered.
+    pub recorded: String,
+    /// What the model answers.
+    pub ours: String,
+}
+
+impl fmt::Display for Disagreement {
+    /// A hunk of a unified diff.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "@@ line {} @@", self.line)?;
+        writeln!(f, " {}", self.call)?;
+        writeln!(f, "-{}", self.recorded)?;
+        writeln!(f, "+{}", self.ours)
+    }
+}
+
+/// How many differences of one case are shown.
+const SHOWN_MAX: usize = 20;
+
+/// The verdict on a recording of calls.
+pub fn verdict(agree: usize, total: usize, disagreements: &[Disagreement]) -> Verdict {
+    let why = disagreements.first().map(|first| format!("first difference in line {}: {}", first.line, first.call));
+    let mut detail = String::new();
+    if why.is_some() {
+        detail.push_str("--- recorded\n+++ ours\n");
+        detail.extend(disagreements.iter().take(SHOWN_MAX).map(Disagreement::to_string));
+        if let Some(more) = disagreements.len().checked_sub(SHOWN_MAX).filter(|more| *more > 0) {
+            detail.push_str(&format!("... and {more} more\n"));
+        }
+    }
+    Verdict { agree, total, why, detail }
+}
+
+impl From<kernel_model::calls::Disagreement> for Disagreement {
+    fn from(from: kernel_model::calls::Disagreement) -> Self {
+        let kernel_model::calls::Disagreement { line, call, recorded, ours } = from;
+        Disagreement { line, call, recorded, ours }
+    }
+}
