@@ -184,6 +184,7 @@ impl World {
             rlimits: Rlimits::standard(),
             tty: None,
             children_cpu_time: Nanos(0),
+            alarm: None,
             oom_score_adj: 0,
         });
         let epoch = self.next_epoch();

@@ -18,6 +18,7 @@ use crate::kernel::Kernel;
 use crate::security::capability::{Cap, CapSet};
 use crate::security::credentials::{Cred, Kuid, SecureBits};
 use crate::task::TaskId;
+use crate::task::clone::flags as clone_flags;
 use crate::vfs::path::FsStructId;
 
 /// The flags that make namespaces other than user namespaces in clone(2).
@@ -39,8 +40,10 @@ impl Kernel<'_> {
         let wanted = flags & (NEW_IN_CLONE | CLONE_NEWTIME);
         if wanted == 0 {
             let mut proxy = old;
-            // A child starts in the time namespace that was made for it.
-            proxy.time = proxy.time_for_children;
+            // A child with its own memory starts in the time namespace that was made for it.
+            if flags & clone_flags::VM == 0 {
+                proxy.time = proxy.time_for_children;
+            }
             self.hold_nsproxy(&proxy);
             self.freeze_time_offsets(&proxy);
             return Ok(proxy);
@@ -48,8 +51,12 @@ impl Kernel<'_> {
         if !self.cred_capable(cred, cred.user_ns, Cap::SYS_ADMIN) {
             return Err(Errno::EPERM);
         }
+        // A child with its own semaphores cannot keep the parent's list of things to undo.
+        if flags & CLONE_NEWIPC != 0 && flags & clone_flags::SYSVSEM != 0 {
+            return Err(Errno::EINVAL);
+        }
         let mut proxy = self.create_namespaces(caller, wanted, cred, fs)?;
-        if proxy.time != proxy.time_for_children {
+        if proxy.time != proxy.time_for_children && flags & clone_flags::VM == 0 {
             self.hold_ns(NsRef::Time(proxy.time_for_children));
             self.release_ns(NsRef::Time(proxy.time));
             proxy.time = proxy.time_for_children;

@@ -13,6 +13,7 @@ pub mod net;
 pub mod pid;
 pub mod time;
 pub mod user;
+pub mod user_map;
 pub mod uts;
 
 use serde::{Deserialize, Serialize};

@@ -154,6 +154,12 @@ impl Kernel<'_> {
             numbers.push((*level, nr));
         }
         if !self.pid_namespaces[ns].adding {
+            // The numbers of the ancestors have been taken and given back: the next ones are handed out there.
+            for (depth, (level, nr)) in numbers.iter().enumerate() {
+                if depth > 0 && set_tid.get(depth).is_none() {
+                    self.pid_namespaces[*level].last_pid = *nr;
+                }
+            }
             return Err(Errno::ENOMEM);
         }
         let pid = self.pids.add(PidStruct {

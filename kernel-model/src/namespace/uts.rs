@@ -23,3 +23,8 @@ pub struct UtsNamespace {
     /// The NIS domain name.
     pub domainname: String,
 }
+
+/// What `uname -r` says: the kernel after which this one is modelled.
+pub const KERNEL_RELEASE: &str = "6.18.0-ringside";
+/// What `uname -v` says.
+pub const KERNEL_VERSION: &str = "#1 SMP PREEMPT_DYNAMIC Ringside";

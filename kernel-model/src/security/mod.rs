@@ -4,4 +4,5 @@ pub mod capability;
 pub mod capable;
 pub mod commit;
 pub mod credentials;
+pub mod ptrace;
 pub mod rlimit;

@@ -12,7 +12,7 @@ use crate::errno::Errno;
 use crate::event::EventKind;
 use crate::kernel::Kernel;
 use crate::namespace::pid::Pid;
-use crate::namespace::{CLONE_NEWIPC, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, NsRef};
+use crate::namespace::{CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, NsRef};
 use crate::program::Reply;
 use crate::security::capability::Cap;
 use crate::security::rlimit;
@@ -190,6 +190,7 @@ impl Kernel<'_> {
             is_child_subreaper: false,
             did_exec: false,
             children_cpu_time: Nanos(0),
+            alarm: None,
             ..creator
         });
         self.pids[pgrp].pgrp_members += 1;
@@ -218,9 +219,6 @@ impl Kernel<'_> {
             if f & (CLONE_NEWUSER | CLONE_NEWPID) != 0 || self.tasks[caller].nsproxy.pid_for_children != own {
                 return Err(Errno::EINVAL);
             }
-        }
-        if both(CLONE_NEWIPC, flags::SYSVSEM) {
-            return Err(Errno::EINVAL);
         }
         Ok(())
     }

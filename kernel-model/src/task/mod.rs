@@ -184,6 +184,8 @@ pub struct Process {
     pub tty: Option<crate::console::ConsoleId>,
     /// Processor time of waited-for descendants.
     pub children_cpu_time: Nanos,
+    /// When SIGALRM is due.
+    pub alarm: Option<Nanos>,
     /// oom_score_adj, -1000 to 1000.
     pub oom_score_adj: i16,
 }

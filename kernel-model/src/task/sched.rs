@@ -14,6 +14,7 @@ use crate::ipc::pipe::PipeId;
 use crate::kernel::Kernel;
 use crate::pv_ops::PvOp;
 use crate::syscall::Sleep;
+use crate::task::signal::Signal;
 use crate::time::Nanos;
 
 /// Something that a task can wait for.
@@ -54,6 +55,8 @@ pub struct Sched {
     pub waiting: OrdMap<Wait, OrdSet<TaskId>>,
     /// Sleepers with a deadline.
     pub timers: OrdSet<(Nanos, TaskId)>,
+    /// Processes that get SIGALRM at some time.
+    pub alarms: OrdSet<(Nanos, ProcessId)>,
 }
 
 /// How long a task runs before others get their turn (`base_slice_ns` of two processors).
@@ -62,6 +65,7 @@ pub const SLICE: Nanos = Nanos(2_800_000);
 impl Kernel<'_> {
     /// The task that takes the next turn, switching to it if need be. `None` when all sleep.
     pub(crate) fn schedule(&mut self) -> Option<TaskId> {
+        self.expire_timers();
         let previous = self.sched.current;
         if let Some(task) = previous
             && self.is_runnable(task)
@@ -94,7 +98,9 @@ impl Kernel<'_> {
     pub(crate) fn pass_time(&mut self) -> bool {
         let asked = self.run_until > self.clock;
         let busy = self.consoles.iter().any(|(_, c)| !c.at_prompt && self.tasks.contains(c.shell));
-        let next = self.sched.timers.get_min().map(|(at, _)| *at);
+        let sleeper = self.sched.timers.get_min().map(|(at, _)| *at);
+        let alarm = self.sched.alarms.get_min().map(|(at, _)| *at);
+        let next = sleeper.into_iter().chain(alarm).min();
         let to = match next {
             Some(at) if busy || (asked && at <= self.run_until) => at.max(self.clock),
             _ if asked => self.run_until,
@@ -103,14 +109,27 @@ impl Kernel<'_> {
         self.clock = to;
         self.privileged(PvOp::SafeHalt);
         self.emit(EventKind::ClockAdvanced { to });
-        while let Some((at, task)) = self.sched.timers.get_min().copied() {
-            if at > to {
-                break;
-            }
+        self.expire_timers();
+        true
+    }
+
+    /// Wakes everybody whose time has come.
+    fn expire_timers(&mut self) {
+        while let Some((at, task)) = self.sched.timers.get_min().copied()
+            && at <= self.clock
+        {
             self.sched.timers.remove(&(at, task));
             self.wake(task);
         }
-        true
+        while let Some((at, process)) = self.sched.alarms.get_min().copied()
+            && at <= self.clock
+        {
+            self.sched.alarms.remove(&(at, process));
+            if self.processes.contains(process) {
+                self.processes[process].alarm = None;
+                self.send_signal(process, Signal::ALRM, None);
+            }
+        }
     }
 
     /// The current task used this much processor time.
