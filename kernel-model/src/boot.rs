@@ -3,6 +3,7 @@
 //! Machine, users, mounts, files and the two first processes are those in which the recordings of real
 //! kernels were made, so that what is typed here can be compared with them line by line.
 
+mod etc;
 pub mod files;
 
 use std::sync::Arc;

@@ -1,28 +1,302 @@
 //! The files, mounts and devices of the standard world.
 
+use std::sync::Arc;
+
+use imbl::OrdSet;
+
 use super::ConsoleId;
-use crate::vfs::fd_table::{FdTable, FdTableId};
+use super::etc;
+use crate::ipc::pipe::Pipe;
+use crate::namespace::mnt::MntNsId;
+use crate::namespace::pid::PidNsId;
+use crate::namespace::user::UserNsId;
+use crate::program::libc::o;
+use crate::program::registry;
+use crate::security::credentials::{Cred, Kgid, Kuid};
+use crate::vfs::Node;
+use crate::vfs::content::{Content, PAGE_SIZE};
+use crate::vfs::fd_table::{Fd, FdEntry, FdTable, FdTableId};
+use crate::vfs::file::{FileKind, OpenFile};
+use crate::vfs::fs::procfs::ProcNode;
+use crate::vfs::fs::tmpfs::TOTAL_PAGES;
+use crate::vfs::fs::{FsKind, Quota, SuperBlock, SuperId};
+use crate::vfs::inode::{DentryId, InodeKind};
+use crate::vfs::mount::{Mount, MountFlags, MountId, Propagation};
 use crate::vfs::path::VfsPath;
 use crate::world::World;
 
+/// The cgroup v1 hierarchies, in the order in which they are mounted.
+const CONTROLLERS: [&str; 8] = ["blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"];
+
+/// Programs that run with their owner's id, whoever starts them.
+const SET_USER_ID: [&str; 5] = ["su", "mount", "umount", "newuidmap", "newgidmap"];
+
+/// Programs that bring capabilities along (`security.capability`).
+const WITH_CAPABILITIES: [(&str, u64); 1] = [("ping", 1 << 13)];
+
+/// Character devices in `/dev`: name, major, minor.
+const DEVICES: [(&str, u32, u32); 6] =
+    [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
+
 /// Makes the file systems, mounts them, and puts the files in.
 pub(super) fn populate(world: &mut World) {
-    let _ = world;
+    let mut boot = Boot { world };
+    let safe = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    let dev_flags = MountFlags::NOSUID | MountFlags::NOEXEC;
+    boot.mount("/", "world", tmpfs(512 << 20), 0o755, MountFlags::empty(), &["size=524288k", "mode=755"]);
+    boot.root_directory();
+    boot.mount("/proc", "proc", FsKind::Proc(PidNsId(1)), 0o555, safe, &[]);
+    boot.mount("/sys", "sysfs", FsKind::Sysfs, 0o555, safe, &[]);
+    boot.sysfs();
+    boot.mount("/dev", "dev", tmpfs(4 << 20), 0o755, dev_flags, &["size=4096k", "mode=755"]);
+    boot.devices();
+    boot.mount("/dev/pts", "devpts", FsKind::Devpts, 0o755, dev_flags, &["gid=5", "mode=620", "ptmxmode=666"]);
+    boot.device("/dev/pts/ptmx", 5, 2);
+    let shm = MountFlags::NOSUID | MountFlags::NODEV;
+    boot.mount("/dev/shm", "shm", tmpfs(64 << 20), 0o1777, shm, &["size=65536k"]);
+    boot.mount("/dev/mqueue", "mqueue", FsKind::Mqueue, 0o1777, safe, &[]);
+    boot.mount("/run", "run", tmpfs(16 << 20), 0o755, shm, &["size=16384k", "mode=755"]);
+    boot.cgroup_hierarchies(safe);
 }
 
 /// The root directory.
 pub(super) fn root_of(world: &World) -> VfsPath {
-    let _ = world;
-    VfsPath { mnt: crate::vfs::mount::MountId(1), node: crate::vfs::Node::Tree(crate::vfs::inode::DentryId(1)) }
+    let mnt = MountId(1);
+    VfsPath { mnt, node: world.vfs.mounts[mnt].root }
 }
 
 /// `/root`.
 pub(super) fn home_of_root(world: &World) -> VfsPath {
-    root_of(world)
+    place(world, "/root")
 }
 
-/// Descriptors 0, 1 and 2 of a console's shell.
+/// Descriptors 0, 1 and 2 of a console's shell: a terminal, or `/dev/null` and a pipe that the console reads.
 pub(super) fn console_descriptors(world: &mut World, console: ConsoleId) -> FdTableId {
-    let _ = console;
-    world.vfs.fd_tables.add(FdTable { users: 1, ..FdTable::default() })
+    let cred = Arc::new(Cred::init(UserNsId(1)));
+    let entry = |file| FdEntry { file, cloexec: false };
+    let mut table = FdTable { users: 1, ..FdTable::default() };
+    let mut put = |fd: Fd, file| table.fds.insert(fd, entry(file));
+    if world.config.terminal {
+        let tty = FileKind::Tty(console, terminal(world, console));
+        let file = world.vfs.files.add(OpenFile { refs: 3, ..OpenFile::new(tty, o::RDWR, cred) });
+        for fd in 0..3 {
+            put(fd, file);
+        }
+    } else {
+        let null = FileKind::Path(place(world, "/dev/null"));
+        let input = world.vfs.files.add(OpenFile::new(null, o::RDONLY, Arc::clone(&cred)));
+        world.last_pipe_ino += 1;
+        let pipe = world.pipes.add(Pipe { readers: 1, writers: 1, ..Pipe::new(world.last_pipe_ino, Some(console)) });
+        let end = OpenFile { refs: 2, ..OpenFile::new(FileKind::PipeWrite(pipe, None), o::WRONLY, cred) };
+        let output = world.vfs.files.add(end);
+        put(0, input);
+        put(1, output);
+        put(2, output);
+    }
+    world.vfs.fd_tables.add(table)
+}
+
+/// `/dev/pts/N` of a console, made when it is not there.
+fn terminal(world: &mut World, console: ConsoleId) -> VfsPath {
+    let number = console.0 - 1;
+    let name = number.to_string();
+    let pts = place(world, "/dev/pts");
+    let Node::Tree(dir) = pts.node else { return pts };
+    let dentry = world.child_of(dir, &name).or_else(|| {
+        let kind = InodeKind::CharDevice(136, number);
+        world.create_in(dir, &name, kind, 0o620, Kuid::ROOT, Kgid(5)).ok()
+    });
+    dentry.map_or(pts, |d| VfsPath { mnt: pts.mnt, node: Node::Tree(d) })
+}
+
+/// The place of a path of the standard world: no links are followed; as far as the names lead.
+fn place(world: &World, path: &str) -> VfsPath {
+    let mut at = root_of(world);
+    for name in path.split('/').filter(|n| !n.is_empty()) {
+        let Node::Tree(dir) = at.node else { break };
+        let Some(child) = world.child_of(dir, name) else { break };
+        at.node = Node::Tree(child);
+        while let Some(mnt) = world.vfs.mounted_at.get(&(at.mnt, at.node)) {
+            at = VfsPath { mnt: *mnt, node: world.vfs.mounts[*mnt].root };
+        }
+    }
+    at
+}
+
+fn tmpfs(bytes: u64) -> FsKind {
+    FsKind::Tmpfs(Quota {
+        max_pages: Some(bytes / PAGE_SIZE as u64),
+        max_inodes: Some(TOTAL_PAGES / 2),
+        pages: 0,
+        inodes: 0,
+    })
+}
+
+/// What an executable holds: enough for execve(2) to know which program it is.
+pub fn executable(program: &str) -> Content {
+    Content::from_bytes(format!("\x7fELF\nprogram {program}\n").as_bytes())
+}
+
+/// The world while it is being furnished. Paths are absolute and lead through what has been made before.
+struct Boot<'a> {
+    world: &'a mut World,
+}
+
+impl Boot<'_> {
+    /// Mounts a new file system, as a shared mount of the first namespace.
+    fn mount(&mut self, path: &str, source: &str, kind: FsKind, mode: u32, flags: MountFlags, options: &[&str]) {
+        let is_proc = matches!(kind, FsKind::Proc(_));
+        let number = self.world.vfs.supers.next_number();
+        let sb = self.world.vfs.supers.add(SuperBlock {
+            kind,
+            root: Node::Proc(ProcNode::Root),
+            user_ns: UserNsId(1),
+            dev: (0, 19 + number),
+            read_only: false,
+            options: options.iter().map(|o| (*o).to_owned()).collect(),
+            last_ino: 0,
+        });
+        if !is_proc {
+            self.world.vfs.supers[sb].root = Node::Tree(self.new_root(sb, mode));
+        }
+        let root = self.world.vfs.supers[sb].root;
+        let place = self.world.vfs.mounts.iter().next().map(|_| place(self.world, path));
+        self.world.vfs.last_peer_group += 1;
+        let shared = Some(self.world.vfs.last_peer_group);
+        let mnt = self.world.vfs.mounts.add_with(|id| Mount {
+            id,
+            ns: Some(MntNsId(1)),
+            place,
+            sb,
+            root,
+            source: source.to_owned(),
+            flags: flags | MountFlags::RELATIME,
+            propagation: Propagation { shared, ..Propagation::default() },
+            children: OrdSet::new(),
+            locked_flags: MountFlags::empty(),
+            locked: false,
+        });
+        self.world.mnt_namespaces[MntNsId(1)].mounts.insert(mnt);
+        match place {
+            Some(place) => {
+                self.world.vfs.mounts[place.mnt].children.insert(mnt);
+                self.world.vfs.mounted_at.insert((place.mnt, place.node), mnt);
+            }
+            None => self.world.mnt_namespaces[MntNsId(1)].root = mnt,
+        }
+    }
+
+    fn new_root(&mut self, sb: SuperId, mode: u32) -> DentryId {
+        self.world.new_root_dentry(sb, mode, Kuid::ROOT, Kgid::ROOT).expect("a new file system has room for its root")
+    }
+
+    /// Makes something under a name whose directory exists.
+    fn make(&mut self, path: &str, kind: InodeKind, mode: u32, owner: u32) -> Option<DentryId> {
+        let (dir, name) = path.rsplit_once('/')?;
+        let Node::Tree(dir) = place(self.world, dir).node else { return None };
+        if let InodeKind::Regular(content) = &kind {
+            let sb = self.world.vfs.dentries[dir].sb;
+            self.world.charge_pages(sb, content.page_count());
+        }
+        self.world.create_in(dir, name, kind, mode, Kuid(owner), Kgid(owner)).ok()
+    }
+
+    fn dir(&mut self, path: &str, mode: u32) {
+        self.make(path, InodeKind::Directory, mode, 0);
+    }
+
+    fn file(&mut self, path: &str, mode: u32, text: &str) {
+        self.make(path, InodeKind::Regular(Content::from_bytes(text.as_bytes())), mode, 0);
+    }
+
+    fn symlink(&mut self, path: &str, target: &str) {
+        self.make(path, InodeKind::Symlink(target.to_owned()), 0o777, 0);
+    }
+
+    fn device(&mut self, path: &str, major: u32, minor: u32) {
+        self.make(path, InodeKind::CharDevice(major, minor), 0o666, 0);
+    }
+
+    /// Everything of the root file system itself.
+    fn root_directory(&mut self) {
+        for dir in ["/usr", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/etc", "/home", "/dev", "/proc", "/sys"]
+        {
+            self.dir(dir, 0o755);
+        }
+        for dir in ["/run", "/mnt", "/srv", "/opt", "/var", "/etc/pam.d"] {
+            self.dir(dir, 0o755);
+        }
+        self.dir("/root", 0o700);
+        self.dir("/tmp", 0o1777);
+        self.dir("/var/tmp", 0o1777);
+        self.symlink("/var/run", "/run");
+        for link in ["bin", "sbin", "lib", "lib64"] {
+            self.symlink(&format!("/{link}"), &format!("usr/{link}"));
+        }
+        for (name, id) in [("student", 1000), ("guest", 1001)] {
+            self.make(&format!("/home/{name}"), InodeKind::Directory, 0o755, id);
+        }
+        for (name, text) in etc::FILES {
+            self.file(&format!("/etc/{name}"), 0o644, text);
+        }
+        self.symlink("/etc/mtab", "/proc/self/mounts");
+        self.programs();
+    }
+
+    fn programs(&mut self) {
+        for program in registry::programs() {
+            let mode = if SET_USER_ID.contains(&program.name) { 0o4755 } else { 0o755 };
+            let path = format!("{}/{}", program.dir, program.name);
+            let made = self.make(&path, InodeKind::Regular(executable(program.name)), mode, 0);
+            let caps = WITH_CAPABILITIES.iter().find(|(name, _)| *name == program.name);
+            if let (Some(dentry), Some((_, caps))) = (made, caps) {
+                let value = crate::task::exec::file_caps::FileCaps::permitted_and_effective(*caps).to_bytes();
+                self.world.inode_of_mut(dentry).xattrs.insert("security.capability".to_owned(), value.into());
+            }
+        }
+        self.make("/usr/sbin/init", InodeKind::Regular(executable("init")), 0o755, 0);
+        self.symlink("/usr/bin/sh", "bash");
+    }
+
+    fn devices(&mut self) {
+        for (name, major, minor) in DEVICES {
+            self.device(&format!("/dev/{name}"), major, minor);
+        }
+        self.symlink("/dev/ptmx", "pts/ptmx");
+        for (fd, name) in ["stdin", "stdout", "stderr"].into_iter().enumerate() {
+            self.symlink(&format!("/dev/{name}"), &format!("/proc/self/fd/{fd}"));
+        }
+        self.symlink("/dev/fd", "/proc/self/fd");
+        for dir in ["/dev/pts", "/dev/shm", "/dev/mqueue"] {
+            self.dir(dir, 0o755);
+        }
+    }
+
+    fn sysfs(&mut self) {
+        for dir in crate::vfs::fs::sysfs::DIRECTORIES {
+            self.dir(&format!("/sys/{dir}"), 0o755);
+        }
+        for (path, mode, text) in crate::vfs::fs::sysfs::FILES {
+            self.file(&format!("/sys/{path}"), *mode, text);
+        }
+        for (path, target) in crate::vfs::fs::sysfs::LINKS {
+            self.symlink(&format!("/sys/{path}"), target);
+        }
+    }
+
+    fn cgroup_hierarchies(&mut self, flags: MountFlags) {
+        if self.world.config.cgroup_v2 {
+            self.mount("/sys/fs/cgroup", "cgroup2", FsKind::Cgroup2, 0o555, flags, &["nsdelegate"]);
+            return;
+        }
+        let options = ["size=1024k", "mode=755"];
+        self.mount("/sys/fs/cgroup", "cgroups", tmpfs(1 << 20), 0o755, flags, &options);
+        for controller in CONTROLLERS {
+            let path = format!("/sys/fs/cgroup/{controller}");
+            self.dir(&path, 0o755);
+            self.mount(&path, "cgroup", FsKind::Cgroup(controller.to_owned()), 0o555, flags, &[controller]);
+        }
+        self.dir("/sys/fs/cgroup/unified", 0o755);
+        self.mount("/sys/fs/cgroup/unified", "cgroup2", FsKind::Cgroup2, 0o555, flags, &[]);
+    }
 }

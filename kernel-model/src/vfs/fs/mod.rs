@@ -3,6 +3,7 @@
 
 pub mod nsfs;
 pub mod procfs;
+pub mod sysfs;
 pub mod tmpfs;
 
 use serde::{Deserialize, Serialize};

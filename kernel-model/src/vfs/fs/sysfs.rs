@@ -1,0 +1,63 @@
+//! sysfs, as in sysfs(5): the kernel's objects as files. What of it programs here look at.
+
+/// The length that every attribute file shows.
+pub const ATTRIBUTE_SIZE: u64 = 4096;
+
+/// Directories, parents first.
+pub const DIRECTORIES: &[&str] = &[
+    "block",
+    "bus",
+    "class",
+    "class/mem",
+    "class/net",
+    "class/tty",
+    "dev",
+    "dev/block",
+    "dev/char",
+    "devices",
+    "devices/system",
+    "devices/system/cpu",
+    "devices/system/cpu/cpu0",
+    "devices/system/cpu/cpu1",
+    "devices/system/node",
+    "devices/system/node/node0",
+    "devices/virtual",
+    "devices/virtual/net",
+    "devices/virtual/net/lo",
+    "firmware",
+    "fs",
+    "fs/cgroup",
+    "hypervisor",
+    "kernel",
+    "kernel/mm",
+    "kernel/mm/transparent_hugepage",
+    "module",
+    "power",
+];
+
+/// Files: path, permission bits, contents.
+pub const FILES: &[(&str, u32, &str)] = &[
+    ("devices/system/cpu/isolated", 0o444, "\n"),
+    ("devices/system/cpu/kernel_max", 0o444, "8191\n"),
+    ("devices/system/cpu/offline", 0o444, "\n"),
+    ("devices/system/cpu/online", 0o444, "0-1\n"),
+    ("devices/system/cpu/possible", 0o444, "0-1\n"),
+    ("devices/system/cpu/present", 0o444, "0-1\n"),
+    ("devices/system/cpu/cpu1/online", 0o644, "1\n"),
+    ("devices/system/node/online", 0o444, "0\n"),
+    ("devices/system/node/possible", 0o444, "0\n"),
+    ("devices/virtual/net/lo/address", 0o444, "00:00:00:00:00:00\n"),
+    ("devices/virtual/net/lo/addr_len", 0o444, "6\n"),
+    ("devices/virtual/net/lo/carrier", 0o644, "1\n"),
+    ("devices/virtual/net/lo/flags", 0o644, "0x9\n"),
+    ("devices/virtual/net/lo/ifindex", 0o444, "1\n"),
+    ("devices/virtual/net/lo/mtu", 0o644, "65536\n"),
+    ("devices/virtual/net/lo/operstate", 0o444, "unknown\n"),
+    ("devices/virtual/net/lo/type", 0o444, "772\n"),
+    ("kernel/mm/transparent_hugepage/enabled", 0o644, "always [madvise] never\n"),
+    ("kernel/mm/transparent_hugepage/hpage_pmd_size", 0o444, "2097152\n"),
+    ("kernel/uevent_seqnum", 0o444, "1000\n"),
+];
+
+/// Symbolic links: path, target.
+pub const LINKS: &[(&str, &str)] = &[("class/net/lo", "../../devices/virtual/net/lo")];
