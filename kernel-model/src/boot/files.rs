@@ -7,7 +7,11 @@ use imbl::OrdSet;
 use super::ConsoleId;
 use super::etc;
 use crate::ipc::pipe::Pipe;
+use crate::namespace::NsRef;
+use crate::namespace::cgroup::CgroupNsId;
+use crate::namespace::ipc::IpcNsId;
 use crate::namespace::mnt::MntNsId;
+use crate::namespace::net::NetNsId;
 use crate::namespace::pid::PidNsId;
 use crate::namespace::user::UserNsId;
 use crate::program::libc::o;
@@ -40,6 +44,8 @@ const DEVICES: [(&str, u32, u32); 6] =
 
 /// Makes the file systems, mounts them, and puts the files in.
 pub(super) fn populate(world: &mut World) {
+    // The kernel's own file systems have the first device numbers.
+    world.vfs.last_anon_dev = 19;
     let mut boot = Boot { world };
     let safe = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     let dev_flags = MountFlags::NOSUID | MountFlags::NOEXEC;
@@ -146,12 +152,19 @@ impl Boot<'_> {
     /// Mounts a new file system, as a shared mount of the first namespace.
     fn mount(&mut self, path: &str, source: &str, kind: FsKind, mode: u32, flags: MountFlags, options: &[&str]) {
         let is_proc = matches!(kind, FsKind::Proc(_));
-        let number = self.world.vfs.supers.next_number();
+        let dev = self.world.new_anon_dev();
+        let key = match kind {
+            FsKind::Sysfs => Some(NsRef::Net(NetNsId(1))),
+            FsKind::Mqueue => Some(NsRef::Ipc(IpcNsId(1))),
+            FsKind::Cgroup(_) | FsKind::Cgroup2 => Some(NsRef::Cgroup(CgroupNsId(1))),
+            _ => None,
+        };
         let sb = self.world.vfs.supers.add(SuperBlock {
             kind,
             root: Node::Proc(ProcNode::Root),
             user_ns: UserNsId(1),
-            dev: (0, 19 + number),
+            key,
+            dev,
             read_only: false,
             options: options.iter().map(|o| (*o).to_owned()).collect(),
             last_ino: 0,

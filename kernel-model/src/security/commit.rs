@@ -23,7 +23,7 @@ pub const FS_CAPS: CapSet = CapSet::EMPTY
 
 impl World {
     /// Uid 0 of a user namespace, if it is mapped.
-    fn root_of(&self, cred: &Cred) -> Option<Kuid> {
+    fn root_uid_of(&self, cred: &Cred) -> Option<Kuid> {
         self.user_namespaces.get(cred.user_ns).and_then(|ns| ns.kuid(0))
     }
 
@@ -32,7 +32,7 @@ impl World {
         if old.securebits.contains(SecureBits::NO_SETUID_FIXUP) {
             return;
         }
-        let root = self.root_of(old);
+        let root = self.root_uid_of(old);
         let is_root = |id: Kuid| Some(id) == root;
         let any_root = |c: &Cred| is_root(c.uid) || is_root(c.euid) || is_root(c.suid);
         if any_root(old) && !any_root(new) {
@@ -56,7 +56,7 @@ impl World {
         if old.securebits.contains(SecureBits::NO_SETUID_FIXUP) {
             return;
         }
-        let root = self.root_of(old);
+        let root = self.root_uid_of(old);
         let (was, is) = (Some(old.fsuid) == root, Some(new.fsuid) == root);
         if was && !is {
             new.effective = CapSet(new.effective.0 & !FS_CAPS.0);
