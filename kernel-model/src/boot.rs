@@ -5,6 +5,8 @@
 
 mod etc;
 pub mod files;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

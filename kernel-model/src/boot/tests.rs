@@ -1,0 +1,31 @@
+//! The standard world is as its description says.
+
+use super::*;
+use crate::vfs::Node;
+use crate::vfs::fs::FsKind;
+
+#[test]
+fn both_worlds_boot_and_hold_together() {
+    for cgroup_v2 in [false, true] {
+        for terminal in [false, true] {
+            let world = World::boot(Config { cgroup_v2, terminal });
+            assert_eq!(world.check(), Ok(()));
+            assert_eq!(world.vfs.mounts.len(), if cgroup_v2 { 9 } else { 18 });
+        }
+    }
+}
+
+#[test]
+fn a_tmpfs_counts_every_inode_and_page() {
+    let world = World::boot(Config::default());
+    for (sb, super_block) in world.vfs.supers.iter() {
+        let FsKind::Tmpfs(quota) = super_block.kind else { continue };
+        let inodes = world.vfs.inodes.iter().filter(|(_, i)| i.sb == sb);
+        let (count, pages) = inodes.fold((0, 0), |(n, pages), (_, inode)| match &inode.kind {
+            crate::vfs::inode::InodeKind::Regular(c) => (n + 1, pages + c.page_count()),
+            _ => (n + 1, pages),
+        });
+        assert_eq!((quota.inodes, quota.pages), (count, pages));
+    }
+    assert!(matches!(files::root_of(&world).node, Node::Tree(_)));
+}
