@@ -1,1 +1,3 @@
 //! Plain data for eyes: what views, text twins and goldens show.
+
+pub mod explain;
