@@ -24,7 +24,7 @@ pub struct Explanation {
 
 /// Explains an event in the world as it was just after it.
 pub fn explain(event: &Event, world: &World) -> Explanation {
-    let who = event.task.map_or_else(|| "The kernel".to_owned(), |t| capitalised(&task_name(world, t)));
+    let who = event.task.map_or_else(|| "the kernel".to_owned(), |t| task_name(world, t));
     let (sentence, source) = match &event.kind {
         EventKind::CommandBegan { text, .. } => {
             (format!("The shell takes the command line `{}`.", first_line(text)), "sh(1)")
@@ -36,14 +36,16 @@ pub fn explain(event: &Event, world: &World) -> Explanation {
         }
         EventKind::TimePassed { span } => (format!("{} seconds of virtual time may pass.", decimal(span.0)), "time(7)"),
         EventKind::ConsoleOpened { .. } => ("A console is opened, with a shell of its own.".to_owned(), "sh(1)"),
-        EventKind::CallEntered { call } => (format!("{who} enters the kernel to call {}.", call.nr.name()), man(call)),
+        EventKind::CallEntered { call } => {
+            (format!("{} enters the kernel to call {}.", start(&who), call.nr.name()), man(call))
+        }
         EventKind::CallReturned { call, result } => (call_returned(&who, call, result), man(call)),
         EventKind::CallSlept { call, sleep } => {
-            (format!("{who} sleeps in {} until {}.", call.nr.name(), sleep_reason(world, sleep)), man(call))
+            (format!("{} sleeps in {} until {}.", start(&who), call.nr.name(), sleep_reason(world, sleep)), man(call))
         }
         EventKind::Output { bytes, .. } => {
             let text = String::from_utf8_lossy(bytes);
-            (format!("{who} writes to the console: {}", quoted(&text)), "write(2)")
+            (format!("{} writes to the console: {}", start(&who), quoted(&text)), "write(2)")
         }
         kind => step(kind, &who, world),
     };
@@ -53,28 +55,26 @@ pub fn explain(event: &Event, world: &World) -> Explanation {
 /// The steps of the kernel inside a call.
 fn step(kind: &EventKind, who: &str, world: &World) -> (String, &'static str) {
     match kind {
-        EventKind::Switched { .. } => {
-            (format!("The scheduler lets {} run.", uncapitalised(who)), "sched(7), __schedule()")
-        }
+        EventKind::Switched { .. } => (format!("The scheduler lets {} run.", who), "sched(7), __schedule()"),
         EventKind::ClockAdvanced { to } => (
             format!("Every task sleeps, so time moves on to the next timer, {} seconds after boot.", decimal(to.0)),
             "time(7), do_idle()",
         ),
         EventKind::Woken { task } => {
-            (format!("{} is woken up and can run again.", capitalised(&task_name(world, *task))), "try_to_wake_up()")
+            (format!("{} is woken up and can run again.", start(&task_name(world, *task))), "try_to_wake_up()")
         }
         EventKind::Privileged { op } => privileged(*op),
         EventKind::TaskCreated { child, thread } => (
             format!(
                 "A new {} exists, a copy of {}: {}.",
                 if *thread { "thread" } else { "process" },
-                uncapitalised(who),
+                who,
                 task_name(world, *child)
             ),
             "copy_process()",
         ),
         EventKind::PidAllocated { ns, nr, .. } => (
-            format!("{} hands out the number {nr}.", capitalised(&pid_ns_name(world, *ns))),
+            format!("{} hands out the number {nr}.", start(&pid_ns_name(world, *ns))),
             "pid_namespaces(7), alloc_pid()",
         ),
         EventKind::PidFreed { ns, nr } => {
@@ -89,7 +89,7 @@ fn step(kind: &EventKind, who: &str, world: &World) -> (String, &'static str) {
         EventKind::Reaped { by, .. } => (
             match by {
                 Some(by) => {
-                    format!("{} collects the exit status, and the zombie is gone.", capitalised(&task_name(world, *by)))
+                    format!("{} collects the exit status, and the zombie is gone.", start(&task_name(world, *by)))
                 }
                 None => "Nobody wants the exit status, so the process is gone at once.".to_owned(),
             },
@@ -115,7 +115,7 @@ fn step(kind: &EventKind, who: &str, world: &World) -> (String, &'static str) {
             "namespaces(7), create_new_namespaces()",
         ),
         EventKind::NamespaceEntered { ns, task } => (
-            format!("{} is now in {}.", capitalised(&task_name(world, *task)), ns_name(world, *ns)),
+            format!("{} is now in {}.", start(&task_name(world, *task)), ns_name(world, *ns)),
             "namespaces(7), switch_task_namespaces()",
         ),
         EventKind::NamespaceFreed { ns, inum } => (
@@ -125,10 +125,9 @@ fn step(kind: &EventKind, who: &str, world: &World) -> (String, &'static str) {
         EventKind::CapabilityChecked { cap, ns, granted } => {
             (capability(who, &cap.name(), world, *ns, *granted), "capabilities(7), cap_capable()")
         }
-        EventKind::CredentialsChanged { task } => (
-            format!("{} has new credentials.", capitalised(&task_name(world, *task))),
-            "credentials(7), commit_creds()",
-        ),
+        EventKind::CredentialsChanged { task } => {
+            (format!("{} has new credentials.", start(&task_name(world, *task))), "credentials(7), commit_creds()")
+        }
         EventKind::IdMapWritten { ns, file, text } => (
             format!(
                 "{} of the user namespace {} is now `{}`.",
@@ -181,7 +180,7 @@ fn step(kind: &EventKind, who: &str, world: &World) -> (String, &'static str) {
             "mount_namespaces(7), change_mnt_propagation()",
         ),
         EventKind::RootChanged { path, .. } => {
-            (format!("What {} calls `/` is now {path}.", uncapitalised(who)), "chroot(2), pivot_root(2)")
+            (format!("What {} calls `/` is now {path}.", who), "chroot(2), pivot_root(2)")
         }
         EventKind::FileCreated { path } => (format!("{path} comes into being."), "open(2), mkdir(2)"),
         EventKind::FileRemoved { path } => (format!("The name {path} is gone."), "unlink(2)"),
@@ -264,7 +263,7 @@ fn interrupted(world: &World, console: ConsoleId) -> String {
 
 fn call_returned(who: &str, call: &Call, result: &CallResult) -> String {
     match result {
-        Ok(ret) => format!("{} returns {} to {}.", call.nr.name(), returned_value(call, ret.value), uncapitalised(who)),
+        Ok(ret) => format!("{} returns {} to {}.", call.nr.name(), returned_value(call, ret.value), who),
         Err(e) => {
             let rule = syscall::info(call.nr).and_then(|i| rule_of(i.errno, *e));
             let rule = rule.map_or_else(String::new, |r| format!(" {}.", capitalised(r)));
@@ -326,7 +325,7 @@ fn pid_looked_up(world: &World, ns: PidNsId, nr: i32, found: Option<TaskId>) -> 
 }
 
 fn exited(world: &World, task: TaskId, status: ExitStatus) -> String {
-    let name = capitalised(&task_name(world, task));
+    let name = start(&task_name(world, task));
     match status {
         ExitStatus::Exited(n) => format!("{name} exits with status {n}."),
         ExitStatus::Killed { signal, .. } => format!("{name} ends, killed by {signal}."),
@@ -336,7 +335,7 @@ fn exited(world: &World, task: TaskId, status: ExitStatus) -> String {
 fn capability(who: &str, cap: &str, world: &World, ns: UserNsId, granted: bool) -> String {
     let place = user_ns_name(world, ns);
     let answer = if granted { "it has" } else { "it has not" };
-    format!("Does {} have {cap} in the user namespace {place}? {}.", uncapitalised(who), capitalised(answer))
+    format!("Does {} have {cap} in the user namespace {place}? {}.", who, capitalised(answer))
 }
 
 fn privileged(op: PvOp) -> (String, &'static str) {
@@ -386,8 +385,7 @@ fn capitalised(text: &str) -> String {
     chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
 }
 
-/// Program names keep their case; only our own words lose the capital that a sentence gave them.
-fn uncapitalised(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |c| c.to_lowercase().chain(chars).collect())
+/// A name at the start of a sentence: our own words get a capital, names of programs keep their case.
+fn start(name: &str) -> String {
+    if name.starts_with("the ") || name.starts_with("a ") { capitalised(name) } else { name.to_owned() }
 }
