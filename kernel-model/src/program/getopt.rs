@@ -286,8 +286,17 @@ impl Sys {
     }
 
     /// The name by which the program was called, directories included, as coreutils puts it before messages.
+    /// The applets of busybox leave the directories off.
     pub fn invocation_name(&self) -> &str {
+        if self.is_busybox() {
+            return self.name();
+        }
         self.argv().first().map_or("", String::as_str)
+    }
+
+    /// Whether the program runs as an applet of busybox, whose wording differs.
+    pub fn is_busybox(&self) -> bool {
+        self.program() == "busybox"
     }
 
     /// error(3): writes what has been printed so far, then `NAME: message` to standard error.

@@ -522,3 +522,13 @@ pub const fn makedev(major: u32, minor: u32) -> u64 {
     let (major, minor) = (major as u64, minor as u64);
     ((major & 0xfff) << 8) | ((major & !0xfff) << 32) | (minor & 0xff) | ((minor & !0xff) << 12)
 }
+
+/// The major number of a device.
+pub const fn major(dev: u64) -> u32 {
+    ((dev >> 8) & 0xfff) as u32 | ((dev >> 32) & !0xfff) as u32
+}
+
+/// The minor number of a device.
+pub const fn minor(dev: u64) -> u32 {
+    (dev & 0xff) as u32 | ((dev >> 12) & !0xff) as u32
+}

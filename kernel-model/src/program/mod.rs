@@ -10,9 +10,15 @@
 //!
 //! [`UserMode`]: crate::task::UserMode
 
+pub mod accounts;
+pub mod calendar;
+pub mod cformat;
 pub mod coreutils;
+pub mod filemode;
 pub mod getopt;
+pub mod human;
 pub mod libc;
+pub mod lines;
 pub mod net;
 pub mod procps;
 pub mod quote;
