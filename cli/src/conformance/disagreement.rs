@@ -34,6 +34,7 @@ const SHOWN_MAX: usize = 20;
 pub fn verdict(agree: usize, total: usize, disagreements: &[Disagreement]) -> Verdict {
     let why = disagreements.first().map(|first| format!("first difference in line {}: {}", first.line, first.call));
     let mut detail = String::new();
+    let ours = disagreements.iter().map(Disagreement::to_string).collect();
     if why.is_some() {
         detail.push_str("--- recorded\n+++ ours\n");
         detail.extend(disagreements.iter().take(SHOWN_MAX).map(Disagreement::to_string));
@@ -41,7 +42,7 @@ pub fn verdict(agree: usize, total: usize, disagreements: &[Disagreement]) -> Ve
             detail.push_str(&format!("... and {more} more\n"));
         }
     }
-    Verdict { agree, total, why, detail }
+    Verdict { agree, total, why, detail, ours }
 }
 
 impl From<kernel_model::calls::Disagreement> for Disagreement {

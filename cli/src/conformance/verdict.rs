@@ -14,8 +14,11 @@ pub struct Verdict {
     pub total: usize,
     /// Why the case fails, in one line; `None` when it passes.
     pub why: Option<String>,
-    /// What is different, as a unified diff or a list.
+    /// What is different, as a unified diff.
     pub detail: String,
+    /// What the model does where it differs: its normalised transcript, or every call that it answers
+    /// in another way. Known differences are kept in this form.
+    pub ours: String,
 }
 
 impl Verdict {
@@ -26,7 +29,7 @@ impl Verdict {
 
     /// The verdict on a case that could not be run to its end.
     pub fn broken(why: impl Into<String>) -> Self {
-        Verdict { agree: 0, total: 0, why: Some(why.into()), detail: String::new() }
+        Verdict { agree: 0, total: 0, why: Some(why.into()), detail: String::new(), ours: String::new() }
     }
 
     /// Compares two transcripts entry by entry, both normalised first.
@@ -44,8 +47,14 @@ impl Verdict {
             None if ours.len() > recorded.len() => Some("the transcript goes on after the recorded one".into()),
             None => None,
         };
-        let detail = if why.is_some() { unified_diff(&expected, &actual) } else { String::new() };
-        Verdict { agree, total: recorded.len(), why, detail }
+        let total = recorded.len();
+        match why {
+            Some(why) => {
+                let detail = unified_diff("recorded", &expected, "ours", &actual);
+                Verdict { agree, total, why: Some(why), detail, ours: actual }
+            }
+            None => Verdict { agree, total, why: None, detail: String::new(), ours: String::new() },
+        }
     }
 }
 
@@ -53,9 +62,9 @@ fn first_line(entry: &str) -> &str {
     entry.lines().next().unwrap_or_default()
 }
 
-/// The difference as `diff -u` would show it.
-pub fn unified_diff(recorded: &str, ours: &str) -> String {
-    TextDiff::from_lines(recorded, ours).unified_diff().context_radius(3).header("recorded", "ours").to_string()
+/// The difference of two texts with their names, as `diff -u` would show it.
+pub fn unified_diff(old_name: &str, old: &str, new_name: &str, new: &str) -> String {
+    TextDiff::from_lines(old, new).unified_diff().context_radius(3).header(old_name, new_name).to_string()
 }
 
 #[cfg(test)]
