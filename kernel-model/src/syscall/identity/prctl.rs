@@ -6,7 +6,7 @@ use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::security::capability::{Cap, CapSet, NAMES};
 use crate::security::credentials::{Cred, SecureBits};
-use crate::syscall::{Arg, Args, FlagNames, Ret, Support, SysResult, SyscallInfo, Sysno, Value};
+use crate::syscall::{Arg, Args, FlagNames, Ret, Support, SysResult, SyscallInfo, Sysno};
 use crate::task::TaskId;
 use crate::task::signal::Signal;
 
