@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::console::ConsoleId;
+use crate::namespace::pid::{Pid, PidNsId};
 use crate::syscall::Call;
 use crate::task::TaskId;
 use crate::time::Nanos;
+use crate::vfs::fd_table::Fd;
 
 /// One intervention from outside.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -42,6 +44,35 @@ pub enum Action {
     },
     /// Another console with a shell of its own.
     OpenConsole,
+    /// What a recorded log knows and the model could not: see [`Adjustment`].
+    Adjust(Adjustment),
+}
+
+/// Brings the world into line with a recorded log where the log shows something that the model does not
+/// have: numbers that others have taken, descriptors on things that are not modelled.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Adjustment {
+    /// The next process of this namespace gets this number (as through `ns_last_pid`).
+    NextPid {
+        /// The namespace.
+        ns: PidNsId,
+        /// The number.
+        nr: Pid,
+    },
+    /// A descriptor is open on something that is not modelled.
+    Descriptor {
+        /// Whose descriptor.
+        task: TaskId,
+        /// Its number.
+        fd: Fd,
+        /// What it is open on, as `/proc/PID/fd` shows it.
+        what: String,
+    },
+    /// The call in which the task sleeps is given up.
+    GiveUp {
+        /// The sleeper.
+        task: TaskId,
+    },
 }
 
 /// When in a history an action happened.

@@ -111,6 +111,7 @@ impl Kernel<'_> {
                 let console = self.open_console();
                 self.emit(EventKind::ConsoleOpened { console });
             }
+            Action::Adjust(adjustment) => self.adjust(adjustment),
         }
     }
 

@@ -5,10 +5,12 @@ pub mod complete;
 mod constants;
 pub mod parse;
 pub mod print;
+pub mod replay;
 pub mod typed;
 
 pub use complete::complete;
 pub use constants::value as constant;
 pub use parse::{Log, LogError, parse, parse_bytes};
 pub use print::print;
+pub use replay::{Replay, ReplayedLine, Verdict, replay};
 pub use typed::parse_call;

@@ -1,0 +1,125 @@
+//! Keeping the descriptors of a process as the log shows them, whatever the model has answered.
+
+use super::super::parse::{Expr, Returned, TracedCall};
+use super::seed;
+use crate::action::{Action, Adjustment};
+use crate::syscall::{Call, CallResult, Sysno, Value};
+use crate::task::TaskId;
+use crate::world::World;
+
+/// What must be done so that the descriptors of `task` are those of the log after this call.
+pub(super) fn changes(world: &World, task: TaskId, traced: &TracedCall, ours: Option<&CallResult>) -> Vec<Action> {
+    let call = |nr, args| Action::Syscall { task, call: Call { nr, args } };
+    let close = |fd: i64| call(Sysno::CLOSE, vec![Value::Int(fd)]);
+    let placeholder = |fd: i64, what: Option<&str>| {
+        let what = what.unwrap_or("something that is not modelled").to_owned();
+        Action::Adjust(Adjustment::Descriptor { task, fd: fd as i32, what })
+    };
+    let open = |fd: i64| is_open(world, task, fd);
+    let our_value = ours.and_then(|r| r.as_ref().ok()).map(|ret| ret.value);
+    let mut changes = Vec::new();
+    match traced.name.as_str() {
+        "close" if traced.ret.value() == Some(0) => {
+            if let Some(fd) = traced.args.first().and_then(seed::number).filter(|fd| open(*fd)) {
+                changes.push(close(fd));
+            }
+        }
+        "close_range" if traced.ret.value() == Some(0) && ours.is_none() => {
+            let bound = |i: usize| traced.args.get(i).and_then(seed::number).unwrap_or(0);
+            let (first, last) = (bound(0), bound(1) & 0xffff_ffff);
+            let only_marks = traced.args.get(2).is_some_and(|flags| seed::mentions(flags, "CLOSE_RANGE_CLOEXEC"));
+            changes.extend(descriptors(world, task).into_iter().filter(|fd| !only_marks && (first..=last).contains(fd)).map(close));
+        }
+        "pipe" | "pipe2" | "socketpair" | "recvmsg" if ours.is_none_or(Result::is_err) => {
+            for (fd, what) in new_descriptors(traced).into_iter().filter(|(fd, _)| !open(*fd)) {
+                changes.push(placeholder(fd, what));
+            }
+        }
+        "fcntl" if ours.is_none() => {
+            let duplicates = traced.args.get(1).is_some_and(|op| seed::mentions(op, "F_DUPFD") || seed::mentions(op, "F_DUPFD_CLOEXEC"));
+            let from = traced.args.first().and_then(seed::number);
+            if let (true, Some(from), Some(to)) = (duplicates, from, traced.ret.value()) {
+                changes.push(call(Sysno::DUP2, vec![Value::Int(from), Value::Int(to)]));
+            }
+        }
+        name if gives_descriptor(name, traced) => match (traced.ret.value(), our_value) {
+            (Some(fd), Some(ours)) if fd != ours => {
+                changes.push(call(Sysno::DUP2, vec![Value::Int(ours), Value::Int(fd)]));
+                changes.push(close(ours));
+            }
+            (Some(_), Some(_)) => {}
+            (Some(fd), None) => {
+                if open(fd) {
+                    changes.push(close(fd));
+                }
+                changes.push(placeholder(fd, described(&traced.ret)));
+            }
+            (None, Some(ours)) => changes.push(close(ours)),
+            (None, None) => {}
+        },
+        _ => {}
+    }
+    changes
+}
+
+/// Whether the result of a call is a new descriptor.
+fn gives_descriptor(name: &str, traced: &TracedCall) -> bool {
+    const CALLS: [&str; 33] = [
+        "open", "openat", "openat2", "creat", "dup", "socket", "accept", "accept4", "epoll_create", "epoll_create1",
+        "eventfd", "eventfd2", "signalfd", "signalfd4", "timerfd_create", "inotify_init", "inotify_init1",
+        "fanotify_init", "memfd_create", "memfd_secret", "userfaultfd", "perf_event_open", "pidfd_open", "pidfd_getfd",
+        "open_tree", "fsopen", "fsmount", "fspick", "io_uring_setup", "landlock_create_ruleset", "mq_open",
+        "open_by_handle_at", "bpf",
+    ];
+    let decorated = described(&traced.ret).is_some() && !matches!(name, "dup2" | "dup3" | "fcntl");
+    CALLS.contains(&name) && (name != "bpf" || decorated)
+}
+
+fn described(ret: &Returned) -> Option<&str> {
+    match ret {
+        Returned::Value { described, .. } => described.as_deref(),
+        _ => None,
+    }
+}
+
+/// Descriptors that a call gives through an array, or that came in a message.
+fn new_descriptors(traced: &TracedCall) -> Vec<(i64, Option<&str>)> {
+    if traced.ret.value().is_none() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    if traced.name == "recvmsg" {
+        if let Some(message) = traced.args.get(1) {
+            in_control_data(message, &mut found);
+        }
+    } else if let Some(Expr::List(ends)) = traced.args.iter().map(Expr::plain).find(|e| matches!(e, Expr::List(_))) {
+        found.extend(ends.iter().filter_map(|end| Some((seed::number(end)?, end.described()))));
+    }
+    found
+}
+
+/// `cmsg_type=SCM_RIGHTS, cmsg_data=[5</path>]`, anywhere in a message.
+fn in_control_data<'e>(expr: &'e Expr, found: &mut Vec<(i64, Option<&'e str>)>) {
+    let expr = expr.unnamed().plain();
+    match expr {
+        Expr::Struct(fields) => {
+            let rights = expr.field("cmsg_type").is_some_and(|t| seed::mentions(t, "SCM_RIGHTS"));
+            if let Some(Expr::List(fds)) = expr.field("cmsg_data").map(Expr::plain).filter(|_| rights) {
+                found.extend(fds.iter().filter_map(|fd| Some((seed::number(fd)?, fd.described()))));
+            } else {
+                fields.iter().for_each(|f| in_control_data(f, found));
+            }
+        }
+        Expr::List(items) => items.iter().for_each(|i| in_control_data(i, found)),
+        _ => {}
+    }
+}
+
+fn descriptors(world: &World, task: TaskId) -> Vec<i64> {
+    let table = world.tasks.get(task).and_then(|t| t.files).and_then(|f| world.vfs.fd_tables.get(f));
+    table.map(|t| t.fds.keys().map(|fd| i64::from(*fd)).collect()).unwrap_or_default()
+}
+
+fn is_open(world: &World, task: TaskId, fd: i64) -> bool {
+    descriptors(world, task).contains(&fd)
+}
