@@ -110,13 +110,17 @@ impl Stage {
         for (path, fact) in seed::facts(log, &start) {
             self.put(&path, &fact);
         }
-        let shell = self.world().consoles.iter().next().map_or(self.init(), |(_, c)| c.shell);
+        let shell = self.world().consoles.iter().next().map(|(_, c)| c.shell);
+        let shell = shell.filter(|task| self.is_alive(*task)).unwrap_or(self.init());
         let parent = log.lines.iter().enumerate().find_map(|(at, line)| {
             let call = log.call_at(at).filter(|c| line.pid == first && c.name == "getppid")?;
             u32::try_from(call.ret.value()?).ok().filter(|nr| *nr > 1)
         });
         let number = parent.or_else(|| first.map(|f| f.saturating_sub(1)));
         let tracer = self.adopt(shell, number.filter(|nr| !self.is_taken(*nr)), "/root");
+        // init ignores the ends of its children; whoever is traced does not.
+        let default = Value::record([("sa_handler", Value::Int(0)), ("sa_mask", Value::Int(0)), ("sa_flags", Value::Int(0))]);
+        self.quietly(tracer, Sysno::RT_SIGACTION, vec![Value::Int(17), default, Value::Null, Value::Int(8)]);
         self.quietly(tracer, Sysno::PRCTL, vec![Value::Int(15), Value::str("strace"), 0i64.into(), 0i64.into(), 0i64.into()]);
         for (pid, kinds) in bystanders(log) {
             if !self.is_taken(pid) {
