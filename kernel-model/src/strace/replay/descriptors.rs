@@ -28,7 +28,9 @@ pub(super) fn changes(world: &World, task: TaskId, traced: &TracedCall, ours: Op
             let bound = |i: usize| traced.args.get(i).and_then(seed::number).unwrap_or(0);
             let (first, last) = (bound(0), bound(1) & 0xffff_ffff);
             let only_marks = traced.args.get(2).is_some_and(|flags| seed::mentions(flags, "CLOSE_RANGE_CLOEXEC"));
-            changes.extend(descriptors(world, task).into_iter().filter(|fd| !only_marks && (first..=last).contains(fd)).map(close));
+            changes.extend(
+                descriptors(world, task).into_iter().filter(|fd| !only_marks && (first..=last).contains(fd)).map(close),
+            );
         }
         "pipe" | "pipe2" | "socketpair" | "recvmsg" if ours.is_none_or(Result::is_err) => {
             for (fd, what) in new_descriptors(traced).into_iter().filter(|(fd, _)| !open(*fd)) {
@@ -36,7 +38,10 @@ pub(super) fn changes(world: &World, task: TaskId, traced: &TracedCall, ours: Op
             }
         }
         "fcntl" if ours.is_none() => {
-            let duplicates = traced.args.get(1).is_some_and(|op| seed::mentions(op, "F_DUPFD") || seed::mentions(op, "F_DUPFD_CLOEXEC"));
+            let duplicates = traced
+                .args
+                .get(1)
+                .is_some_and(|op| seed::mentions(op, "F_DUPFD") || seed::mentions(op, "F_DUPFD_CLOEXEC"));
             let from = traced.args.first().and_then(seed::number);
             if let (true, Some(from), Some(to)) = (duplicates, from, traced.ret.value()) {
                 changes.push(call(Sysno::DUP2, vec![Value::Int(from), Value::Int(to)]));
@@ -65,11 +70,39 @@ pub(super) fn changes(world: &World, task: TaskId, traced: &TracedCall, ours: Op
 /// Whether the result of a call is a new descriptor.
 fn gives_descriptor(name: &str, traced: &TracedCall) -> bool {
     const CALLS: [&str; 33] = [
-        "open", "openat", "openat2", "creat", "dup", "socket", "accept", "accept4", "epoll_create", "epoll_create1",
-        "eventfd", "eventfd2", "signalfd", "signalfd4", "timerfd_create", "inotify_init", "inotify_init1",
-        "fanotify_init", "memfd_create", "memfd_secret", "userfaultfd", "perf_event_open", "pidfd_open", "pidfd_getfd",
-        "open_tree", "fsopen", "fsmount", "fspick", "io_uring_setup", "landlock_create_ruleset", "mq_open",
-        "open_by_handle_at", "bpf",
+        "open",
+        "openat",
+        "openat2",
+        "creat",
+        "dup",
+        "socket",
+        "accept",
+        "accept4",
+        "epoll_create",
+        "epoll_create1",
+        "eventfd",
+        "eventfd2",
+        "signalfd",
+        "signalfd4",
+        "timerfd_create",
+        "inotify_init",
+        "inotify_init1",
+        "fanotify_init",
+        "memfd_create",
+        "memfd_secret",
+        "userfaultfd",
+        "perf_event_open",
+        "pidfd_open",
+        "pidfd_getfd",
+        "open_tree",
+        "fsopen",
+        "fsmount",
+        "fspick",
+        "io_uring_setup",
+        "landlock_create_ruleset",
+        "mq_open",
+        "open_by_handle_at",
+        "bpf",
     ];
     let decorated = described(&traced.ret).is_some() && !matches!(name, "dup2" | "dup3" | "fcntl");
     CALLS.contains(&name) && (name != "bpf" || decorated)

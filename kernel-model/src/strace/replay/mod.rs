@@ -122,14 +122,8 @@ impl<'l> Replayer<'l> {
         let mut stage = Stage::new(Config::default());
         let first = log.lines.iter().position(|l| matches!(l.kind, LineKind::Call(_) | LineKind::Unfinished { .. }));
         let tracer = stage.set_up(log, first.and_then(|at| log.lines[at].pid));
-        let mut replayer = Replayer {
-            log,
-            stage,
-            replay: Replay::default(),
-            tasks: BTreeMap::new(),
-            tracer,
-            begun: BTreeMap::new(),
-        };
+        let mut replayer =
+            Replayer { log, stage, replay: Replay::default(), tasks: BTreeMap::new(), tracer, begun: BTreeMap::new() };
         for at in 0..log.lines.len() {
             replayer.line(at);
         }
@@ -215,7 +209,8 @@ impl<'l> Replayer<'l> {
     fn begin(&mut self, at: usize, traced: &TracedCall) -> Begun {
         let pid = self.log.lines[at].pid;
         let task = self.task_of(pid);
-        let out = |call: Option<Call>, why: String| Begun { task, call, outcome: Outcome::NotMade, out_of_scope: Some(why) };
+        let out =
+            |call: Option<Call>, why: String| Begun { task, call, outcome: Outcome::NotMade, out_of_scope: Some(why) };
         let info = match scope::record(&traced.name) {
             Ok(info) => info,
             Err(why) => return out(None, why),

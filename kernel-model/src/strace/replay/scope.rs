@@ -65,7 +65,8 @@ pub(super) fn excuse(world: &World, traced: &TracedCall, call: &Call, outcome: &
     let _ = world;
     let paths = || traced.args.iter().filter_map(place_of);
     if let Some(path) = paths().find(|p| seed::below(p, "/sys").is_some()) {
-        let what = if seed::below(&path, "/sys/fs/cgroup").is_some() { "control groups are" } else { "this part of sysfs is" };
+        let what =
+            if seed::below(&path, "/sys/fs/cgroup").is_some() { "control groups are" } else { "this part of sysfs is" };
         return Some(format!("{what} not modelled yet"));
     }
     let recorded_fine = matches!(traced.ret, Returned::Value { .. });
@@ -102,8 +103,23 @@ fn place_of(arg: &Expr) -> Option<String> {
 /// Files of procfs whose length says something about the machine: its memory, addresses and times.
 fn depends_on_machine(path: &str) -> bool {
     const FILES: [&str; 17] = [
-        "stat", "statm", "status", "maps", "smaps", "meminfo", "cpuinfo", "version", "uptime", "loadavg", "mountinfo",
-        "mounts", "filesystems", "cmdline", "sched", "limits", "self",
+        "stat",
+        "statm",
+        "status",
+        "maps",
+        "smaps",
+        "meminfo",
+        "cpuinfo",
+        "version",
+        "uptime",
+        "loadavg",
+        "mountinfo",
+        "mounts",
+        "filesystems",
+        "cmdline",
+        "sched",
+        "limits",
+        "self",
     ];
     path.starts_with("/proc/") && path.rsplit('/').next().is_some_and(|file| FILES.contains(&file))
 }

@@ -249,7 +249,8 @@ impl Scan<'_> {
         let field = stat.and_then(|s| s.field("st_mode").or_else(|| s.field("stx_mode")));
         let mode = field.and_then(|e| e.number(&|n| super::super::constant(n)));
         let directory = field.is_some_and(|e| mentions(e, "S_IFDIR"));
-        let special = field.is_some_and(|e| ["S_IFLNK", "S_IFCHR", "S_IFBLK", "S_IFSOCK", "S_IFIFO"].iter().any(|k| mentions(e, k)));
+        let special = field
+            .is_some_and(|e| ["S_IFLNK", "S_IFCHR", "S_IFBLK", "S_IFSOCK", "S_IFIFO"].iter().any(|k| mentions(e, k)));
         if special {
             return;
         }
@@ -315,7 +316,8 @@ impl Scan<'_> {
         let flag = |name: &str| call.args.get(3).is_some_and(|e| mentions(e, name));
         let target = text(1).and_then(|t| self.path_at(pid, None, t));
         let bind = flag("MS_BIND") && !flag("MS_REMOUNT");
-        let changes_only = ["MS_REMOUNT", "MS_SHARED", "MS_PRIVATE", "MS_SLAVE", "MS_UNBINDABLE"].iter().any(|f| flag(f));
+        let changes_only =
+            ["MS_REMOUNT", "MS_SHARED", "MS_PRIVATE", "MS_SLAVE", "MS_UNBINDABLE"].iter().any(|f| flag(f));
         let source = text(0).filter(|_| bind || flag("MS_MOVE")).and_then(|s| self.path_at(pid, None, s));
         if source.is_some() {
             self.found(source.clone(), ok, |_| {});
@@ -348,9 +350,9 @@ impl Scan<'_> {
 /// The positions of the paths among a call's arguments, each with that of its directory descriptor.
 fn paths_of(name: &str) -> &'static [(Option<usize>, usize)] {
     match name {
-        "execve" | "open" | "creat" | "access" | "stat" | "lstat" | "readlink" | "statfs" | "chmod" | "chown" | "lchown"
-        | "truncate" | "utime" | "getxattr" | "lgetxattr" | "chdir" | "chroot" | "pivot_root" | "mkdir" | "mknod"
-        | "unlink" | "rmdir" | "umount2" | "umount" => &[(None, 0)],
+        "execve" | "open" | "creat" | "access" | "stat" | "lstat" | "readlink" | "statfs" | "chmod" | "chown"
+        | "lchown" | "truncate" | "utime" | "getxattr" | "lgetxattr" | "chdir" | "chroot" | "pivot_root" | "mkdir"
+        | "mknod" | "unlink" | "rmdir" | "umount2" | "umount" => &[(None, 0)],
         "link" | "rename" => &[(None, 0), (None, 1)],
         "symlink" => &[(None, 1)],
         "symlinkat" => &[(Some(1), 2)],
@@ -412,9 +414,11 @@ pub(super) fn mentions(expr: &Expr, name: &str) -> bool {
         Expr::Word(w) => w == name,
         Expr::Field(_, e) | Expr::Prefix(_, e) | Expr::Described(e, _) | Expr::Noted(e, _) => mentions(e, name),
         Expr::Changed(a, b) | Expr::Indexed(a, b) => mentions(a, name) || mentions(b, name),
-        Expr::List(items) | Expr::Struct(items) | Expr::Chain(_, items) | Expr::Words(items) | Expr::Macro(_, items) => {
-            items.iter().any(|e| mentions(e, name))
-        }
+        Expr::List(items)
+        | Expr::Struct(items)
+        | Expr::Chain(_, items)
+        | Expr::Words(items)
+        | Expr::Macro(_, items) => items.iter().any(|e| mentions(e, name)),
         _ => false,
     }
 }

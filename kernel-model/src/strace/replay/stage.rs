@@ -119,9 +119,14 @@ impl Stage {
         let number = parent.or_else(|| first.map(|f| f.saturating_sub(1)));
         let tracer = self.adopt(shell, number.filter(|nr| !self.is_taken(*nr)), "/root");
         // init ignores the ends of its children; whoever is traced does not.
-        let default = Value::record([("sa_handler", Value::Int(0)), ("sa_mask", Value::Int(0)), ("sa_flags", Value::Int(0))]);
+        let default =
+            Value::record([("sa_handler", Value::Int(0)), ("sa_mask", Value::Int(0)), ("sa_flags", Value::Int(0))]);
         self.quietly(tracer, Sysno::RT_SIGACTION, vec![Value::Int(17), default, Value::Null, Value::Int(8)]);
-        self.quietly(tracer, Sysno::PRCTL, vec![Value::Int(15), Value::str("strace"), 0i64.into(), 0i64.into(), 0i64.into()]);
+        self.quietly(
+            tracer,
+            Sysno::PRCTL,
+            vec![Value::Int(15), Value::str("strace"), 0i64.into(), 0i64.into(), 0i64.into()],
+        );
         for (pid, kinds) in bystanders(log) {
             if !self.is_taken(pid) {
                 self.bystander(shell, pid, &kinds);
@@ -157,7 +162,8 @@ impl Stage {
     /// A process that the log talks about but that was not traced, in new namespaces of the kinds that
     /// others join or write maps for.
     fn bystander(&mut self, parent: TaskId, pid: u32, about: &Bystander) {
-        let Some(task) = self.child(parent, Some(pid), about.flags & !super::super::constant("CLONE_NEWUSER").unwrap_or(0))
+        let Some(task) =
+            self.child(parent, Some(pid), about.flags & !super::super::constant("CLONE_NEWUSER").unwrap_or(0))
         else {
             return;
         };
@@ -180,7 +186,11 @@ impl Stage {
         let at = || vec![Value::Int(AT_FDCWD), Value::str(path)];
         if let Some(link) = fact.link.as_ref().filter(|_| !fact.directory) {
             if !there {
-                self.quietly(init, Sysno::SYMLINKAT, vec![Value::str(link.as_str()), Value::Int(AT_FDCWD), Value::str(path)]);
+                self.quietly(
+                    init,
+                    Sysno::SYMLINKAT,
+                    vec![Value::str(link.as_str()), Value::Int(AT_FDCWD), Value::str(path)],
+                );
             }
             return;
         }
@@ -196,7 +206,11 @@ impl Stage {
         }
         const O_WRONLY_CREAT_TRUNC: i64 = 0o1101;
         let mode = fact.mode.unwrap_or(if fact.executable { 0o755 } else { 0o644 });
-        let opened = self.quietly(init, Sysno::OPENAT, [at(), vec![Value::Int(O_WRONLY_CREAT_TRUNC), Value::from(mode)]].concat());
+        let opened = self.quietly(
+            init,
+            Sysno::OPENAT,
+            [at(), vec![Value::Int(O_WRONLY_CREAT_TRUNC), Value::from(mode)]].concat(),
+        );
         let Some(fd) = opened.map(|ret| ret.value) else { return };
         let content: &[u8] = if fact.executable && fact.content.is_empty() { b"\x7fELF" } else { &fact.content };
         if !content.is_empty() {
@@ -256,7 +270,9 @@ fn bystanders(log: &Log) -> BTreeMap<u32, Bystander> {
             }
         }
         for path in call.args.iter().filter_map(|a| seed::string(a.plain())).filter(|_| ok) {
-            let Some((nr, rest)) = path.strip_prefix("/proc/").map(|p| p.split_once('/').unwrap_or((p, ""))) else { continue };
+            let Some((nr, rest)) = path.strip_prefix("/proc/").map(|p| p.split_once('/').unwrap_or((p, ""))) else {
+                continue;
+            };
             let Some(nr) = nr.parse::<u32>().ok().filter(|nr| *nr > 1 && !traced.contains(nr)) else { continue };
             let bystander = found.entry(nr).or_default();
             if let Some(kind) = rest.strip_prefix("ns/").and_then(crate::namespace::NsKind::from_name) {
