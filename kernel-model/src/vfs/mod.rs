@@ -3,7 +3,9 @@
 //! A name leads to a [`Node`] inside one file system (`fs::*`); a node seen through a mount is a
 //! [`path::VfsPath`]. Open descriptions are in [`file`], the numbers that processes give them in [`fd_table`].
 
+pub mod attach;
 pub mod content;
+pub mod copy_tree;
 pub mod fd_table;
 pub mod file;
 pub mod fs;
@@ -12,6 +14,8 @@ pub mod lifetime;
 pub mod mount;
 pub mod path;
 pub mod permission;
+pub mod propagation;
+pub mod umount;
 pub mod walk;
 
 use imbl::OrdMap;
@@ -57,10 +61,6 @@ pub struct Vfs {
     pub fd_tables: Table<FdTableId, FdTable>,
     /// Roots, working directories, umasks.
     pub fs_structs: Table<FsStructId, FsStruct>,
-    /// The peer group number given out last.
-    pub last_peer_group: u32,
-    /// The device number given out last to a file system without a device: the minor number of major 0.
-    pub last_anon_dev: u32,
     /// The kernel's own mount of nsfs, through which `/proc/PID/ns/KIND` leads to a namespace.
     pub nsfs_mount: Option<MountId>,
 }

@@ -248,10 +248,9 @@ impl World {
         VfsPath { mnt, node: self.vfs.mounts[mnt].root }
     }
 
-    /// The next device number for a file system without a device (`get_anon_bdev`).
-    pub(crate) fn new_anon_dev(&mut self) -> (u32, u32) {
-        self.vfs.last_anon_dev += 1;
-        (0, self.vfs.last_anon_dev)
+    /// A device number for a file system without a device: the lowest free one (`get_anon_bdev`).
+    pub(crate) fn new_anon_dev(&self) -> (u32, u32) {
+        (0, super::mount::lowest_free(self.vfs.supers.iter().map(|(_, sb)| sb.dev.1)))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::kernel::Kernel;
 use crate::namespace::NsRef;
 use crate::security::credentials::{Kgid, Kuid};
 use crate::vfs::Node;
-use crate::vfs::mount::{Mount, MountFlags, MountId, Propagation};
+use crate::vfs::mount::{MountFlags, MountId};
 use crate::vfs::path::VfsPath;
 use crate::world::World;
 
@@ -59,19 +59,8 @@ impl Kernel<'_> {
             options: Vec::new(),
             last_ino: 0,
         });
-        let mount = self.vfs.mounts.add_with(|id| Mount {
-            id,
-            ns: None,
-            place: None,
-            sb,
-            root: Node::Tree(crate::vfs::inode::DentryId(0)),
-            source: "nsfs".into(),
-            flags: MountFlags::empty(),
-            propagation: Propagation::default(),
-            children: imbl::OrdSet::new(),
-            locked_flags: MountFlags::empty(),
-            locked: false,
-        });
+        let root = self.vfs.supers[sb].root;
+        let mount = self.new_mount(sb, root, "nsfs", MountFlags::empty());
         self.vfs.nsfs_mount = Some(mount);
         mount
     }

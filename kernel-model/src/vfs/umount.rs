@@ -1,0 +1,175 @@
+//! Taking mounts away, here and wherever that propagates to, and what becomes of a mount that nobody uses
+//! any more (`umount_tree` of `fs/namespace.c`, `propagate_umount` of `fs/pnode.c`).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Node;
+use super::fs::{FsKind, SuperId};
+use super::mount::MountId;
+use super::propagation::PropagationType;
+use crate::event::EventKind;
+use crate::kernel::Kernel;
+use crate::namespace::NsRef;
+use crate::world::World;
+
+/// How a tree is taken away.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Umount {
+    /// Also from the places that hear of it (`UMOUNT_PROPAGATE`).
+    pub propagate: bool,
+    /// Nobody uses it, so that nothing has to stay together (`UMOUNT_SYNC`).
+    pub unused: bool,
+    /// It stays together for those who still use it (`UMOUNT_CONNECTED`).
+    pub connected: bool,
+}
+
+impl World {
+    /// Whether a mount, or one that would go with it, is in use (`propagate_mount_busy`).
+    pub(crate) fn is_umount_busy(&self, mnt: MountId) -> bool {
+        let mount = &self.vfs.mounts[mnt];
+        if !mount.children.is_empty() || self.is_mount_busy(mnt) {
+            return true;
+        }
+        let Some(place) = mount.place else { return false };
+        self.receivers(place.mnt).into_iter().any(|receiver| {
+            let Some(child) = self.vfs.mounted_at.get(&(receiver, place.node)).copied() else { return false };
+            // A mount that covers all of it would stay; others keep it from going at all.
+            let children = &self.vfs.mounts[child].children;
+            let goes = children.is_empty() || (children.len() == 1 && self.overmount(child).is_some());
+            goes && self.is_mount_busy(child)
+        })
+    }
+
+    /// The mount that covers all of another one (`find_topper`).
+    fn overmount(&self, mnt: MountId) -> Option<MountId> {
+        self.vfs.mounted_at.get(&(mnt, self.vfs.mounts[mnt].root)).copied()
+    }
+
+    /// The mounts that go when these go, because they came with them.
+    fn propagated_umounts(&self, tree: &[MountId]) -> Vec<MountId> {
+        let own: BTreeSet<MountId> = tree.iter().copied().collect();
+        let mut candidates: Vec<MountId> = Vec::new();
+        for mnt in tree {
+            let Some(place) = self.vfs.mounts[*mnt].place else { continue };
+            for receiver in self.receivers(place.mnt) {
+                if let Some(child) = self.vfs.mounted_at.get(&(receiver, place.node))
+                    && !own.contains(child)
+                    && !candidates.contains(child)
+                {
+                    candidates.push(*child);
+                }
+            }
+        }
+        // One that has mounts of its own stays, unless those go, too; so does a locked one whose parent stays.
+        loop {
+            let going: BTreeSet<MountId> = own.iter().chain(&candidates).copied().collect();
+            let goes = |mnt: &MountId| {
+                let mount = &self.vfs.mounts[*mnt];
+                let cover = self.overmount(*mnt);
+                let children_go = mount.children.iter().all(|c| going.contains(c) || Some(*c) == cover);
+                let lock_allows = !mount.locked
+                    || mount.parent().is_some_and(|p| going.contains(&p))
+                    || self.is_copy_of(*mnt, tree.first().copied());
+                children_go && lock_allows
+            };
+            let before = candidates.len();
+            candidates.retain(goes);
+            if candidates.len() == before {
+                return candidates;
+            }
+        }
+    }
+
+    /// Whether a mount is where the top of a tree that is taken away has propagated to: then it may go even if
+    /// it is locked (`propagate_mount_unlock`).
+    fn is_copy_of(&self, mnt: MountId, top: Option<MountId>) -> bool {
+        let Some(place) = top.and_then(|top| self.vfs.mounts[top].place) else { return false };
+        self.vfs.mounts[mnt].place.is_some_and(|p| p.node == place.node && self.receivers(place.mnt).contains(&p.mnt))
+    }
+}
+
+impl Kernel<'_> {
+    /// Takes a tree away.
+    pub(crate) fn umount_tree(&mut self, top: MountId, how: Umount) {
+        let tree = self.mount_tree(top);
+        let propagated = if how.propagate { self.propagated_umounts(&tree) } else { Vec::new() };
+        let going: Vec<MountId> = tree.into_iter().chain(propagated).collect();
+        let places: Vec<Arc<str>> = going.iter().map(|mnt| Arc::from(self.mount_point_text(*mnt))).collect();
+        for mnt in &going {
+            let mount = &mut self.vfs.mounts[*mnt];
+            let ns = mount.ns.take();
+            mount.anonymous = false;
+            mount.expiring = false;
+            if let Some(ns) = ns
+                && let Some(namespace) = self.world.mnt_namespaces.get_mut(ns)
+            {
+                namespace.mounts.remove(mnt);
+            }
+        }
+        for (mnt, text) in going.iter().zip(places) {
+            let mount = self.vfs.mounts[*mnt].clone();
+            let parent_goes = mount.parent().is_some_and(|p| going.contains(&p));
+            let stays_connected = !how.unused && parent_goes && (how.connected || mount.locked);
+            if !stays_connected {
+                let cover = self.overmount(*mnt).filter(|cover| !going.contains(cover));
+                let place = self.take_down(*mnt);
+                if let (Some(cover), Some(place)) = (cover, place) {
+                    // What covered all of it sinks down to where it was.
+                    self.take_down(cover);
+                    self.hang(cover, place);
+                }
+            }
+            self.change_propagation(*mnt, PropagationType::Private);
+            self.emit(EventKind::Unmounted { mount: *mnt, place: text });
+        }
+        for mnt in going.into_iter().rev() {
+            self.put_mount(mnt);
+        }
+    }
+
+    /// Forgets a tree that was never attached.
+    pub(crate) fn discard_tree(&mut self, top: MountId) {
+        for mnt in self.mount_tree(top).into_iter().rev() {
+            self.take_down(mnt);
+            self.change_propagation(mnt, PropagationType::Private);
+            self.put_mount(mnt);
+        }
+    }
+
+    /// Forgets a mount that is in no tree if nobody uses it any more (`mntput`).
+    pub(crate) fn put_mount(&mut self, mnt: MountId) {
+        let Some(mount) = self.vfs.mounts.get(mnt) else { return };
+        if mount.is_mounted()
+            || !mount.children.is_empty()
+            || self.vfs.nsfs_mount == Some(mnt)
+            || self.is_mount_busy(mnt)
+        {
+            return;
+        }
+        let parent = self.take_down(mnt).map(|place| place.mnt);
+        let Some(mount) = self.vfs.mounts.remove(mnt) else { return };
+        if let Node::Ns(ns) = mount.root {
+            self.release_ns(ns);
+        }
+        self.put_super(mount.sb);
+        if let Some(parent) = parent {
+            self.put_mount(parent);
+        }
+    }
+
+    /// Forgets a file system that is no longer mounted anywhere (`deactivate_super`).
+    pub(crate) fn put_super(&mut self, sb: SuperId) {
+        if self.vfs.mounts.iter().any(|(_, m)| m.sb == sb) {
+            return;
+        }
+        let Some(superblock) = self.vfs.supers.remove(sb) else { return };
+        if let Node::Tree(root) = superblock.root {
+            self.free_tree(root);
+        }
+        if let FsKind::Proc(ns) = superblock.kind {
+            self.release_ns(NsRef::Pid(ns));
+        }
+        self.release_ns(NsRef::User(superblock.user_ns));
+    }
+}
