@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use imbl::OrdSet;
-
 use super::ConsoleId;
 use super::etc;
 use crate::ipc::pipe::Pipe;
@@ -25,7 +23,7 @@ use crate::vfs::fs::procfs::ProcNode;
 use crate::vfs::fs::tmpfs::TOTAL_PAGES;
 use crate::vfs::fs::{FsKind, Quota, SuperBlock, SuperId};
 use crate::vfs::inode::{DentryId, InodeKind};
-use crate::vfs::mount::{Mount, MountFlags, MountId, Propagation};
+use crate::vfs::mount::MountFlags;
 use crate::vfs::path::VfsPath;
 use crate::world::World;
 
@@ -42,13 +40,13 @@ const WITH_CAPABILITIES: [(&str, u64); 1] = [("ping", 1 << 13)];
 const DEVICES: [(&str, u32, u32); 6] =
     [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
 
-/// Makes the file systems, mounts them, and puts the files in.
+/// Makes the file systems, mounts them, and puts the files in. At the bottom, covered and out of sight, is the
+/// root file system that the kernel starts with.
 pub(super) fn populate(world: &mut World) {
-    // The kernel's own file systems have the first device numbers.
-    world.vfs.last_anon_dev = 19;
     let mut boot = Boot { world };
     let safe = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     let dev_flags = MountFlags::NOSUID | MountFlags::NOEXEC;
+    boot.mount("/", "rootfs", FsKind::Rootfs, 0o755, MountFlags::empty(), &[]);
     boot.mount("/", "world", tmpfs(512 << 20), 0o755, MountFlags::empty(), &["size=524288k", "mode=755"]);
     boot.root_directory();
     boot.mount("/proc", "proc", FsKind::Proc(PidNsId(1)), 0o555, safe, &[]);
@@ -67,8 +65,7 @@ pub(super) fn populate(world: &mut World) {
 
 /// The root directory.
 pub(super) fn root_of(world: &World) -> VfsPath {
-    let mnt = MountId(1);
-    VfsPath { mnt, node: world.vfs.mounts[mnt].root }
+    world.namespace_root(MntNsId(1))
 }
 
 /// `/root`.
@@ -121,10 +118,7 @@ fn place(world: &World, path: &str) -> VfsPath {
     for name in path.split('/').filter(|n| !n.is_empty()) {
         let Node::Tree(dir) = at.node else { break };
         let Some(child) = world.child_of(dir, name) else { break };
-        at.node = Node::Tree(child);
-        while let Some(mnt) = world.vfs.mounted_at.get(&(at.mnt, at.node)) {
-            at = VfsPath { mnt: *mnt, node: world.vfs.mounts[*mnt].root };
-        }
+        at = world.follow_mounts(VfsPath { mnt: at.mnt, node: Node::Tree(child) });
     }
     at
 }
@@ -152,6 +146,7 @@ impl Boot<'_> {
     /// Mounts a new file system, as a shared mount of the first namespace.
     fn mount(&mut self, path: &str, source: &str, kind: FsKind, mode: u32, flags: MountFlags, options: &[&str]) {
         let is_proc = matches!(kind, FsKind::Proc(_));
+        let is_rootfs = kind == FsKind::Rootfs;
         let dev = self.world.new_anon_dev();
         let key = match kind {
             FsKind::Sysfs => Some(NsRef::Net(NetNsId(1))),
@@ -173,30 +168,16 @@ impl Boot<'_> {
             self.world.vfs.supers[sb].root = Node::Tree(self.new_root(sb, mode));
         }
         let root = self.world.vfs.supers[sb].root;
-        let place = self.world.vfs.mounts.iter().next().map(|_| place(self.world, path));
-        self.world.vfs.last_peer_group += 1;
-        let shared = Some(self.world.vfs.last_peer_group);
-        let mnt = self.world.vfs.mounts.add_with(|id| Mount {
-            id,
-            ns: Some(MntNsId(1)),
-            place,
-            sb,
-            root,
-            source: source.to_owned(),
-            flags: flags | MountFlags::RELATIME,
-            propagation: Propagation { shared, ..Propagation::default() },
-            children: OrdSet::new(),
-            locked_flags: MountFlags::empty(),
-            locked: false,
-        });
-        self.world.mnt_namespaces[MntNsId(1)].mounts.insert(mnt);
-        match place {
-            Some(place) => {
-                self.world.vfs.mounts[place.mnt].children.insert(mnt);
-                self.world.vfs.mounted_at.insert((place.mnt, place.node), mnt);
-            }
-            None => self.world.mnt_namespaces[MntNsId(1)].root = mnt,
+        let mnt = self.world.new_mount(sb, root, source, flags | MountFlags::RELATIME);
+        if is_rootfs {
+            self.world.mnt_namespaces[MntNsId(1)].root = mnt;
+        } else {
+            let group = self.world.new_peer_group();
+            self.world.vfs.mounts[mnt].propagation.shared = Some(group);
+            let place = place(self.world, path);
+            self.world.hang(mnt, place);
         }
+        self.world.commit_tree(mnt, MntNsId(1));
     }
 
     fn new_root(&mut self, sb: SuperId, mode: u32) -> DentryId {

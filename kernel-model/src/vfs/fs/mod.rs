@@ -70,6 +70,10 @@ pub enum FsKind {
     Cgroup2,
     /// Namespaces as files.
     Nsfs,
+    /// What the kernel starts with: the bottom of every first tree of mounts, on which the real root is mounted.
+    Rootfs,
+    /// A type of which mounts show an empty directory, because its files are not modelled.
+    Other(String),
 }
 
 /// What a tmpfs may hold and holds.
@@ -87,7 +91,7 @@ pub struct Quota {
 
 impl FsKind {
     /// The name in mountinfo and for mount -t.
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             FsKind::Tmpfs(_) => "tmpfs",
             FsKind::Proc(_) => "proc",
@@ -97,6 +101,8 @@ impl FsKind {
             FsKind::Cgroup(_) => "cgroup",
             FsKind::Cgroup2 => "cgroup2",
             FsKind::Nsfs => "nsfs",
+            FsKind::Rootfs => "rootfs",
+            FsKind::Other(name) => name,
         }
     }
 }
