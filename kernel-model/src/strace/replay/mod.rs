@@ -8,6 +8,7 @@
 
 mod adjust;
 mod descriptors;
+mod identity;
 mod scope;
 mod seed;
 mod stage;
@@ -18,7 +19,7 @@ use super::parse::{LineKind, Log, LogError, Returned, TracedCall, parse};
 use super::{print, typed};
 use crate::action::{Action, Adjustment};
 use crate::errno::Errno;
-use crate::namespace::pid::PidNsId;
+use crate::namespace::pid::{Pid, PidNsId};
 use crate::syscall::{Call, Sysno, Value};
 use crate::task::TaskId;
 use crate::world::Config;
@@ -112,6 +113,8 @@ struct Replayer<'l> {
     tracer: TaskId,
     /// Calls whose result is on a later line, by the index of their line.
     begun: BTreeMap<usize, Begun>,
+    /// The numbers that processes have in their own namespaces, by the number that the tracer sees.
+    inner: BTreeMap<u32, Pid>,
 }
 
 /// The first PID namespace: that of the tracer.
@@ -226,6 +229,12 @@ impl<'l> Replayer<'l> {
             && let Some(child) = child_number(traced)
         {
             self.stage.act(Action::Adjust(Adjustment::NextPid { ns: ROOT_NS, nr: child as i32 }));
+            // In a namespace with processes that were not traced, only the log knows which numbers are taken.
+            let ns = self.stage.world().tasks.get(task).map(|t| t.nsproxy.pid_for_children);
+            let inner = self.inner.get(&child).copied();
+            if let (Some(ns), Some(nr)) = (ns.filter(|ns| self.stage.foreign.contains(ns)), inner) {
+                self.stage.act(Action::Adjust(Adjustment::NextPid { ns, nr }));
+            }
         }
         let before = self.stage.newest_task();
         let outcome = self.stage.call(task, call.clone());
@@ -323,6 +332,13 @@ fn is_clone(nr: Sysno) -> bool {
 
 fn is_exec(nr: Sysno) -> bool {
     matches!(nr, Sysno::EXECVE | Sysno::EXECVEAT)
+}
+
+/// `getpid() = 2 /* 30006 in strace's PID NS */`: who is called what in its own namespace.
+fn inner_numbers(log: &Log) -> BTreeMap<u32, Pid> {
+    let own =
+        (0..log.lines.len()).filter_map(|at| log.call_at(at)).filter(|c| c.name == "getpid" || c.name == "gettid");
+    own.filter_map(|call| Some((child_number(call)?, i32::try_from(call.ret.value()?).ok()?))).collect()
 }
 
 /// The number of a new process as the tracer sees it: in the comment, when the parent sees another one.

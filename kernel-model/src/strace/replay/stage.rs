@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::parse::{Expr, LineKind, Log, TracedCall};
 use super::ROOT_NS;
+use super::identity::{self, Identity};
 use super::seed::{self, Fact};
 use crate::action::{Action, Adjustment};
 use crate::event::{Event, EventKind};
 use crate::kernel::Trace;
+use crate::namespace::pid::PidNsId;
 use crate::pv_ops::NoMachine;
+use crate::security::capability::CapSet;
 use crate::step::Running;
 use crate::syscall::{Call, CallResult, Ret, Sysno, Value};
 use crate::task::TaskId;
@@ -38,12 +41,14 @@ pub(super) struct Stage {
     pub(super) actions: Vec<Action>,
     /// Results that came after their call had slept, by task.
     late: BTreeMap<TaskId, (Call, CallResult)>,
+    /// PID namespaces of processes that were not traced.
+    pub(super) foreign: Vec<PidNsId>,
 }
 
 impl Stage {
     pub(super) fn new(config: Config) -> Stage {
         let running = Running::new(World::boot(config), NoMachine);
-        let mut stage = Stage { running, actions: Vec::new(), late: BTreeMap::new() };
+        let mut stage = Stage { running, actions: Vec::new(), late: BTreeMap::new(), foreign: Vec::new() };
         stage.running.run(BUDGET, &mut Trace::silent());
         stage
     }
@@ -127,12 +132,43 @@ impl Stage {
             Sysno::PRCTL,
             vec![Value::Int(15), Value::str("strace"), 0i64.into(), 0i64.into(), 0i64.into()],
         );
+        self.become_identity(tracer, &identity::identity(log, first));
         for (pid, kinds) in bystanders(log) {
             if !self.is_taken(pid) {
                 self.bystander(shell, pid, &kinds);
             }
         }
         tracer
+    }
+
+    /// Gives the tracer, and with it all that it traces, the user and the capabilities that the log shows.
+    fn become_identity(&mut self, tracer: TaskId, who: &Identity) {
+        const PR_CAPBSET_DROP: i64 = 24;
+        let is_root = who.uid.is_none_or(|uid| uid == 0);
+        let missing = who.permitted.filter(|_| is_root).map_or(CapSet::EMPTY, |had| CapSet(CapSet::FULL.0 & !had.0));
+        for cap in (who.unbounded | missing).iter() {
+            let args = [PR_CAPBSET_DROP, i64::from(cap.0), 0, 0, 0];
+            self.quietly(tracer, Sysno::PRCTL, args.map(Value::Int).to_vec());
+        }
+        let left = Value::Int((CapSet::FULL.0 & !(who.unbounded | missing).0) as i64);
+        if left != Value::Int(CapSet::FULL.0 as i64) {
+            let header = Value::record([("version", Value::Int(0x2008_0522)), ("pid", Value::Int(0))]);
+            let data =
+                Value::record([("effective", left.clone()), ("permitted", left), ("inheritable", Value::Int(0))]);
+            self.quietly(tracer, Sysno::CAPSET, vec![header, data]);
+        }
+        if !is_root {
+            let uid = who.uid.unwrap_or(0);
+            self.become_user(tracer, uid, who.gid.unwrap_or(uid));
+        }
+    }
+
+    fn become_user(&mut self, task: TaskId, uid: i64, gid: i64) {
+        const PR_SET_DUMPABLE: i64 = 4;
+        self.quietly(task, Sysno::SETGROUPS, vec![Value::Int(0), Value::List(Vec::new())]);
+        self.quietly(task, Sysno::SETRESGID, vec![Value::Int(gid); 3]);
+        self.quietly(task, Sysno::SETRESUID, vec![Value::Int(uid); 3]);
+        self.quietly(task, Sysno::PRCTL, [PR_SET_DUMPABLE, 1, 0, 0, 0].map(Value::Int).to_vec());
     }
 
     fn is_taken(&self, nr: u32) -> bool {
@@ -167,12 +203,12 @@ impl Stage {
         else {
             return;
         };
+        let ns = self.world().pid_ns_of(task);
+        if ns != ROOT_NS {
+            self.foreign.push(ns);
+        }
         if let Some(uid) = about.uid {
-            self.quietly(task, Sysno::SETGROUPS, vec![Value::Int(0), Value::List(Vec::new())]);
-            for nr in [Sysno::SETRESGID, Sysno::SETRESUID] {
-                self.quietly(task, nr, vec![Value::Int(uid), Value::Int(uid), Value::Int(uid)]);
-            }
-            self.quietly(task, Sysno::PRCTL, vec![Value::Int(4), Value::Int(1), 0i64.into(), 0i64.into(), 0i64.into()]);
+            self.become_user(task, uid, uid);
         }
         if let Some(user) = super::super::constant("CLONE_NEWUSER").filter(|user| about.flags & user != 0) {
             self.quietly(task, Sysno::UNSHARE, vec![Value::Int(user)]);
