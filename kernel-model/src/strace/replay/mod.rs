@@ -125,8 +125,15 @@ impl<'l> Replayer<'l> {
         let mut stage = Stage::new(Config::default());
         let first = log.lines.iter().position(|l| matches!(l.kind, LineKind::Call(_) | LineKind::Unfinished { .. }));
         let tracer = stage.set_up(log, first.and_then(|at| log.lines[at].pid));
-        let mut replayer =
-            Replayer { log, stage, replay: Replay::default(), tasks: BTreeMap::new(), tracer, begun: BTreeMap::new() };
+        let mut replayer = Replayer {
+            log,
+            stage,
+            replay: Replay::default(),
+            tasks: BTreeMap::new(),
+            tracer,
+            begun: BTreeMap::new(),
+            inner: inner_numbers(log),
+        };
         for at in 0..log.lines.len() {
             replayer.line(at);
         }
