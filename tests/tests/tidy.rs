@@ -14,7 +14,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ("lessons", &["kernel-model", "hypervisor-model"]),
     ("web-ui", &["kernel-model", "hypervisor-model", "lessons"]),
     ("cli", &["kernel-model", "hypervisor-model", "lessons"]),
-    ("tests", &["kernel-model", "hypervisor-model", "lessons", "ringside"]),
+    ("tests", &["kernel-model", "hypervisor-model", "lessons", "ringside", "wasm-probe"]),
     ("tests/wasm-probe", &["kernel-model", "hypervisor-model", "lessons"]),
 ];
 

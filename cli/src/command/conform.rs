@@ -2,9 +2,9 @@
 
 use super::WorldArgument;
 use crate::conformance::case::{self, Setting};
-use crate::conformance::run::Platform;
 use anyhow::Result;
 use clap::Args;
+use hypervisor_model::machine::Platform;
 use serde_json::json;
 use std::io::{self, Write};
 use std::panic;
@@ -22,7 +22,7 @@ pub struct Conform {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Machine that the kernel runs on
-    #[arg(long, value_enum, default_value_t, value_name = "NAME")]
+    #[arg(long, default_value_t, value_name = "NAME")]
     platform: Platform,
     /// World for scripts, instead of the one that their header asks for
     #[arg(long, value_enum)]

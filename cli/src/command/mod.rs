@@ -5,6 +5,7 @@ mod calls;
 mod conform;
 mod run;
 mod serve;
+mod strace;
 
 use crate::conformance::script::StandardWorld;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -28,6 +29,7 @@ enum Command {
     Serve(serve::Serve),
     Build(build::Build),
     Run(run::Run),
+    Strace(strace::Strace),
     Calls(calls::Calls),
     Conform(conform::Conform),
 }
@@ -62,6 +64,7 @@ impl Ringside {
             Some(Command::Serve(serve)) => serve.execute(),
             Some(Command::Build(build)) => build.execute(),
             Some(Command::Run(run)) => run.execute(),
+            Some(Command::Strace(strace)) => strace.execute(),
             Some(Command::Calls(calls)) => calls.execute(),
             Some(Command::Conform(conform)) => conform.execute(),
         };

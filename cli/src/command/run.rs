@@ -1,13 +1,16 @@
 //! `ringside run`: a script in the standard world.
 
 use super::WorldArgument;
-use crate::conformance::run::{self, Platform};
+use crate::conformance::run;
 use crate::conformance::script::Script;
 use crate::conformance::transcript;
 use crate::input::{SCRIPT_MAX, read_text};
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use kernel_model::event::Event;
+use hypervisor_model::machine::Platform;
+use kernel_model::event::{Event, Granularity};
+use kernel_model::projection::explain::explain;
+use kernel_model::world::World;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,7 +21,7 @@ pub struct Run {
     /// The script
     file: PathBuf,
     /// Machine that the kernel runs on
-    #[arg(long, value_enum, default_value_t, value_name = "NAME")]
+    #[arg(long, default_value_t, value_name = "NAME")]
     platform: Platform,
     /// World, instead of the one that the script's header asks for
     #[arg(long, value_enum)]
@@ -43,10 +46,14 @@ impl Run {
         script.world = self.world.map_or(script.world, Into::into);
         let mut out = BufWriter::new(io::stdout().lock());
         let mut written = Ok(());
-        let entries = run::run(&script, self.platform, |event| {
-            if let (Some(form), Ok(())) = (self.events, &written) {
-                written = print_event(&mut out, form, event);
-            }
+        let mut number = 0_u64;
+        let entries = run::run(&script, self.platform, |event, world| {
+            number += 1;
+            written = match (self.events, &written) {
+                (Some(EventForm::Text), Ok(())) => print_text(&mut out, number, event, world),
+                (Some(EventForm::Json), Ok(())) => print_json(&mut out, event),
+                _ => return,
+            };
         });
         written?;
         if self.events.is_none() {
@@ -57,10 +64,18 @@ impl Run {
     }
 }
 
-fn print_event(out: &mut impl Write, form: EventForm, event: &Event) -> Result<()> {
-    match form {
-        EventForm::Text => writeln!(out, "{event:?}")?,
-        EventForm::Json => writeln!(out, "{}", serde_json::to_string(event)?)?,
-    }
-    Ok(())
+/// Number, task, and what the event means; what is inside of something else is set in.
+fn print_text(out: &mut impl Write, number: u64, event: &Event, world: &World) -> Result<()> {
+    let task = event.task.map_or_else(|| "-".to_owned(), |task| task.to_string());
+    let indent = match event.kind.granularity() {
+        Granularity::Command => "",
+        Granularity::Syscall => "  ",
+        Granularity::Micro => "    ",
+    };
+    let explanation = explain(event, world);
+    Ok(writeln!(out, "{number:>6} {task:>4}  {indent}{}  [{}]", explanation.sentence, explanation.source)?)
+}
+
+fn print_json(out: &mut impl Write, event: &Event) -> Result<()> {
+    Ok(writeln!(out, "{}", serde_json::to_string(event)?)?)
 }

@@ -1,13 +1,14 @@
 //! A case: one recording, and how it is checked.
 
 use super::disagreement::{self, Disagreement};
-use super::run::{self, Platform};
+use super::run;
 use super::script::{Script, StandardWorld};
 use super::transcript;
 use super::verdict::Verdict;
 use crate::input::{RECORDING_MAX, SCRIPT_MAX, read_text};
 use anyhow::{Context, Result, bail};
-use kernel_model::calls;
+use hypervisor_model::machine::Platform;
+use kernel_model::{calls, strace};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -101,7 +102,7 @@ impl Case {
     pub fn check(&self, setting: Setting) -> Verdict {
         let checked = catch_unwind(AssertUnwindSafe(|| match self.kind {
             Kind::Script => self.check_script(setting),
-            Kind::Strace => Ok(Verdict::broken("logs of strace are not replayed yet")),
+            Kind::Strace => self.check_log(),
             Kind::Calls => self.check_calls(),
         }));
         match checked {
@@ -122,8 +123,18 @@ impl Case {
         let expected = read_text(&self.file.with_extension("expected"), RECORDING_MAX)?;
         let mut script = Script::parse(&read_text(&self.file, SCRIPT_MAX)?)?;
         script.world = setting.world.unwrap_or(script.world);
-        let entries = run::run(&script, setting.platform, |_| {});
+        let entries = run::run(&script, setting.platform, |_, _| {});
         Ok(Verdict::on_transcripts(&expected, &transcript::write(&entries)))
+    }
+
+    fn check_log(&self) -> Result<Verdict> {
+        let replay = strace::replay(&read_text(&self.file, RECORDING_MAX)?)?;
+        let mut verdict = disagreement::verdict(replay.agree, replay.in_scope, &disagreement::in_log(&replay));
+        if replay.unparsed > 0 {
+            let why = format!("{} lines could not be read", replay.unparsed);
+            verdict.why = Some(verdict.why.map_or(why.clone(), |other| format!("{other}; {why}")));
+        }
+        Ok(verdict)
     }
 
     fn check_calls(&self) -> Result<Verdict> {

@@ -1,6 +1,7 @@
 //! Calls that the model answers in another way than the real kernel did, as text and JSON.
 
 use super::verdict::Verdict;
+use kernel_model::strace;
 use serde::Serialize;
 use std::fmt;
 
@@ -43,6 +44,19 @@ pub fn verdict(agree: usize, total: usize, disagreements: &[Disagreement]) -> Ve
         }
     }
     Verdict { agree, total, why, detail, ours }
+}
+
+/// The calls of a replayed log in which model and recording differ.
+pub fn in_log(replay: &strace::Replay) -> Vec<Disagreement> {
+    let differing = replay.lines.iter().filter(|line| line.verdict == strace::Verdict::Differs);
+    differing
+        .map(|line| Disagreement {
+            line: line.number,
+            call: if line.call.is_empty() { line.text.clone() } else { line.call.clone() },
+            recorded: line.recorded.clone(),
+            ours: line.ours.clone(),
+        })
+        .collect()
 }
 
 impl From<kernel_model::calls::Disagreement> for Disagreement {

@@ -2,34 +2,27 @@
 
 use super::script::{Script, StandardWorld};
 use super::transcript::{End, Entry};
-use clap::ValueEnum;
+use hypervisor_model::machine::{BareMetal, Platform};
 use kernel_model::action::Action;
 use kernel_model::console::ConsoleId;
 use kernel_model::event::{Event, EventKind};
 use kernel_model::kernel::Trace;
-use kernel_model::pv_ops::{NoMachine, PvOps};
+use kernel_model::pv_ops::PvOps;
 use kernel_model::step::{Running, Turn};
 use kernel_model::world::{Config, World};
-
-/// The machine that the kernel runs on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Platform {
-    /// A kernel on the bare machine.
-    #[default]
-    Native,
-}
 
 /// Turns after which a command is given up: far more than any command of a script needs that ends.
 const TURNS_MAX: u64 = 2_000_000;
 /// Bytes of output after which a command is given up.
 const OUTPUT_MAX: usize = 4_000_000;
 
-/// Runs `script` on `platform`. Each event is shown to `watch` as it happens.
-pub fn run(script: &Script, platform: Platform, watch: impl FnMut(&Event)) -> Vec<Entry> {
+/// Runs `script` on `platform`. Each event is shown to `watch`, with the world at the end of the turn in which
+/// it happened.
+pub fn run(script: &Script, platform: Platform, watch: impl FnMut(&Event, &World)) -> Vec<Entry> {
     let config = Config { cgroup_v2: script.world == StandardWorld::V2, terminal: false };
     let world = World::boot(config);
     match platform {
-        Platform::Native => Session::new(world, NoMachine, watch).run(script),
+        Platform::Native => Session::new(world, BareMetal::default(), watch).run(script),
     }
 }
 
@@ -40,7 +33,7 @@ struct Session<M: PvOps, W> {
     watch: W,
 }
 
-impl<M: PvOps, W: FnMut(&Event)> Session<M, W> {
+impl<M: PvOps, W: FnMut(&Event, &World)> Session<M, W> {
     fn new(world: World, machine: M, watch: W) -> Self {
         let console = world.consoles.ids().next().unwrap_or(ConsoleId(0));
         Session { running: Running::new(world, machine), console, watch }
@@ -91,7 +84,7 @@ impl<M: PvOps, W: FnMut(&Event)> Session<M, W> {
     fn take(&mut self, trace: &mut Trace, output: &mut Vec<u8>) -> Option<i32> {
         let mut status = None;
         for event in trace.events.drain(..) {
-            (self.watch)(&event);
+            (self.watch)(&event, &self.running.world);
             match event.kind {
                 EventKind::Output { console, bytes } if console == self.console => output.extend_from_slice(&bytes),
                 EventKind::CommandEnded { console, status: ended } if console == self.console => status = Some(ended),
