@@ -46,6 +46,8 @@ bitflags::bitflags! {
         const BENEATH = 64;
         /// `RESOLVE_IN_ROOT`: the starting directory is the root.
         const IN_ROOT = 128;
+        /// The end is what is mounted on top, even if the path is `.` (`LOOKUP_MOUNTPOINT`).
+        const MOUNTPOINT = 256;
     }
 }
 
@@ -158,6 +160,9 @@ impl Kernel<'_> {
                     found.ok_or(Errno::ENOENT)?;
                 }
             }
+        }
+        if walk.flags.contains(LookupFlags::MOUNTPOINT) {
+            walk.at = self.follow_mounts(walk.at);
         }
         if walk.flags.contains(LookupFlags::DIRECTORY) && !self.is_dir(walk.at) {
             return Err(Errno::ENOTDIR);
