@@ -6,6 +6,8 @@ mod constants;
 pub mod parse;
 pub mod print;
 pub mod replay;
+#[cfg(test)]
+mod tests;
 pub mod typed;
 
 pub use complete::complete;

@@ -12,6 +12,8 @@ mod identity;
 mod scope;
 mod seed;
 mod stage;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -259,6 +261,9 @@ impl<'l> Replayer<'l> {
         replayed.task = Some(task);
         replayed.recorded = traced.ret.to_string();
         if let (Outcome::Pending, Some(call)) = (&outcome, &call) {
+            if !matches!(traced.ret, Returned::Never) {
+                self.stage.pass_time_for(task);
+            }
             outcome = self.stage.outcome_of(task, call);
         }
         let result = match &outcome {

@@ -14,7 +14,8 @@ use crate::pv_ops::NoMachine;
 use crate::security::capability::CapSet;
 use crate::step::Running;
 use crate::syscall::{Call, CallResult, Ret, Sysno, Value};
-use crate::task::TaskId;
+use crate::task::{TaskId, TaskState};
+use crate::time::Nanos;
 use crate::world::{Config, World};
 
 /// Turns that the world may take to come to rest after a call.
@@ -99,6 +100,19 @@ impl Stage {
                 let sleeps = self.world().tasks.get(task).is_some_and(|t| !t.state.has_exited() && t.in_call.is_some());
                 if sleeps { Outcome::Pending } else { Outcome::NoReturn }
             }
+        }
+    }
+
+    /// Time passes until the call in which this task sleeps gives up, if it ever does.
+    pub(super) fn pass_time_for(&mut self, task: TaskId) {
+        let world = self.world();
+        let until = match world.tasks.get(task).map(|t| &t.state) {
+            Some(TaskState::Sleeping(sleep)) => sleep.until,
+            _ => None,
+        };
+        if let Some(until) = until {
+            let span = Nanos(until.0.saturating_sub(world.clock.0));
+            self.act(Action::Wait { span });
         }
     }
 
