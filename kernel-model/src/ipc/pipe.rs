@@ -9,6 +9,7 @@ use crate::errno::Errno;
 use crate::event::EventKind;
 use crate::id;
 use crate::kernel::Kernel;
+use crate::security::credentials::{Kgid, Kuid};
 use crate::syscall::{Sleep, Stop};
 use crate::task::TaskId;
 use crate::task::sched::Wait;
@@ -30,6 +31,8 @@ pub const PIPE_BUF: usize = 4096;
 pub struct Pipe {
     /// Its inode number, as `pipe:[N]` shows it.
     pub ino: u64,
+    /// Who made it: user and group.
+    pub owner: (Kuid, Kgid),
     /// What was written and not yet read.
     pub data: VecDeque<u8>,
     /// Open descriptions that can read.
@@ -47,16 +50,24 @@ pub struct Pipe {
 impl Pipe {
     /// A pipe that nobody has open yet.
     pub fn new(ino: u64, console: Option<ConsoleId>) -> Pipe {
-        Pipe { ino, data: VecDeque::new(), readers: 0, writers: 0, readers_ever: 0, writers_ever: 0, console }
+        let owner = (Kuid::ROOT, Kgid::ROOT);
+        Pipe { ino, owner, data: VecDeque::new(), readers: 0, writers: 0, readers_ever: 0, writers_ever: 0, console }
     }
 }
 
 impl World {
     /// A pipe that nobody has open yet.
-    pub(crate) fn new_pipe(&mut self) -> PipeId {
+    pub(crate) fn new_pipe(&mut self, maker: TaskId) -> PipeId {
         self.last_pipe_ino += 1;
         let ino = self.last_pipe_ino;
-        self.pipes.add(Pipe::new(ino, None))
+        let cred = &self.tasks[maker].cred;
+        let owner = (cred.fsuid, cred.fsgid);
+        self.pipes.add(Pipe { owner, ..Pipe::new(ino, None) })
+    }
+
+    /// What `/proc/PID/fd` shows of a pipe.
+    pub(crate) fn pipe_name(&self, id: PipeId) -> String {
+        format!("pipe:[{}]", self.pipes.get(id).map_or(0, |p| p.ino))
     }
 }
 
@@ -124,11 +135,6 @@ impl Kernel<'_> {
             call.progress = (done + now) as i64;
         }
         Err(Sleep::on(Wait::PipeWritable(id)))
-    }
-
-    /// What `/proc/PID/fd` shows of a pipe.
-    pub(crate) fn pipe_name(&self, id: PipeId) -> String {
-        format!("pipe:[{}]", self.pipes.get(id).map_or(0, |p| p.ino))
     }
 
     /// One more open description of a pipe's ends.

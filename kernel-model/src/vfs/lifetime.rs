@@ -88,17 +88,28 @@ impl Kernel<'_> {
         }
     }
 
-    /// One descriptor less refers to an open file; with the last one it is closed (`fput`).
+    /// One descriptor less refers to an open file; with the last one it is closed (`fput`), and whatever only
+    /// it kept alive goes with it.
     pub(crate) fn put_file(&mut self, file: FileId) {
         self.vfs.files[file].refs -= 1;
         if self.vfs.files[file].refs > 0 {
             return;
         }
+        self.unlock_file(file);
         let Some(file) = self.vfs.files.remove(file) else { return };
+        match file.kind {
+            FileKind::PipeRead(id, _) => self.close_pipe_end(id, true, false),
+            FileKind::PipeWrite(id, _) => self.close_pipe_end(id, false, true),
+            FileKind::PipeBoth(id, _) => self.close_pipe_end(id, true, true),
+            _ => {}
+        }
         let Some(path) = file.path() else { return };
         if matches!(file.kind, FileKind::MountTree(_)) && self.vfs.mounts[path.mnt].anonymous {
             // A detached tree goes with the descriptor that held it (`dissolve_on_fput`).
             self.umount_tree(path.mnt, Umount { connected: true, ..Umount::default() });
+        }
+        if let (FileKind::Path(_), Node::Ns(ns)) = (&file.kind, path.node) {
+            self.release_ns(ns);
         }
         self.put_path(path);
     }

@@ -6,6 +6,7 @@
 pub mod attach;
 pub mod content;
 pub mod copy_tree;
+pub mod create;
 pub mod fd_table;
 pub mod file;
 pub mod fs;
@@ -16,11 +17,13 @@ pub mod path;
 pub mod permission;
 pub mod propagation;
 pub mod umount;
+pub mod read_write;
 pub mod walk;
 
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
+use crate::ipc::pipe::PipeId;
 use crate::namespace::NsRef;
 use crate::table::Table;
 use fd_table::{FdTable, FdTableId};
@@ -40,6 +43,8 @@ pub enum Node {
     Proc(ProcNode),
     /// A namespace as a file (nsfs).
     Ns(NsRef),
+    /// A pipe without a name, reached through `/proc/PID/fd`.
+    Pipe(PipeId),
 }
 
 /// All of the file system side of a kernel.

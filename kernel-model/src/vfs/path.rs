@@ -107,6 +107,9 @@ impl World {
         {
             return self.ns_link_text(ns);
         }
+        if let Node::Pipe(pipe) = path.node {
+            return self.pipe_name(pipe);
+        }
         let root = self.fs_root_of(task).unwrap_or(path);
         let (mut text, _) = self.path_from(path, root);
         if self.is_unlinked(path.node) {

@@ -1,6 +1,7 @@
 //! The file systems: one file each, and what they answer to the walk: which node a name leads to, what is
 //! above a node, what stat(2) shows of it.
 
+pub mod devices;
 pub mod nsfs;
 pub mod procfs;
 pub mod sysfs;
@@ -186,6 +187,7 @@ impl World {
             Node::Tree(dentry) => self.tree_attr(dentry),
             Node::Proc(node) => self.proc_attr(self.vfs.mounts[path.mnt].sb, node),
             Node::Ns(ns) => self.ns_attr(ns),
+            Node::Pipe(pipe) => self.pipe_attr(pipe),
         }
     }
 
@@ -194,12 +196,34 @@ impl World {
         self.attr(path).file_type == FileType::Directory
     }
 
+    /// What stat(2) shows of a pipe without a name.
+    fn pipe_attr(&self, pipe: crate::ipc::pipe::PipeId) -> Attr {
+        let (ino, owner) = self.pipes.get(pipe).map_or((0, (Kuid::ROOT, Kgid::ROOT)), |p| (p.ino, p.owner));
+        let now = self.unix_time();
+        Attr {
+            ino,
+            file_type: FileType::Fifo,
+            mode: 0o600,
+            uid: owner.0,
+            gid: owner.1,
+            nlink: 1,
+            size: 0,
+            rdev: (0, 0),
+            atime: now,
+            mtime: now,
+            ctime: now,
+        }
+    }
+
     fn tree_attr(&self, dentry: super::inode::DentryId) -> Attr {
         let dentry = &self.vfs.dentries[dentry];
         let inode = &self.vfs.inodes[dentry.inode];
         let (file_type, size, rdev) = match &inode.kind {
             InodeKind::Directory => {
                 (FileType::Directory, BOGO_DIRENT_SIZE * (2 + dentry.children.len() as u64), (0, 0))
+            }
+            InodeKind::Regular(_) if matches!(self.vfs.supers[inode.sb].kind, FsKind::Sysfs) => {
+                (FileType::Regular, sysfs::ATTRIBUTE_SIZE, (0, 0))
             }
             InodeKind::Regular(content) => (FileType::Regular, content.size, (0, 0)),
             InodeKind::Symlink(target) => (FileType::Symlink, target.len() as u64, (0, 0)),
@@ -228,7 +252,7 @@ impl World {
         match node {
             Node::Tree(dentry) => Node::Tree(self.vfs.dentries[dentry].parent),
             Node::Proc(node) => Node::Proc(self.proc_parent(node)),
-            Node::Ns(_) => node,
+            Node::Ns(_) | Node::Pipe(_) => node,
         }
     }
 
@@ -237,7 +261,7 @@ impl World {
         match node {
             Node::Tree(dentry) => self.vfs.dentries[dentry].name.clone(),
             Node::Proc(node) => self.proc_name(sb, node),
-            Node::Ns(_) => String::new(),
+            Node::Ns(_) | Node::Pipe(_) => String::new(),
         }
     }
 
@@ -245,7 +269,7 @@ impl World {
     pub fn is_unlinked(&self, node: Node) -> bool {
         match node {
             Node::Tree(dentry) => self.vfs.dentries[dentry].unlinked,
-            Node::Proc(_) | Node::Ns(_) => false,
+            Node::Proc(_) | Node::Ns(_) | Node::Pipe(_) => false,
         }
     }
 
@@ -275,7 +299,7 @@ impl Kernel<'_> {
                 let sb = self.vfs.mounts[dir.mnt].sb;
                 Ok(self.proc_lookup(task, sb, node, name)?.map(Node::Proc))
             }
-            Node::Ns(_) => Err(Errno::ENOTDIR),
+            Node::Ns(_) | Node::Pipe(_) => Err(Errno::ENOTDIR),
         }
     }
 
@@ -293,7 +317,7 @@ impl Kernel<'_> {
                 let sb = self.vfs.mounts[path.mnt].sb;
                 self.proc_link(task, sb, node)
             }
-            Node::Ns(_) => Err(Errno::EINVAL),
+            Node::Ns(_) | Node::Pipe(_) => Err(Errno::EINVAL),
         }
     }
 }

@@ -38,10 +38,11 @@ impl World {
 impl Kernel<'_> {
     /// A namespace as a place: in the kernel's own mount of nsfs, which is in nobody's tree.
     pub(crate) fn ns_path(&mut self, ns: NsRef) -> VfsPath {
-        VfsPath { mnt: self.nsfs_mount(), node: Node::Ns(ns) }
+        VfsPath { mnt: self.internal_mount(), node: Node::Ns(ns) }
     }
 
-    fn nsfs_mount(&mut self) -> MountId {
+    /// The kernel's own mount, for what has no place in anybody's tree.
+    pub(crate) fn internal_mount(&mut self) -> MountId {
         if let Some(mount) = self.vfs.nsfs_mount {
             return mount;
         }

@@ -10,6 +10,8 @@ use crate::namespace::NsKind;
 use crate::namespace::pid::PidNsId;
 use crate::security::credentials::{Cred, Kgid, Kuid};
 use crate::task::TaskId;
+use crate::vfs::file::FileId;
+use crate::vfs::path::VfsPath;
 use crate::vfs::permission::Access;
 use crate::world::World;
 
@@ -128,5 +130,40 @@ impl Kernel<'_> {
             self.namespaces_of(of).into_iter().find(|ns| ns.kind() == kind).ok_or(Errno::ENOENT)?
         };
         Ok(Link::Jump(self.ns_path(ns)))
+    }
+}
+
+impl Kernel<'_> {
+    /// What a file of procfs says to whoever opened it.
+    pub(crate) fn proc_read(
+        &mut self,
+        _task: TaskId,
+        _file: FileId,
+        _path: VfsPath,
+        _node: ProcNode,
+    ) -> Result<Vec<u8>, Errno> {
+        Err(Errno::EINVAL)
+    }
+
+    /// Writes to a file of procfs.
+    pub(crate) fn proc_write(
+        &mut self,
+        _task: TaskId,
+        _file: FileId,
+        _path: VfsPath,
+        _node: ProcNode,
+        _bytes: &[u8],
+    ) -> Result<usize, Errno> {
+        Err(Errno::EINVAL)
+    }
+
+    /// The names in a directory of procfs.
+    pub(crate) fn proc_readdir(
+        &mut self,
+        _task: TaskId,
+        _dir: VfsPath,
+        _node: ProcNode,
+    ) -> Result<Vec<(String, ProcNode)>, Errno> {
+        Ok(Vec::new())
     }
 }

@@ -1,0 +1,262 @@
+//! Reading and writing open files, as in `fs/read_write.c`: what read(2), write(2) and their relatives
+//! have in common.
+
+use super::Node;
+use super::file::{FileId, FileKind};
+use super::fs::devices::Device;
+use super::fs::{FileType, FsKind};
+use super::inode::{DentryId, InodeKind};
+use crate::console::ConsoleId;
+use crate::errno::Errno;
+use crate::event::EventKind;
+use crate::kernel::Kernel;
+use crate::program::libc::o;
+use crate::security::capability::Cap;
+use crate::security::rlimit;
+use crate::syscall::{Sleep, Stop};
+use crate::task::TaskId;
+use crate::task::sched::Wait;
+use crate::task::signal::Signal;
+
+/// The most that one call transfers (`MAX_RW_COUNT`).
+pub const MAX_RW_COUNT: usize = 0x7fff_f000;
+/// The most that the model hands over in one call, so that a careless program does not fill the memory.
+const MAX_TRANSFER: usize = 1 << 24;
+
+const S_ISUID: u32 = 0o4000;
+const S_ISGID: u32 = 0o2000;
+const S_IXGRP: u32 = 0o010;
+
+impl Kernel<'_> {
+    /// Reads from an open file: at `at`, or where the file stands, which then moves on.
+    ///
+    /// # Errors
+    /// Those of read(2).
+    pub(crate) fn read_file(
+        &mut self,
+        task: TaskId,
+        id: FileId,
+        at: Option<u64>,
+        count: usize,
+    ) -> Result<Vec<u8>, Stop> {
+        let file = &self.vfs.files[id];
+        if !file.can_read() {
+            return Err(Errno::EBADF.into());
+        }
+        let count = count.min(MAX_TRANSFER);
+        let nonblock = file.flags & o::NONBLOCK != 0;
+        let pos = at.unwrap_or(file.pos);
+        let bytes = match file.kind.clone() {
+            FileKind::PipeRead(pipe, _) | FileKind::PipeBoth(pipe, _) => self.pipe_read(pipe, count, nonblock)?,
+            FileKind::Tty(console, _) => self.read_terminal(console, count, nonblock)?,
+            FileKind::Path(path) => match path.node {
+                Node::Tree(dentry) => match &self.inode_of(dentry).kind {
+                    InodeKind::Regular(content) => content.read(pos, count),
+                    InodeKind::Directory => return Err(Errno::EISDIR.into()),
+                    InodeKind::CharDevice(major, minor) => {
+                        let device = Device::from_numbers(*major, *minor).ok_or(Errno::ENXIO)?;
+                        device.read(self, pos, count)
+                    }
+                    _ => return Err(Errno::EINVAL.into()),
+                },
+                Node::Proc(node) => {
+                    if self.attr(path).file_type == FileType::Directory {
+                        return Err(Errno::EISDIR.into());
+                    }
+                    if pos == 0 || self.vfs.files[id].snapshot.is_none() {
+                        let text = self.proc_read(task, id, path, node)?;
+                        self.vfs.files[id].snapshot = Some(text.into());
+                    }
+                    let text = self.vfs.files[id].snapshot.as_deref().unwrap_or_default();
+                    let from = usize::try_from(pos).unwrap_or(usize::MAX).min(text.len());
+                    text[from..text.len().min(from + count)].to_vec()
+                }
+                Node::Ns(_) => return Err(Errno::EINVAL.into()),
+            },
+            _ => return Err(Errno::EINVAL.into()),
+        };
+        if at.is_none() {
+            self.vfs.files[id].pos = pos + bytes.len() as u64;
+        }
+        Ok(bytes)
+    }
+
+    /// Writes to an open file: at `at`, or where the file stands, which then moves on. How much was written.
+    ///
+    /// # Errors
+    /// Those of write(2).
+    pub(crate) fn write_file(
+        &mut self,
+        task: TaskId,
+        id: FileId,
+        at: Option<u64>,
+        bytes: &[u8],
+    ) -> Result<usize, Stop> {
+        let file = &self.vfs.files[id];
+        if !file.can_write() {
+            return Err(Errno::EBADF.into());
+        }
+        let nonblock = file.flags & o::NONBLOCK != 0;
+        let append = file.flags & o::APPEND != 0;
+        let pos = at.unwrap_or(file.pos);
+        let (count, end) = match file.kind.clone() {
+            FileKind::PipeWrite(pipe, _) | FileKind::PipeBoth(pipe, _) => {
+                (self.pipe_write(task, pipe, bytes, nonblock)?, pos)
+            }
+            FileKind::Tty(console, _) => {
+                if !bytes.is_empty() {
+                    self.emit(EventKind::Output { console, bytes: bytes.into() });
+                }
+                (bytes.len(), pos)
+            }
+            FileKind::Path(path) => match path.node {
+                Node::Tree(dentry) => match &self.inode_of(dentry).kind {
+                    InodeKind::Regular(content) => {
+                        let pos = if append { content.size } else { pos };
+                        let count = self.write_content(task, dentry, pos, bytes)?;
+                        let what = if self.trace.silent { String::new() } else { self.d_path(path, task) };
+                        self.emit(EventKind::DataWritten { what: what.into(), bytes: count as u64 });
+                        (count, pos + count as u64)
+                    }
+                    InodeKind::CharDevice(major, minor) => {
+                        let device = Device::from_numbers(*major, *minor).ok_or(Errno::ENXIO)?;
+                        (device.write(bytes.len())?, pos)
+                    }
+                    _ => return Err(Errno::EINVAL.into()),
+                },
+                Node::Proc(node) => {
+                    let count = self.proc_write(task, id, path, node, bytes)?;
+                    let what = if self.trace.silent { String::new() } else { self.d_path(path, task) };
+                    self.emit(EventKind::DataWritten { what: what.into(), bytes: count as u64 });
+                    (count, pos + count as u64)
+                }
+                Node::Ns(_) => return Err(Errno::EINVAL.into()),
+            },
+            _ => return Err(Errno::EINVAL.into()),
+        };
+        if at.is_none() {
+            self.vfs.files[id].pos = end;
+        }
+        Ok(count)
+    }
+
+    /// Puts bytes into a regular file as far as RLIMIT_FSIZE and the file system allow (`generic_perform_write`).
+    fn write_content(&mut self, task: TaskId, dentry: DentryId, pos: u64, bytes: &[u8]) -> Result<usize, Errno> {
+        let sb = self.inode_of(dentry).sb;
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        if !matches!(self.vfs.supers[sb].kind, FsKind::Tmpfs(_)) {
+            // Attributes of sysfs: what they would do is not modelled.
+            return Err(Errno::EINVAL);
+        }
+        let count = self.limit_file_size(task, pos, bytes.len())?;
+        self.drop_privileges_of_file(task, dentry);
+        let InodeKind::Regular(content) = &self.inode_of(dentry).kind else { return Err(Errno::EINVAL) };
+        let mut content = content.clone();
+        let free = self.free_pages(sb);
+        let mut count = count;
+        while content.pages_needed(pos, count) > free {
+            // Page by page from the end: what fits is written.
+            let last = (pos + count as u64 - 1) % super::content::PAGE_SIZE as u64 + 1;
+            count = count.saturating_sub(last as usize);
+            if count == 0 {
+                return Err(Errno::ENOSPC);
+            }
+        }
+        let before = content.page_count();
+        content.write(pos, &bytes[..count]);
+        let more = content.page_count() - before;
+        self.charge_pages(sb, more);
+        let now = self.unix_time();
+        let inode = self.inode_of_mut(dentry);
+        inode.kind = InodeKind::Regular(content);
+        inode.mtime = now;
+        inode.ctime = now;
+        Ok(count)
+    }
+
+    /// How much of `count` bytes at `pos` RLIMIT_FSIZE allows (`generic_write_check_limits`).
+    ///
+    /// # Errors
+    /// EFBIG, with SIGXFSZ, when it allows nothing.
+    pub(crate) fn limit_file_size(&mut self, task: TaskId, pos: u64, count: usize) -> Result<usize, Errno> {
+        let limit = self.processes[self.tasks[task].process].rlimits.0[rlimit::FSIZE].soft;
+        if limit == rlimit::INFINITY {
+            return Ok(count);
+        }
+        if pos >= limit {
+            self.send_signal_to_thread(task, Signal::XFSZ, Some(task));
+            return Err(Errno::EFBIG);
+        }
+        Ok(count.min(usize::try_from(limit - pos).unwrap_or(usize::MAX)))
+    }
+
+    /// Changes the length of a regular file and counts the pages that go.
+    ///
+    /// # Errors
+    /// EFBIG, with SIGXFSZ, above RLIMIT_FSIZE.
+    pub(crate) fn truncate_content(&mut self, task: TaskId, dentry: DentryId, size: u64) -> Result<(), Errno> {
+        let inode = self.inode_of(dentry);
+        let sb = inode.sb;
+        let InodeKind::Regular(content) = &inode.kind else { return Err(Errno::EINVAL) };
+        if size > content.size {
+            self.limit_file_size(task, size - 1, 1)?;
+        }
+        let InodeKind::Regular(content) = &self.inode_of(dentry).kind else { return Err(Errno::EINVAL) };
+        let mut content = content.clone();
+        let before = content.page_count();
+        content.truncate(size);
+        let freed = before - content.page_count();
+        self.uncharge_pages(sb, freed);
+        self.drop_privileges_of_file(task, dentry);
+        let now = self.unix_time();
+        let inode = self.inode_of_mut(dentry);
+        inode.kind = InodeKind::Regular(content);
+        inode.mtime = now;
+        inode.ctime = now;
+        Ok(())
+    }
+
+    /// Who changes a program takes away what it could do (`file_remove_privs`): file capabilities always,
+    /// set-user-ID and set-group-ID unless the writer has CAP_FSETID.
+    pub(crate) fn drop_privileges_of_file(&mut self, task: TaskId, dentry: DentryId) {
+        let inode = self.inode_of(dentry);
+        let (mode, uid, gid) = (inode.mode, inode.uid, inode.gid);
+        if inode.xattrs.contains_key("security.capability") {
+            self.inode_of_mut(dentry).xattrs.remove("security.capability");
+        }
+        let mut drop = mode & S_ISUID;
+        if mode & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP {
+            drop |= S_ISGID;
+        }
+        if drop != 0 && !self.capable_wrt_inode(task, uid, gid, Cap::FSETID) {
+            self.inode_of_mut(dentry).mode &= !drop;
+        }
+    }
+
+    /// A read from a terminal: one line, when one has been typed and a program in the foreground wants it.
+    fn read_terminal(&mut self, console: ConsoleId, count: usize, nonblock: bool) -> Result<Vec<u8>, Stop> {
+        let Some(c) = self.world.consoles.get_mut(console) else { return Err(Errno::EIO.into()) };
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        if !c.at_prompt {
+            if let Some(mut line) = c.lines.pop_front() {
+                line.push('\n');
+                let mut bytes = line.into_bytes();
+                if bytes.len() > count {
+                    let rest = bytes.split_off(count);
+                    let rest = String::from_utf8_lossy(&rest).trim_end_matches('\n').to_owned();
+                    c.lines.push_front(rest);
+                }
+                return Ok(bytes);
+            }
+            if c.end_of_input {
+                c.end_of_input = false;
+                return Ok(Vec::new());
+            }
+        }
+        if nonblock { Err(Errno::EAGAIN.into()) } else { Err(Sleep::on(Wait::Line(console))) }
+    }
+}
