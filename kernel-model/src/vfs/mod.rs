@@ -16,8 +16,8 @@ pub mod mount;
 pub mod path;
 pub mod permission;
 pub mod propagation;
-pub mod umount;
 pub mod read_write;
+pub mod umount;
 pub mod walk;
 
 use imbl::OrdMap;

@@ -71,7 +71,7 @@ impl Kernel<'_> {
                     let from = usize::try_from(pos).unwrap_or(usize::MAX).min(text.len());
                     text[from..text.len().min(from + count)].to_vec()
                 }
-                Node::Ns(_) => return Err(Errno::EINVAL.into()),
+                Node::Ns(_) | Node::Pipe(_) => return Err(Errno::EINVAL.into()),
             },
             _ => return Err(Errno::EINVAL.into()),
         };
@@ -130,7 +130,7 @@ impl Kernel<'_> {
                     self.emit(EventKind::DataWritten { what: what.into(), bytes: count as u64 });
                     (count, pos + count as u64)
                 }
-                Node::Ns(_) => return Err(Errno::EINVAL.into()),
+                Node::Ns(_) | Node::Pipe(_) => return Err(Errno::EINVAL.into()),
             },
             _ => return Err(Errno::EINVAL.into()),
         };

@@ -62,13 +62,7 @@ fn dup3(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
 }
 
 /// The lowest free descriptor from `from` on for the file of `old`.
-pub(super) fn duplicate(
-    k: &mut Kernel<'_>,
-    caller: TaskId,
-    old: Fd,
-    from: Fd,
-    cloexec: bool,
-) -> Result<Fd, Errno> {
+pub(super) fn duplicate(k: &mut Kernel<'_>, caller: TaskId, old: Fd, from: Fd, cloexec: bool) -> Result<Fd, Errno> {
     let file = k.file_id(caller, old)?;
     let new = k.unused_fd(caller, from)?;
     k.vfs.files[file].refs += 1;

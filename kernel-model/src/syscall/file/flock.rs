@@ -15,10 +15,7 @@ const NONBLOCK: i64 = 4;
 pub const FLOCK: SyscallInfo = SyscallInfo {
     nr: Sysno::FLOCK,
     man: "flock(2)",
-    args: &[
-        Arg::Fd("fd"),
-        Arg::Flags("operation", &[("LOCK_SH", 1), ("LOCK_EX", 2), ("LOCK_UN", 8), ("LOCK_NB", 4)]),
-    ],
+    args: &[Arg::Fd("fd"), Arg::Flags("operation", &[("LOCK_SH", 1), ("LOCK_EX", 2), ("LOCK_UN", 8), ("LOCK_NB", 4)])],
     errno: &[
         (Errno::EINVAL, "the operation is none of LOCK_SH, LOCK_EX and LOCK_UN"),
         (Errno::EBADF, "fd is not open"),

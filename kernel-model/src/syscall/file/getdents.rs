@@ -87,9 +87,11 @@ fn entries(k: &mut Kernel<'_>, caller: TaskId, dir: VfsPath) -> Result<Vec<Entry
         }
         Node::Proc(node) => {
             let names = k.proc_readdir(caller, dir, node)?;
-            all.extend(
-                names.into_iter().zip(3..).map(|((name, node), offset)| Entry { offset, node: Node::Proc(node), name }),
-            );
+            all.extend(names.into_iter().zip(3..).map(|((name, node), offset)| Entry {
+                offset,
+                node: Node::Proc(node),
+                name,
+            }));
         }
         Node::Ns(_) | Node::Pipe(_) => return Err(Errno::ENOTDIR),
     }

@@ -53,7 +53,10 @@ pub const OPEN_FLAGS: FlagNames = &[
 
 const ERRORS: &[(Errno, &str)] = &[
     (Errno::EINVAL, "O_CREAT with O_DIRECTORY, or O_TMPFILE without O_DIRECTORY and write access"),
-    (Errno::ENOENT, "the path is empty, a name on the way does not exist, or the last one does not and O_CREAT is not given"),
+    (
+        Errno::ENOENT,
+        "the path is empty, a name on the way does not exist, or the last one does not and O_CREAT is not given",
+    ),
     (Errno::EMFILE, "RLIMIT_NOFILE is reached"),
     (Errno::EBADF, "the path is relative and dirfd is no descriptor"),
     (Errno::ENAMETOOLONG, "the path has 4096 bytes or more, or a name more than 255"),
@@ -66,7 +69,10 @@ const ERRORS: &[(Errno, &str)] = &[
     (Errno::EPERM, "O_NOATIME by somebody who does not own the file and lacks CAP_FOWNER"),
     (Errno::EOVERFLOW, "the owner of a new file has no id in the user namespace of the file system"),
     (Errno::ENOSPC, "the file system may have no more inodes"),
-    (Errno::ENXIO, "a device without a driver, /dev/tty without a terminal, a fifo without a reader (O_NONBLOCK), a socket"),
+    (
+        Errno::ENXIO,
+        "a device without a driver, /dev/tty without a terminal, a fifo without a reader (O_NONBLOCK), a socket",
+    ),
     (Errno::EOPNOTSUPP, "O_TMPFILE is not modelled"),
     (Errno::EINTR, "a signal came while waiting for the other end of a fifo"),
 ];
@@ -202,7 +208,8 @@ fn do_open(k: &mut Kernel<'_>, caller: TaskId, dir: Fd, path: &str, how: How) ->
             Found::Missing { dir, name } => {
                 k.mnt_want_write(dir.mnt)?;
                 // Where files cannot be made, open(2) says so in its own way.
-                let dentry = k.may_create(caller, dir).map_err(|e| if e == Errno::EPERM { Errno::EACCES } else { e })?;
+                let dentry =
+                    k.may_create(caller, dir).map_err(|e| if e == Errno::EPERM { Errno::EACCES } else { e })?;
                 let kind = InodeKind::Regular(Content::default());
                 (k.make_inode(caller, dir, dentry, &name, kind, how.mode & 0o7777)?, true)
             }

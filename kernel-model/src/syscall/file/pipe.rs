@@ -10,8 +10,7 @@ use crate::vfs::file::FileKind;
 /// `O_DIRECT`: packets instead of a stream. Accepted.
 const DIRECT: u32 = 0o40_000;
 
-const ERRORS: &[(Errno, &str)] =
-    &[(Errno::EINVAL, "an unknown flag"), (Errno::EMFILE, "RLIMIT_NOFILE is reached")];
+const ERRORS: &[(Errno, &str)] = &[(Errno::EINVAL, "an unknown flag"), (Errno::EMFILE, "RLIMIT_NOFILE is reached")];
 
 /// pipe(2). The two descriptors are output 0.
 pub const PIPE: SyscallInfo = SyscallInfo {

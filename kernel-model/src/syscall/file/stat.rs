@@ -97,13 +97,7 @@ pub(super) enum Subject {
 }
 
 /// Finds it: by path, or the descriptor itself for an empty one (`vfs_statx`).
-pub(super) fn find(
-    k: &mut Kernel<'_>,
-    caller: TaskId,
-    dir: Fd,
-    path: &str,
-    flags: i64,
-) -> Result<Subject, Errno> {
+pub(super) fn find(k: &mut Kernel<'_>, caller: TaskId, dir: Fd, path: &str, flags: i64) -> Result<Subject, Errno> {
     if path.is_empty() && flags & AT_EMPTY_PATH != 0 && dir >= 0 {
         let file = k.file_id(caller, dir)?;
         let file = &k.vfs.files[file];
