@@ -46,6 +46,7 @@ pub enum Granularity {
 
 /// What happened.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[allow(missing_docs)] // the fields are the nouns of each variant's sentence
 pub enum EventKind {
     // --- commands and other actions ---
     /// A command line was typed and the shell took it.
