@@ -157,6 +157,7 @@ fn field(out: &mut String, name: &str, value: &Value) {
             Some(code) => out.push_str(code),
             None => plain(out, value),
         },
+        ("sa_handler", Value::Str(name)) => out.push_str(name),
         ("rlim_cur" | "rlim_max", Value::Int(-1)) => out.push_str("RLIM64_INFINITY"),
         ("rlim_cur" | "rlim_max", Value::Int(n)) if *n > 1024 && n % 1024 == 0 => {
             let _ = write!(out, "{}*1024", n / 1024);

@@ -243,11 +243,14 @@ impl Disposition {
         Value::record([("sa_handler", handler.into()), ("sa_flags", flags.into())])
     }
 
-    /// From the `struct sigaction` of rt_sigaction(2): whatever is neither `SIG_DFL` nor `SIG_IGN` is a handler.
+    /// From the `struct sigaction` of rt_sigaction(2): whatever is neither `SIG_DFL` (0) nor
+    /// `SIG_IGN` (1) is a handler.
     pub fn from_value(value: &Value) -> Disposition {
-        match value.field("sa_handler").and_then(Value::as_str) {
-            None | Some("SIG_DFL") => Disposition::Default,
-            Some("SIG_IGN") => Disposition::Ignore,
+        match value.field("sa_handler") {
+            None | Some(Value::Null | Value::Int(0)) => Disposition::Default,
+            Some(Value::Int(1)) => Disposition::Ignore,
+            Some(name) if name.as_str() == Some("SIG_DFL") => Disposition::Default,
+            Some(name) if name.as_str() == Some("SIG_IGN") => Disposition::Ignore,
             Some(_) => {
                 let flags = value.field("sa_flags").and_then(Value::as_int).unwrap_or(0);
                 Disposition::Handler { restart: flags & SA_RESTART != 0 }
