@@ -20,7 +20,8 @@ fn native_and_wasm_give_the_same_digests() -> Result<()> {
     let browser = browser::start()?;
     let page = Page::new(&browser, &server.url())?;
     page.open("")?;
-    page.evaluate::<()>("import('./probe.js').then(async probe => { await probe.default(); window.probe = probe; })")?;
+    page.evaluate::<()>(
+        "import('./probe.js').then(async probe => { await probe.default({ module_or_path: 'probe_bg.wasm' }); window.probe = probe; })")?;
 
     let transcripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("transcripts");
     for case in case::find(&[transcripts])? {
