@@ -1,0 +1,194 @@
+//! The command as somebody uses it: what it prints, and with which exit status it ends.
+
+use serde_json::Value;
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A folder of its own for one test, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(test: &str) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).expect("a folder for the test");
+        Folder(path)
+    }
+
+    /// Writes a file and gives its path.
+    fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.0.join(name);
+        fs::write(&path, content).expect("a file for the test");
+        path.display().to_string()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn ringside(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ringside")).args(arguments).output().expect("the command starts")
+}
+
+/// What a command says that cannot do what it was asked to.
+fn trouble(arguments: &[&str]) -> String {
+    let output = ringside(arguments);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    let message = String::from_utf8(output.stderr).expect("text");
+    assert!(!message.contains("panicked"), "{message}");
+    message
+}
+
+/// What a command prints that does.
+fn printed(arguments: &[&str]) -> String {
+    let output = ringside(arguments);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn json(arguments: &[&str]) -> Value {
+    serde_json::from_str(&printed(arguments)).expect("JSON")
+}
+
+const LOG: &str = "\
+30004 execve(\"/usr/bin/true\", [\"true\"], [\"HOME=/root\"]) = 0
+30004 getpid()                          = 30004
+30004 getuid()                          = 0
+30004 getuid()                          = 7
+30004 exit_group(0)                     = ?
+30004 +++ exited with 0 +++
+";
+
+#[test]
+fn a_script_gives_a_transcript() {
+    let folder = Folder::new("transcript");
+    let script = folder.file("a.sh", "# a comment\ntrue\nfalse\nfor i in 1\ndo :\ndone\n");
+    assert_eq!(printed(&["run", &script]), "$ true\n$ false\n[exit 1]\n$ for i in 1\n> do :\n> done\n");
+}
+
+#[test]
+fn a_script_gives_events_in_words_and_as_json() {
+    let folder = Folder::new("events");
+    let script = folder.file("a.sh", "true\n");
+    assert!(printed(&["run", "--events", "text", &script]).contains("the command line `true`"));
+    let events = printed(&["run", "--events", "json", &script]);
+    assert!(events.lines().count() > 3);
+    assert!(events.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+}
+
+#[test]
+fn a_script_that_cannot_be_parsed_says_where() {
+    let folder = Folder::new("syntax");
+    let script = folder.file("a.sh", "echo\n\nif true; then\necho )\n");
+    let message = trouble(&["run", &script]);
+    assert!(message.contains("cannot parse") && message.contains("line 3"), "{message}");
+}
+
+#[test]
+fn files_that_are_no_text_are_refused_by_every_command() {
+    let folder = Folder::new("binary");
+    let large = vec![b'x'; 50 << 20];
+    let (binary, latin1) = (folder.file("b.jsonl", b"\x7fELF\0\0"), folder.file("l.strace", b"caf\xe9\n"));
+    let large = folder.file("large.sh", &large);
+    for command in ["run", "strace", "calls"] {
+        assert!(trouble(&[command, &binary]).contains("is not a text file"));
+        assert!(trouble(&[command, &latin1]).contains("not a text file in UTF-8: byte 3 (line 1)"));
+        assert!(trouble(&[command, &large]).contains("is too large (50 MiB)"));
+        assert!(trouble(&[command, "no-such-file"]).contains("cannot open no-such-file: No such file"));
+    }
+}
+
+#[test]
+fn a_log_is_compared_line_by_line() {
+    let folder = Folder::new("log");
+    let log = folder.file("a.strace", LOG);
+    let text = printed(&["strace", &log]);
+    assert!(text.contains("@@ line 4 @@\n"), "{text}");
+    assert!(
+        text.lines().last().is_some_and(|last| last.starts_with("agree ") && last.ends_with(" 0 unparsed")),
+        "{text}"
+    );
+    let report = json(&["strace", "--json", &log]);
+    assert_eq!(report["unparsed"], 0);
+    assert_eq!(report["disagreements"][0]["line"], 4);
+    assert_eq!(report["disagreements"][0]["recorded"], "7");
+    assert!(report["in_scope"].as_u64() > report["agree"].as_u64());
+    for key in ["call", "ours"] {
+        assert!(report["disagreements"][0][key].is_string(), "{report}");
+    }
+    assert!(printed(&["strace", "--lines", &log]).lines().count() > LOG.lines().count());
+}
+
+#[test]
+fn a_garbled_log_loses_nothing() {
+    let folder = Folder::new("garbled");
+    let cut_off = &LOG[..LOG.len() - 60];
+    let log = folder.file("a.strace", format!("{LOG}30004 getpid( = \n%%% what is this\n{cut_off}"));
+    let lines = printed(&["strace", "--lines", &log]);
+    for line in LOG.lines().chain(["%%% what is this"]) {
+        assert!(lines.contains(line), "{line} is lost:\n{lines}");
+    }
+}
+
+#[test]
+fn calls_without_a_sequence_are_refused_with_their_line() {
+    let folder = Folder::new("calls");
+    let calls = folder.file("a.jsonl", "{\"i\":0,\"p\":\"p1\",\"call\":\"getpid\",\"args\":[],\"ret\":2}\n");
+    assert!(trouble(&["calls", &calls]).contains("line 1"));
+    let empty = folder.file("empty.jsonl", "");
+    assert_eq!(printed(&["calls", &empty]), "agree 0/0\n");
+    assert_eq!(json(&["calls", "--json", &empty]), serde_json::json!({ "agree": 0, "total": 0, "disagreements": [] }));
+}
+
+#[test]
+fn conform_counts_cases_and_commands() {
+    let folder = Folder::new("conform");
+    folder.file("good.sh", "true\nfalse\n");
+    folder.file("good.expected", "$ true\n$ false\n[exit 1]\n");
+    let path = folder.0.display().to_string();
+    assert!(printed(&["conform", &path]).ends_with("passed 1/1, commands 2/2\n"));
+
+    folder.file("bad.sh", "true\nfalse\n");
+    folder.file("bad.expected", "$ true\n$ false\n");
+    let output = ringside(&["conform", &path]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(text.contains("\n+[exit 1]\n"), "{text}");
+    assert!(text.ends_with("passed 1/2, commands 3/4\n"), "{text}");
+
+    let output = ringside(&["conform", "--json", &path]);
+    assert_eq!(output.status.code(), Some(1));
+    let summary: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(summary["passed"], 1);
+    assert_eq!(summary["total"], 2);
+    assert_eq!(summary["commands"], serde_json::json!({ "agree": 3, "total": 4 }));
+    assert_eq!(summary["failures"][0]["case"], "conform/bad");
+    assert!(summary["failures"][0]["why"].is_string());
+}
+
+#[test]
+fn conform_without_cases_says_so() {
+    let folder = Folder::new("no-cases");
+    folder.file("a.sh", "true\n");
+    assert!(trouble(&["conform", &folder.0.display().to_string()]).contains("has no *.sh with *.expected"));
+    assert!(trouble(&["conform", "no-such-folder"]).contains("cannot look at no-such-folder"));
+}
+
+#[test]
+fn a_platform_to_come_is_told_from_one_that_nobody_knows() {
+    assert!(trouble(&["run", "--platform", "xen-pv", "a.sh"]).contains("not modelled yet"));
+    assert!(trouble(&["run", "--platform", "toaster", "a.sh"]).contains("there is no platform"));
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_before_anything_is_built() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    let message = trouble(&["serve", "--port", &port]);
+    assert!(message.contains(&format!("port {port} is taken")), "{message}");
+}
