@@ -28,7 +28,7 @@ pub fn digests(commands: Vec<String>, cgroup_v2: bool) -> Vec<String> {
             let turn = running.turn(&mut trace);
             let ended = trace.events.iter().any(|event| matches!(event.kind, EventKind::CommandEnded { .. }));
             for event in trace.events.drain(..) {
-                hasher.write(&serde_json::to_vec(&event).unwrap_or_default());
+                hasher.write(&bytes(&event));
             }
             if ended || turn == Turn::AtRest {
                 break;
@@ -36,8 +36,13 @@ pub fn digests(commands: Vec<String>, cgroup_v2: bool) -> Vec<String> {
         }
         // Bytes and no numbers of the platform's size go in, so that both platforms hash the same.
         let mut at_the_end = hasher.clone();
-        at_the_end.write(&serde_json::to_vec(&running.world).unwrap_or_default());
+        at_the_end.write(&bytes(&running.world));
         format!("{:016x}", at_the_end.finish())
     };
     commands.into_iter().map(&mut digest_of).collect()
+}
+
+/// The value as bytes. Every event and every world can be written; one that could not must not pass for equal.
+fn bytes<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    postcard::to_allocvec(value).unwrap_or_else(|e| panic!("a value of the models cannot be written: {e}"))
 }
