@@ -2,6 +2,8 @@
 
 mod chdir;
 mod chroot;
+mod mount;
+mod new_mount;
 mod pivot_root;
 mod umount2;
 

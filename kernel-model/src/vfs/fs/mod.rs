@@ -1,8 +1,11 @@
 //! The file systems: one file each, and what they answer to the walk: which node a name leads to, what is
 //! above a node, what stat(2) shows of it.
 
+pub mod context;
 pub mod devices;
 pub mod nsfs;
+pub mod overlayfs;
+pub mod params;
 pub mod procfs;
 pub mod sysfs;
 pub mod tmpfs;
