@@ -141,7 +141,7 @@ impl World {
             Node::Tree(_) => {
                 matches!(self.vfs.supers[sb].kind, FsKind::Sysfs) && SYSFS_MOUNT_POINTS.contains(&text.as_str())
             }
-            Node::Proc(ProcNode::Root) | Node::Ns(_) => false,
+            Node::Proc(ProcNode::Root) | Node::Ns(_) | Node::Pipe(_) => false,
             Node::Proc(_) => text == "/sys/fs/binfmt_misc",
         }
     }

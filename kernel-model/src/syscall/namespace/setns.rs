@@ -211,15 +211,11 @@ fn commit(k: &mut Kernel<'_>, caller: TaskId, set: NsSet) {
 
 /// Root and working directory become the root of the namespace, on top of whatever is mounted there.
 fn enter_mount_namespace(k: &mut Kernel<'_>, caller: TaskId, mnt: MntNsId) {
-    let mut fs = k.tasks[caller].fs;
+    let fs = k.tasks[caller].fs;
     if k.vfs.fs_structs[fs].users > 1 {
         let own = k.copy_fs_struct(fs, false);
         k.release_fs_struct(fs);
         k.tasks[caller].fs = own;
-        fs = own;
     }
-    let bottom = k.mnt_namespaces[mnt].root;
-    let root = k.follow_mounts(VfsPath { mnt: bottom, node: k.vfs.mounts[bottom].root });
-    k.vfs.fs_structs[fs].root = root;
-    k.vfs.fs_structs[fs].cwd = root;
+    k.enter_mnt_namespace(caller, mnt);
 }
