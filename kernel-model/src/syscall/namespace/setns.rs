@@ -15,7 +15,6 @@ use crate::syscall::{Arg, Args, Ret, Support, SysResult, SyscallInfo, Sysno};
 use crate::task::TaskId;
 use crate::vfs::Node;
 use crate::vfs::file::FileKind;
-use crate::vfs::path::VfsPath;
 
 use super::unshare::UNSHARE_FLAGS;
 
