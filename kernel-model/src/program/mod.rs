@@ -26,6 +26,7 @@ pub mod registry;
 pub mod runtime;
 pub mod security;
 pub mod shell;
+pub mod signal_text;
 pub mod sys;
 pub mod text;
 pub mod util_linux;

@@ -34,6 +34,23 @@ impl Sys {
         self.exec_failed(program, e).await
     }
 
+    /// execvpe(3): execvp(3) with another environment, in whose `PATH` the program is looked for.
+    pub async fn execvpe(&self, name: &str, argv: &[String], envp: &[String]) -> Errno {
+        if name.contains('/') {
+            return self.execve(name, argv, envp).await;
+        }
+        let path = envp.iter().find_map(|v| v.strip_prefix("PATH=")).unwrap_or("/bin:/usr/bin");
+        let mut last = Errno::ENOENT;
+        for dir in path.split(':') {
+            match self.execve(&format!("{dir}/{name}"), argv, envp).await {
+                Errno::ENOENT | Errno::ENOTDIR => {}
+                Errno::EACCES => last = Errno::EACCES,
+                e => return e,
+            }
+        }
+        last
+    }
+
     /// Says that a program could not be started; the exit status for that.
     pub async fn exec_failed(&self, program: &str, e: Errno) -> i32 {
         self.warn(format!("failed to execute {program}"), e).await;

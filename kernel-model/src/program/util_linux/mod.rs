@@ -9,6 +9,8 @@ pub mod mountinfo;
 pub mod mountpoint;
 pub mod nsenter;
 pub mod pivot_root;
+pub mod setpriv;
+pub mod su;
 pub mod table;
 pub mod umount;
 pub mod unshare;
@@ -22,6 +24,8 @@ pub const PROGRAMS: &[&Program] = &[
     &mountpoint::MOUNTPOINT,
     &nsenter::NSENTER,
     &pivot_root::PIVOT_ROOT,
+    &setpriv::SETPRIV,
+    &su::SU,
     &umount::UMOUNT,
     &unshare::UNSHARE,
 ];
