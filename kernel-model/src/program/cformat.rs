@@ -188,6 +188,47 @@ impl CFormat {
     }
 }
 
+/// strtod(3): the number at the beginning and how many bytes belong to it (0: there is none).
+pub fn strtod(text: &str) -> (f64, usize) {
+    let bytes = text.as_bytes();
+    let blanks = bytes.iter().take_while(|b| b.is_ascii_whitespace()).count();
+    let mut at = blanks;
+    let negative = bytes.get(at) == Some(&b'-');
+    at += usize::from(matches!(bytes.get(at), Some(b'-' | b'+')));
+    let signed = |x: f64| if negative { -x } else { x };
+    let word = text.get(at..).unwrap_or_default().to_ascii_lowercase();
+    for (name, value) in [("infinity", f64::INFINITY), ("inf", f64::INFINITY), ("nan", f64::NAN)] {
+        if word.starts_with(name) {
+            return (signed(value), at + name.len());
+        }
+    }
+    if let Some(hex) = word.strip_prefix("0x").filter(|h| h.starts_with(|c: char| c.is_ascii_hexdigit())) {
+        let end = hex.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(hex.len());
+        return (signed(u64::from_str_radix(&hex[..end], 16).unwrap_or(u64::MAX) as f64), at + 2 + end);
+    }
+    let digits = |from: usize| bytes.iter().skip(from).take_while(|b| b.is_ascii_digit()).count();
+    let whole = digits(at);
+    at += whole;
+    let mut fraction = 0;
+    if bytes.get(at) == Some(&b'.') {
+        fraction = digits(at + 1);
+        if whole + fraction > 0 {
+            at += 1 + fraction;
+        }
+    }
+    if whole + fraction == 0 {
+        return (0.0, 0);
+    }
+    if matches!(bytes.get(at), Some(b'e' | b'E')) {
+        let sign = usize::from(matches!(bytes.get(at + 1), Some(b'-' | b'+')));
+        let exponent = digits(at + 1 + sign);
+        if exponent > 0 {
+            at += 1 + sign + exponent;
+        }
+    }
+    (text[blanks..at].parse().unwrap_or(0.0), at)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,5 +261,15 @@ mod tests {
         assert_eq!(f(8, Some(3), "0").float(-1.5, 'f'), "-001.500");
         assert_eq!(f(0, None, "").float(3.0, 'a'), "0x1.8p+1");
         assert_eq!(f(5, None, "0").float(f64::INFINITY, 'f'), "  inf");
+    }
+
+    #[test]
+    fn a_number_ends_where_it_ends() {
+        assert_eq!(strtod("12abc"), (12.0, 2));
+        assert_eq!(strtod(" -1.5e3x"), (-1500.0, 7));
+        assert_eq!(strtod(".5"), (0.5, 2));
+        assert_eq!(strtod("1e"), (1.0, 1));
+        assert_eq!(strtod("x"), (0.0, 0));
+        assert_eq!(strtod("0x1F"), (31.0, 4));
     }
 }

@@ -236,6 +236,7 @@ impl Sys {
     /// # Errors
     /// The exit status.
     pub async fn getopt_words(&self, spec: &Spec, words: &[String]) -> Result<Options, i32> {
+        self.set_exit_failure(spec.failure);
         match parse(spec, words, self.env("POSIXLY_CORRECT").is_some()) {
             Ok(options) => Ok(options),
             Err(Stop::Help) => {

@@ -19,6 +19,8 @@ pub const AT_SYMLINK_NOFOLLOW: i64 = 0x100;
 pub const AT_REMOVEDIR: i64 = 0x200;
 /// Follow a symbolic link at the end of the path.
 pub const AT_SYMLINK_FOLLOW: i64 = 0x400;
+/// faccessat2(2) checks with the effective ids.
+pub const AT_EACCESS: i64 = 0x200;
 /// The descriptor itself is meant when the path is empty.
 pub const AT_EMPTY_PATH: i64 = 0x1000;
 
@@ -125,6 +127,88 @@ impl Stat {
     /// Whether it is a directory.
     pub fn is_dir(&self) -> bool {
         self.file_type() == s::IFDIR
+    }
+}
+
+/// ioctl(2): the settings of a terminal; fails when it is none.
+pub const TCGETS: i64 = 0x5401;
+
+/// A time for utimensat(2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Timestamp {
+    /// Unix time in nanoseconds.
+    At(u64),
+    /// The present moment (`UTIME_NOW`).
+    Now,
+    /// As it is (`UTIME_OMIT`).
+    Omit,
+}
+
+impl Timestamp {
+    /// The `struct timespec`.
+    pub fn to_value(&self) -> Value {
+        let (sec, nsec) = match self {
+            Timestamp::At(ns) => ((ns / 1_000_000_000) as i64, (ns % 1_000_000_000) as i64),
+            Timestamp::Now => (0, (1 << 30) - 1),
+            Timestamp::Omit => (0, (1 << 30) - 2),
+        };
+        Value::record([("tv_sec", sec.into()), ("tv_nsec", nsec.into())])
+    }
+}
+
+/// What statfs(2) tells. Output at position 1 as a structure with these field names.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[allow(missing_docs)] // the fields of statfs(2)
+pub struct StatFs {
+    pub f_type: u64,
+    pub f_bsize: u64,
+    pub f_blocks: u64,
+    pub f_bfree: u64,
+    pub f_bavail: u64,
+    pub f_files: u64,
+    pub f_ffree: u64,
+    /// Two numbers in a list.
+    pub f_fsid: [u32; 2],
+    pub f_namelen: u64,
+    pub f_frsize: u64,
+}
+
+impl StatFs {
+    /// The structure as a value.
+    pub fn to_value(&self) -> Value {
+        Value::record([
+            ("f_type", self.f_type.into()),
+            ("f_bsize", self.f_bsize.into()),
+            ("f_blocks", self.f_blocks.into()),
+            ("f_bfree", self.f_bfree.into()),
+            ("f_bavail", self.f_bavail.into()),
+            ("f_files", self.f_files.into()),
+            ("f_ffree", self.f_ffree.into()),
+            ("f_fsid", Value::List(self.f_fsid.iter().map(|n| (*n).into()).collect())),
+            ("f_namelen", self.f_namelen.into()),
+            ("f_frsize", self.f_frsize.into()),
+        ])
+    }
+
+    /// The structure from a value.
+    pub fn from_value(value: &Value) -> StatFs {
+        let get = |name| value.field(name).and_then(Value::as_int).unwrap_or(0) as u64;
+        let id = |i: usize| {
+            let list = value.field("f_fsid").and_then(Value::as_list);
+            list.and_then(|l| l.get(i)).and_then(Value::as_int).unwrap_or(0) as u32
+        };
+        StatFs {
+            f_type: get("f_type"),
+            f_bsize: get("f_bsize"),
+            f_blocks: get("f_blocks"),
+            f_bfree: get("f_bfree"),
+            f_bavail: get("f_bavail"),
+            f_files: get("f_files"),
+            f_ffree: get("f_ffree"),
+            f_fsid: [id(0), id(1)],
+            f_namelen: get("f_namelen"),
+            f_frsize: get("f_frsize"),
+        }
     }
 }
 
@@ -287,6 +371,52 @@ impl Sys {
 
     pub async fn access(&self, path: &str, mode: i64) -> Result<(), Errno> {
         self.call(Sysno::ACCESS, vec![path.into(), mode.into()]).await.map(drop)
+    }
+
+    /// access(2) with the effective ids, as euidaccess(3): 4 read, 2 write, 1 execute, 0 existence.
+    pub async fn euidaccess(&self, path: &str, mode: i64) -> Result<(), Errno> {
+        let args = vec![AT_FDCWD.into(), path.into(), mode.into(), AT_EACCESS.into()];
+        match self.call(Sysno::FACCESSAT2, args).await {
+            Err(Errno::ENOSYS) => self.access(path, mode).await,
+            other => other.map(drop),
+        }
+    }
+
+    /// isatty(3)
+    pub async fn isatty(&self, fd: Fd) -> bool {
+        self.call(Sysno::IOCTL, vec![fd.into(), TCGETS.into(), Value::Null]).await.is_ok()
+    }
+
+    /// Sets the size of a file.
+    pub async fn ftruncate(&self, fd: Fd, length: u64) -> Result<(), Errno> {
+        self.call(Sysno::FTRUNCATE, vec![fd.into(), length.into()]).await.map(drop)
+    }
+
+    /// utimensat(2) with the two times as `{tv_sec, tv_nsec}`; without times, both become now.
+    /// Without a path the descriptor itself is meant, as futimens(3).
+    pub async fn utimensat(
+        &self,
+        dir: Fd,
+        path: Option<&str>,
+        times: Option<[Timestamp; 2]>,
+        flags: i64,
+    ) -> Result<(), Errno> {
+        let times = times.map_or(Value::Null, |t| Value::List(t.iter().map(Timestamp::to_value).collect()));
+        let path = path.map_or(Value::Null, Value::from);
+        self.call(Sysno::UTIMENSAT, vec![dir.into(), path, times, flags.into()]).await.map(drop)
+    }
+
+    /// statfs(2). Output at position 1.
+    pub async fn statfs(&self, path: &str) -> Result<StatFs, Errno> {
+        let ret = self.call(Sysno::STATFS, vec![path.into(), Value::Null]).await?;
+        Ok(StatFs::from_value(ret.output(1)))
+    }
+
+    /// The supplementary groups. Output at position 1: a list.
+    pub async fn getgroups(&self) -> Result<Vec<u32>, Errno> {
+        let ret = self.call(Sysno::GETGROUPS, vec![65_536.into(), Value::Null]).await?;
+        let list = ret.output(1).as_list().unwrap_or_default();
+        Ok(list.iter().filter_map(Value::as_int).map(|g| g as u32).collect())
     }
 
     pub async fn mkdir(&self, path: &str, mode: u32) -> Result<(), Errno> {

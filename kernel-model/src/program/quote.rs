@@ -10,6 +10,11 @@ pub fn quotef(name: &str) -> String {
     shell_escape(name, name.contains(':'))
 }
 
+/// Quotes only where a shell would need them; a colon needs none.
+pub fn shell_escape_if_needed(word: &str) -> String {
+    shell_escape(word, false)
+}
+
 /// Typographic quotes, control characters as C escapes (`quote`): the style for wrong values: `‘value’`.
 pub fn quote(value: &str) -> String {
     let mut out = String::from("‘");

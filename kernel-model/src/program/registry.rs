@@ -22,7 +22,26 @@ pub struct Program {
     pub main: fn(Sys) -> Running,
 }
 
-/// Declares a [`Program`] constant from an `async fn(Sys) -> i32`.
+/// What a program's `main` may give back.
+pub trait Status {
+    /// The exit status.
+    fn status(self) -> i32;
+}
+
+impl Status for i32 {
+    fn status(self) -> i32 {
+        self
+    }
+}
+
+/// With `?` a program can stop early: the error is an exit status, too.
+impl Status for Result<i32, i32> {
+    fn status(self) -> i32 {
+        self.unwrap_or_else(|status| status)
+    }
+}
+
+/// Declares a [`Program`] constant from an `async fn(Sys)` that gives back a [`Status`].
 #[macro_export]
 macro_rules! program {
     ($konst:ident = $name:literal in $dir:literal, $summary:literal, $main:path, $usage:expr) => {
@@ -32,7 +51,7 @@ macro_rules! program {
             dir: $dir,
             summary: $summary,
             usage: $usage,
-            main: |sys| Box::pin($main(sys)),
+            main: |sys| Box::pin(async { $crate::program::registry::Status::status($main(sys).await) }),
         };
     };
 }

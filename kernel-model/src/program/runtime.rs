@@ -107,8 +107,8 @@ async fn run_and_exit(main: Running, sys: Sys) -> i32 {
     let mut status = main.await;
     sys.flush().await;
     if let Some(e) = sys.stdout_error() {
-        sys.eprint(format!("{}: write error: {e}\n", sys.name())).await;
-        status = 1;
+        sys.eprint(format!("{}: write error: {e}\n", sys.invocation_name())).await;
+        status = sys.exit_failure();
     }
     // exit_group does not return; should it ever, the process is asked to exit again.
     let _ = sys.call(Sysno::EXIT_GROUP, vec![Value::from(status)]).await;

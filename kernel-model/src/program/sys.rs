@@ -28,6 +28,8 @@ struct Mailbox {
     stdout: RefCell<Vec<u8>>,
     /// Standard output could not be written.
     stdout_error: Cell<Option<Errno>>,
+    /// The exit status when standard output could not be written (`exit_failure` of gnulib).
+    exit_failure: Cell<i32>,
 }
 
 /// How many bytes stdio collects before it writes.
@@ -42,6 +44,7 @@ impl Sys {
             caught: RefCell::new(Vec::new()),
             stdout: RefCell::new(Vec::new()),
             stdout_error: Cell::new(None),
+            exit_failure: Cell::new(1),
         });
         Sys { mailbox, image }
     }
@@ -183,6 +186,16 @@ impl Sys {
     /// The error of standard output, if writing to it has failed.
     pub fn stdout_error(&self) -> Option<Errno> {
         self.mailbox.stdout_error.get()
+    }
+
+    /// The exit status when standard output could not be written; 1 unless the program says otherwise.
+    pub fn exit_failure(&self) -> i32 {
+        self.mailbox.exit_failure.get()
+    }
+
+    /// Sets [`Sys::exit_failure`].
+    pub fn set_exit_failure(&self, status: i32) {
+        self.mailbox.exit_failure.set(status);
     }
 
     /// Writes a message to standard error at once, after what is already printed.

@@ -174,7 +174,7 @@ impl Listing {
             follow_all,
             follow_operands: follow_all || options.has('H'),
             follow_operand_directories: !long && !options.has('F') && !options.has('d'),
-            needs_stat: long || sort_needs || options.has('s') || options.has('F') || follow_all,
+            needs_stat: long || sort_needs || options.has('s') || options.has('F') || (follow_all && options.has('R')),
             style,
         })
     }
@@ -242,7 +242,7 @@ impl Run<'_> {
         self.listing.sort(&mut files);
         self.listing.sort(&mut directories);
         if !files.is_empty() {
-            self.print(&files).await;
+            self.print(&files, &directories).await;
             self.printed_something = true;
         }
         let headings = operands.len() > 1 || self.listing.recursive;
@@ -303,7 +303,7 @@ impl Run<'_> {
             if !self.listing.shows(&found.d_name) {
                 continue;
             }
-            let full = join(path, &found.d_name);
+            let full = if path == "." { found.d_name.clone() } else { join(path, &found.d_name) };
             let mut stat = None;
             if self.listing.needs_stat {
                 let result =
@@ -319,7 +319,7 @@ impl Run<'_> {
         if self.listing.style.shows_total() {
             self.sys.print(self.listing.style.total(&entries)).await;
         }
-        self.print(&entries).await;
+        self.print(&entries, &[]).await;
         if !self.listing.recursive {
             return Vec::new();
         }
@@ -329,7 +329,7 @@ impl Run<'_> {
 
     async fn entry(&mut self, name: &str, path: &str, stat: Option<Stat>, ino: u64, d_type: u8) -> Entry {
         let mut entry = Entry { name: name.to_owned(), stat, ino, d_type, target: None, target_mode: None };
-        if entry.file_type() == s::IFLNK && self.listing.style.look == Look::Long {
+        if entry.stat.is_some() && entry.file_type() == s::IFLNK && self.listing.style.look == Look::Long {
             match self.sys.readlink(path).await {
                 Ok(target) => entry.target = Some(target),
                 Err(e) => self.fail(false, "cannot read symbolic link", path, e).await,
@@ -341,12 +341,13 @@ impl Run<'_> {
         entry
     }
 
-    async fn print(&mut self, entries: &[Entry]) {
+    /// Prints entries; the columns are as wide as if the others stood there, too.
+    async fn print(&mut self, entries: &[Entry], others: &[Entry]) {
         if self.listing.style.needs_accounts() {
             let accounts = self.sys.accounts().await;
             self.listing.style.set_accounts(accounts);
         }
-        let text = self.listing.style.render(entries);
+        let text = self.listing.style.render(entries, others);
         self.sys.print(text).await;
     }
 }

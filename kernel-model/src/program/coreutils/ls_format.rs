@@ -192,9 +192,9 @@ impl Style {
         entry.stat.as_ref().map_or(entry.file_type(), |s| s.st_mode)
     }
 
-    pub(super) fn render(&self, entries: &[Entry]) -> String {
+    pub(super) fn render(&self, entries: &[Entry], others: &[Entry]) -> String {
         match self.look {
-            Look::Long => self.long(entries),
+            Look::Long => self.long(entries, others),
             Look::OnePerLine => self.cells(entries, true).iter().map(|c| format!("{c}\n")).collect(),
             Look::Columns => self.columns(&self.cells(entries, true), true),
             Look::Rows => self.columns(&self.cells(entries, true), false),
@@ -287,8 +287,9 @@ impl Style {
         out
     }
 
-    fn long(&self, entries: &[Entry]) -> String {
-        let rows: Vec<Vec<String>> = entries.iter().map(|e| self.long_row(e, entries)).collect();
+    fn long(&self, entries: &[Entry], others: &[Entry]) -> String {
+        let all: Vec<Entry> = entries.iter().chain(others).cloned().collect();
+        let rows: Vec<Vec<String>> = all.iter().map(|e| self.long_row(e, &all)).collect();
         let width = |column: usize| rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max();
         let mut out = String::new();
         for (row, entry) in rows.iter().zip(entries) {

@@ -1,16 +1,72 @@
 //! The programs of coreutils.
 
+pub mod basename;
 pub mod cat;
+pub mod chmod;
+pub mod chown;
+pub mod chroot;
+pub mod cut;
 pub mod echo;
 pub mod env;
 pub mod filevercmp;
+pub mod head;
+pub mod id;
 pub mod ls;
 mod ls_format;
+pub mod mkdir;
+pub mod printf;
+pub mod readlink;
+pub mod rm;
+pub mod rmdir;
 pub mod sleep;
+pub mod small;
+pub mod tail;
+pub mod tee;
+pub mod test_expr;
 pub mod true_false;
+mod usage_errors;
+pub mod wc;
 
 use super::registry::Program;
 
 /// The programs in this folder.
-pub const PROGRAMS: &[&Program] =
-    &[&cat::CAT, &echo::ECHO, &env::ENV, &env::PRINTENV, &true_false::FALSE, &ls::LS, &sleep::SLEEP, &true_false::TRUE];
+pub const PROGRAMS: &[&Program] = &[
+    &basename::BASENAME,
+    &basename::DIRNAME,
+    &cat::CAT,
+    &chmod::CHMOD,
+    &chown::CHGRP,
+    &chown::CHOWN,
+    &chroot::CHROOT,
+    &cut::CUT,
+    &echo::ECHO,
+    &env::ENV,
+    &env::PRINTENV,
+    &head::HEAD,
+    &id::GROUPS,
+    &id::ID,
+    &id::WHOAMI,
+    &ls::LS,
+    &mkdir::MKDIR,
+    &printf::PRINTF,
+    &readlink::READLINK,
+    &readlink::REALPATH,
+    &rm::RM,
+    &rm::UNLINK,
+    &rmdir::RMDIR,
+    &sleep::SLEEP,
+    &small::NPROC,
+    &small::PWD,
+    &small::STTY,
+    &small::SYNC,
+    &small::TTY,
+    &small::UNAME,
+    &small::YES,
+    &tail::TAIL,
+    &tee::TEE,
+    &test_expr::BRACKET,
+    &test_expr::TEST,
+    &true_false::FALSE,
+    &true_false::TRUE,
+    &wc::WC,
+];
