@@ -49,6 +49,8 @@ async fn chgrp(sys: Sys) -> Result<i32, i32> {
 struct Owner {
     uid: Option<u32>,
     gid: Option<u32>,
+    /// As it was written.
+    written: Option<String>,
 }
 
 async fn change(sys: &Sys, only_group: bool) -> Result<i32, i32> {
@@ -58,7 +60,7 @@ async fn change(sys: &Sys, only_group: bool) -> Result<i32, i32> {
         (Some(reference), files) => match sys.stat(reference).await {
             Ok(stat) => {
                 let uid = (!only_group).then_some(stat.st_uid);
-                (Owner { uid, gid: Some(stat.st_gid) }, files)
+                (Owner { uid, gid: Some(stat.st_gid), written: None }, files)
             }
             Err(e) => {
                 sys.path_error("failed to get attributes of", reference, e).await;
@@ -70,7 +72,7 @@ async fn change(sys: &Sys, only_group: bool) -> Result<i32, i32> {
         (None, [spec, files @ ..]) => {
             let parsed = if only_group { parse_group(spec, &accounts) } else { parse_owner(spec, &accounts) };
             match parsed {
-                Ok(owner) => (owner, files),
+                Ok(owner) => (Owner { written: Some(spec.trim_start_matches(':').to_owned()), ..owner }, files),
                 Err(what) => {
                     sys.error(format!("invalid {what}: {}", quote(spec))).await;
                     return Err(1);
@@ -123,7 +125,8 @@ async fn change(sys: &Sys, only_group: bool) -> Result<i32, i32> {
                         _ => accounts.group_name(gid),
                     };
                     let old = name(stat.st_uid, stat.st_gid);
-                    let new = name(owner.uid.unwrap_or(0), owner.gid.unwrap_or(0));
+                    let by_id = || name(owner.uid.unwrap_or(0), owner.gid.unwrap_or(0));
+                    let new = owner.written.clone().unwrap_or_else(by_id);
                     let text = if differs {
                         format!("changed {what} of {} from {old} to {new}\n", quoteaf(&path))
                     } else {
@@ -158,20 +161,20 @@ fn group_id(name: &str, accounts: &Accounts) -> Option<u32> {
 
 fn parse_group(spec: &str, accounts: &Accounts) -> Result<Owner, &'static str> {
     if spec.is_empty() {
-        return Ok(Owner { uid: None, gid: None });
+        return Ok(Owner { uid: None, gid: None, written: None });
     }
     let gid = group_id(spec, accounts).ok_or("group")?;
-    Ok(Owner { uid: None, gid: Some(gid) })
+    Ok(Owner { uid: None, gid: Some(gid), written: None })
 }
 
 /// `OWNER`, `OWNER:GROUP`, `OWNER:` (the login group of the owner), `:GROUP`.
 fn parse_owner(spec: &str, accounts: &Accounts) -> Result<Owner, &'static str> {
     let Some((user, group)) = spec.split_once(':') else {
         if spec.is_empty() {
-            return Ok(Owner { uid: None, gid: None });
+            return Ok(Owner { uid: None, gid: None, written: None });
         }
         return match user_id(spec, accounts) {
-            Some(uid) => Ok(Owner { uid: Some(uid), gid: None }),
+            Some(uid) => Ok(Owner { uid: Some(uid), gid: None, written: None }),
             // `user.group` is an old way to write it.
             None => match spec.split_once('.') {
                 Some((user, group)) => parse_owner(&format!("{user}:{group}"), accounts).map_err(|_| "user"),
@@ -185,7 +188,7 @@ fn parse_owner(spec: &str, accounts: &Accounts) -> Result<Owner, &'static str> {
         ("", Some(_)) => Some(accounts.user(user).ok_or("spec")?.gid),
         (group, _) => Some(group_id(group, accounts).ok_or("group")?),
     };
-    Ok(Owner { uid, gid })
+    Ok(Owner { uid, gid, written: None })
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ async fn chroot(sys: Sys) -> Result<i32, i32> {
         };
         if (!user.is_empty() && uid.is_none()) || (!group.is_empty() && gid.is_none()) {
             let what = if uid.is_none() && !user.is_empty() { "invalid user" } else { "invalid group" };
-            sys.error(format!("{what}: {}", quote(spec))).await;
+            sys.error(what).await;
             return Err(125);
         }
         if let Some(gid) = gid

@@ -159,9 +159,10 @@ fn describe(ids: &Ids, accounts: &Accounts, is_caller: bool) -> String {
 }
 
 impl Ids {
-    /// The supplementary groups as getgroups(2) has them, without those that repeat the first or the one before.
+    /// The effective group and the supplementary ones as getgroups(2) has them, without those that repeat
+    /// the first or the one before.
     fn kernel_groups(&self) -> Vec<u32> {
-        let mut list: Vec<u32> = Vec::new();
+        let mut list = vec![self.egid];
         for gid in &self.groups {
             if list.first() != Some(gid) && list.last() != Some(gid) {
                 list.push(*gid);

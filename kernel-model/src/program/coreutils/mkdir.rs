@@ -71,7 +71,9 @@ impl Maker<'_> {
             let trimmed = path.trim_end_matches('/');
             let slashes = trimmed.match_indices('/').map(|(at, _)| at);
             for at in slashes.filter(|at| *at > 0 && !trimmed[..*at].ends_with('/')) {
-                self.one(&trimmed[..at], None).await.map_err(|e| (trimmed[..at].to_owned(), e))?;
+                let ancestor = &trimmed[..at];
+                let is_file = |e| if e == Errno::EEXIST { Errno::ENOTDIR } else { e };
+                self.one(ancestor, None).await.map_err(|e| (ancestor.to_owned(), is_file(e)))?;
             }
         }
         self.one(path, self.mode).await.map_err(|e| (path.to_owned(), e))

@@ -175,7 +175,7 @@ impl Parser<'_> {
             }
             2 if unary(self.peek(0)).is_some() => self.unary(),
             2 if self.peek(0).starts_with('-') => Err(Mistake::UnaryExpected(self.peek(0).to_owned())),
-            2 => Err(Mistake::MissingArgument(self.peek(0).to_owned())),
+            2 => Err(Mistake::MissingArgument(self.peek(1).to_owned())),
             3 if is_binary(self.peek(1)) => self.binary(false),
             3 if self.peek(1) == "-a" || self.peek(1) == "-o" => {
                 let left = Expr::Constant(!self.take()?.is_empty());
@@ -410,6 +410,6 @@ mod tests {
         assert_eq!(message("a -eq 1"), "invalid integer ‘a’");
         assert_eq!(message("a b c"), "‘b’: binary operator expected");
         assert_eq!(message("-Q x"), "‘-Q’: unary operator expected");
-        assert_eq!(message("a b"), "missing argument after ‘a’");
+        assert_eq!(message("a b"), "missing argument after ‘b’");
     }
 }
