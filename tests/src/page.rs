@@ -92,6 +92,19 @@ impl Page {
         Ok(())
     }
 
+    /// Loads the page and measures in it how long it takes from the beginning of the navigation until an
+    /// element is there, visible, and can be used.
+    pub fn open_timed(&self, testid: &str) -> Result<Duration> {
+        self.call::<PageDomain::AddScriptToEvaluateOnNewDocument>(json!({ "source": format!(
+            "(function look() {{ const e = {}; if (e && !e.disabled && e.getClientRects().length) \
+             window.usableAt = performance.now(); else requestAnimationFrame(look); }})()",
+            element(testid)
+        )}))?;
+        self.open("")?;
+        self.wait_until("window.usableAt")?;
+        Ok(Duration::from_secs_f64(self.evaluate::<f64>("usableAt")? / 1e3))
+    }
+
     /// Loads the page again, as the reload button does.
     pub fn reload(&self) -> Result<()> {
         self.tab.reload(false, None)?.wait_until_navigated()?;
