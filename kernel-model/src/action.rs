@@ -67,6 +67,8 @@ pub enum Adjustment {
         fd: Fd,
         /// What it is open on, as `/proc/PID/fd` shows it.
         what: String,
+        /// Whether execve(2) closes it.
+        cloexec: bool,
     },
     /// The call in which the task sleeps is given up.
     GiveUp {

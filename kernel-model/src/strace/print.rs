@@ -82,7 +82,7 @@ fn argument(out: &mut String, call: &Call, arg: Option<&Arg>, value: &Value, ans
 
 /// An argument that goes into the kernel.
 fn input(out: &mut String, call: &Call, arg: Option<&Arg>, value: &Value) {
-    let Some(arg) = arg else { return plain(out, value) };
+    let Some(arg) = arg else { return plain(out, call.nr, value) };
     match (arg, value) {
         (Arg::Strings("envp"), Value::List(items)) => {
             let _ = write!(out, "[/* {} vars */]", items.len());
@@ -96,7 +96,7 @@ fn input(out: &mut String, call: &Call, arg: Option<&Arg>, value: &Value) {
         }
         (Arg::Flags(_, names), v) => flags(out, call.nr, names, v.as_int().unwrap_or(0) as u64),
         (Arg::Enum(_, names), v) => enumerated(out, names, v.as_int().unwrap_or(0)),
-        (_, v) => plain(out, v),
+        (_, v) => plain(out, call.nr, v),
     }
 }
 
@@ -110,12 +110,12 @@ fn output(out: &mut String, call: &Call, arg: Option<&Arg>, value: &Value) {
             let _ = write!(out, "[{n}]");
         }
         (Some(Arg::Path(_)), Value::Str(s)) => quoted(out, s.as_bytes(), usize::MAX),
-        (_, v) => plain(out, v),
+        (_, v) => plain(out, call.nr, v),
     }
 }
 
 /// A value by itself.
-fn plain(out: &mut String, value: &Value) {
+fn plain(out: &mut String, nr: Sysno, value: &Value) {
     match value {
         Value::Null => out.push_str("NULL"),
         Value::Int(n) => {
@@ -129,7 +129,7 @@ fn plain(out: &mut String, value: &Value) {
                 if i > 0 {
                     out.push_str(", ");
                 }
-                plain(out, item);
+                plain(out, nr, item);
             }
             out.push(']');
         }
@@ -140,7 +140,7 @@ fn plain(out: &mut String, value: &Value) {
                     out.push_str(", ");
                 }
                 let _ = write!(out, "{name}=");
-                field(out, name, v);
+                field(out, nr, name, v);
             }
             out.push('}');
         }
@@ -148,14 +148,14 @@ fn plain(out: &mut String, value: &Value) {
 }
 
 /// A field of a structure whose name says what it is.
-fn field(out: &mut String, name: &str, value: &Value) {
+fn field(out: &mut String, nr: Sysno, name: &str, value: &Value) {
     match (name, value) {
         ("si_signo" | "exit_signal" | "sig" | "sival_int", Value::Int(n)) if *n > 0 => {
             out.push_str(&constants::signal_name(*n));
         }
         ("si_code", Value::Int(n)) => match usize::try_from(*n).ok().and_then(|n| CHILD_CODES.get(n)) {
             Some(code) => out.push_str(code),
-            None => plain(out, value),
+            None => plain(out, nr, value),
         },
         ("sa_handler", Value::Str(name)) => out.push_str(name),
         ("rlim_cur" | "rlim_max", Value::Int(-1)) => out.push_str("RLIM64_INFINITY"),
@@ -175,14 +175,23 @@ fn field(out: &mut String, name: &str, value: &Value) {
             };
             let _ = write!(out, "{kind}{}", octal(n & 0o7777));
         }
-        ("flags", Value::Int(n)) => {
-            match syscall::info(Sysno::UNSHARE).and_then(|i| i.args.first()).and_then(constants::table) {
-                Some(names) => flags(out, Sysno::CLONE3, names, *n as u64),
-                None => plain(out, value),
-            }
-        }
-        _ => plain(out, value),
+        ("flags", Value::Int(n)) => match table_of_flags(nr) {
+            Some(names) => flags(out, nr, names, *n as u64),
+            None => plain(out, nr, value),
+        },
+        ("mode", Value::Int(n)) => out.push_str(&octal(*n)),
+        _ => plain(out, nr, value),
     }
+}
+
+/// The names of the bits in the `flags` of a call's structure: those of its older brother's argument.
+fn table_of_flags(nr: Sysno) -> Option<FlagNames> {
+    let (brother, position) = match nr {
+        Sysno::CLONE3 => (Sysno::CLONE, 0),
+        Sysno::OPENAT2 => (Sysno::OPENAT, 2),
+        _ => return None,
+    };
+    syscall::info(brother)?.args.get(position).and_then(constants::table)
 }
 
 /// `si_code` of `SIGCHLD`, by number.

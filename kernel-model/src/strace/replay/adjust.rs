@@ -17,13 +17,13 @@ impl Kernel<'_> {
                 namespace.last_pid = nr.saturating_sub(1).max(1);
                 format!("the numbers before {nr} are taken by processes that the log does not show")
             }
-            Adjustment::Descriptor { task, fd, what } => {
+            Adjustment::Descriptor { task, fd, what, cloexec } => {
                 let Some(t) = self.world.tasks.get(*task) else { return };
                 let (Some(files), cred) = (t.files, Arc::clone(&t.cred)) else { return };
                 const READ_WRITE: u32 = 2;
                 let file = OpenFile::new(FileKind::Placeholder(what.clone()), READ_WRITE, cred);
                 let file = self.world.vfs.files.add(file);
-                self.world.vfs.fd_tables[files].fds.insert(*fd, FdEntry { file, cloexec: false });
+                self.world.vfs.fd_tables[files].fds.insert(*fd, FdEntry { file, cloexec: *cloexec });
                 format!("descriptor {fd} stands for {what}")
             }
             Adjustment::GiveUp { task } => {

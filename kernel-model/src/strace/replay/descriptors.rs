@@ -3,18 +3,18 @@
 use super::super::parse::{Expr, Returned, TracedCall};
 use super::seed;
 use crate::action::{Action, Adjustment};
-use crate::syscall::{Call, CallResult, Sysno, Value};
+use crate::syscall::{Arg, Call, CallResult, SyscallInfo, Sysno, Value};
 use crate::task::TaskId;
+use crate::vfs::file::FileKind;
 use crate::world::World;
 
 /// What must be done so that the descriptors of `task` are those of the log after this call.
 pub(super) fn changes(world: &World, task: TaskId, traced: &TracedCall, ours: Option<&CallResult>) -> Vec<Action> {
     let call = |nr, args| Action::Syscall { task, call: Call { nr, args } };
     let close = |fd: i64| call(Sysno::CLOSE, vec![Value::Int(fd)]);
-    let placeholder = |fd: i64, what: Option<&str>| {
-        let what = what.unwrap_or("something that is not modelled").to_owned();
-        Action::Adjust(Adjustment::Descriptor { task, fd: fd as i32, what })
-    };
+    let cloexec = closed_by_exec(traced);
+    let placeholder =
+        |fd: i64, what: Option<&str>| stand_in(task, fd, what.unwrap_or("something that is not modelled"), cloexec);
     let open = |fd: i64| is_open(world, task, fd);
     let our_value = ours.and_then(|r| r.as_ref().ok()).map(|ret| ret.value);
     let mut changes = Vec::new();
@@ -65,6 +65,81 @@ pub(super) fn changes(world: &World, task: TaskId, traced: &TracedCall, ours: Op
         _ => {}
     }
     changes
+}
+
+/// What must be done before a call so that it finds and gives the descriptors of the log.
+pub(super) fn before(world: &World, task: TaskId, info: &SyscallInfo, call: &Call, traced: &TracedCall) -> Vec<Action> {
+    let mut changes = Vec::new();
+    if !matches!(traced.ret, Returned::Value { .. }) {
+        return changes;
+    }
+    // Used with success and not open here: opened before the log began, or in a way that it does not show.
+    let target_of_dup = |i: usize| i == 1 && matches!(call.nr, Sysno::DUP2 | Sysno::DUP3);
+    for (i, ((arg, value), printed)) in info.args.iter().zip(&call.args).zip(&traced.args).enumerate() {
+        let Some(fd) = value.as_int().filter(|_| matches!(arg, Arg::Fd(_)) && !target_of_dup(i)) else { continue };
+        if fd >= 0 && !is_open(world, task, fd) {
+            let what = printed.described().unwrap_or("something opened before the log began");
+            changes.push(stand_in(task, fd, what, false));
+        }
+    }
+    // A new descriptor is the lowest free one: those below it are taken, and it is free itself.
+    let lowest = match call.nr {
+        Sysno::FCNTL => call.args.get(2).and_then(Value::as_int).unwrap_or(0),
+        _ => 0,
+    };
+    for fd in new_numbers(traced) {
+        for taken in (lowest..fd.min(1024)).filter(|fd| !is_open(world, task, *fd)) {
+            changes.push(stand_in(task, taken, "something opened by a call that the log does not show", false));
+        }
+        if placeholder(world, task, fd).is_some() {
+            changes.push(Action::Syscall { task, call: Call { nr: Sysno::CLOSE, args: vec![Value::Int(fd)] } });
+        }
+    }
+    changes
+}
+
+fn stand_in(task: TaskId, fd: i64, what: &str, cloexec: bool) -> Action {
+    Action::Adjust(Adjustment::Descriptor { task, fd: fd as i32, what: what.to_owned(), cloexec })
+}
+
+/// Whether a call asks for a descriptor that execve(2) closes.
+fn closed_by_exec(traced: &TracedCall) -> bool {
+    const FLAGS: [&str; 9] = [
+        "O_CLOEXEC",
+        "SOCK_CLOEXEC",
+        "EFD_CLOEXEC",
+        "SFD_CLOEXEC",
+        "TFD_CLOEXEC",
+        "EPOLL_CLOEXEC",
+        "IN_CLOEXEC",
+        "MFD_CLOEXEC",
+        "MSG_CMSG_CLOEXEC",
+    ];
+    traced.args.iter().any(|arg| FLAGS.iter().any(|flag| seed::mentions(arg, flag)))
+}
+
+/// The numbers that a call has given to new descriptors by the rule of the lowest free one.
+fn new_numbers(traced: &TracedCall) -> Vec<i64> {
+    let duplicates = ["F_DUPFD", "F_DUPFD_CLOEXEC"];
+    match traced.name.as_str() {
+        "pipe" | "pipe2" | "socketpair" => new_descriptors(traced).into_iter().map(|(fd, _)| fd).collect(),
+        "fcntl" if traced.args.get(1).is_some_and(|op| duplicates.iter().any(|d| seed::mentions(op, d))) => {
+            traced.ret.value().into_iter().collect()
+        }
+        "fcntl" => Vec::new(),
+        name if gives_descriptor(name, traced) => traced.ret.value().into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What a descriptor stands for, when it is only a placeholder.
+pub(super) fn placeholder(world: &World, task: TaskId, fd: i64) -> Option<String> {
+    let files = world.tasks.get(task)?.files?;
+    let entry = world.vfs.fd_tables.get(files)?.fds.get(&i32::try_from(fd).ok()?)?;
+    match &world.vfs.files.get(entry.file)?.kind {
+        FileKind::Placeholder(what) => Some(what.clone()),
+        _ => None,
+    }
 }
 
 /// Whether the result of a call is a new descriptor.

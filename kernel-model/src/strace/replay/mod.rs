@@ -231,6 +231,9 @@ impl<'l> Replayer<'l> {
             Ok(call) => call,
             Err(why) => return out(None, why),
         };
+        for change in descriptors::before(self.stage.world(), task, info, &call, traced) {
+            self.stage.act(change);
+        }
         if let Some(why) = scope::not_modelled(self.stage.world(), task, info, &call) {
             return out(Some(call), why);
         }

@@ -1,12 +1,11 @@
 //! Which calls of a log the model can be asked for, and why not the others.
 
 use super::super::parse::{Expr, Returned, TracedCall};
-use super::seed;
 use super::stage::Outcome;
+use super::{descriptors, seed};
 use crate::errno::Errno;
 use crate::syscall::{self, Arg, Call, Support, SyscallInfo, Sysno, Value};
 use crate::task::TaskId;
-use crate::vfs::file::FileKind;
 use crate::world::World;
 
 /// The record of a call that the model has.
@@ -24,12 +23,12 @@ pub(super) fn record(name: &str) -> Result<&'static SyscallInfo, String> {
 
 /// Why the model cannot be asked for this call with these arguments.
 pub(super) fn not_modelled(world: &World, task: TaskId, info: &SyscallInfo, call: &Call) -> Option<String> {
-    if works_on_any_descriptor(info.nr) {
+    if works_on_any_descriptor(call) {
         return None;
     }
     let descriptors = info.args.iter().zip(&call.args).filter(|(arg, _)| matches!(arg, Arg::Fd(_)));
     for fd in descriptors.filter_map(|(_, value)| value.as_int()) {
-        if let Some(what) = placeholder(world, task, fd) {
+        if let Some(what) = descriptors::placeholder(world, task, fd) {
             return Some(format!("descriptor {fd} is {what}, which is not modelled"));
         }
     }
@@ -37,17 +36,12 @@ pub(super) fn not_modelled(world: &World, task: TaskId, info: &SyscallInfo, call
 }
 
 /// Calls that treat all descriptors alike.
-fn works_on_any_descriptor(nr: Sysno) -> bool {
-    matches!(nr, Sysno::CLOSE | Sysno::DUP | Sysno::DUP2 | Sysno::DUP3 | Sysno::FCNTL | Sysno::CLOSE_RANGE)
-}
-
-/// What a descriptor stands for, when it is only a placeholder.
-fn placeholder(world: &World, task: TaskId, fd: i64) -> Option<String> {
-    let files = world.tasks.get(task)?.files?;
-    let entry = world.vfs.fd_tables.get(files)?.fds.get(&i32::try_from(fd).ok()?)?;
-    match &world.vfs.files.get(entry.file)?.kind {
-        FileKind::Placeholder(what) => Some(what.clone()),
-        _ => None,
+fn works_on_any_descriptor(call: &Call) -> bool {
+    const ON_DESCRIPTORS: [i64; 4] = [0, 1, 2, 1030]; // F_DUPFD, F_GETFD, F_SETFD, F_DUPFD_CLOEXEC
+    match call.nr {
+        Sysno::CLOSE | Sysno::DUP | Sysno::DUP2 | Sysno::DUP3 | Sysno::CLOSE_RANGE => true,
+        Sysno::FCNTL => call.args.get(1).and_then(Value::as_int).is_some_and(|op| ON_DESCRIPTORS.contains(&op)),
+        _ => false,
     }
 }
 

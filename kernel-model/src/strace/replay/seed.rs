@@ -300,7 +300,7 @@ impl Scan<'_> {
             }
         };
         let Some(Expr::Str { bytes, .. }) = call.args.get(1).map(Expr::plain) else { return };
-        const MOST: usize = 1 << 20;
+        const MOST: usize = 4 << 20;
         if let Some(fact) = self.facts.get_mut(path).filter(|_| at + length <= MOST) {
             if fact.content.len() < at + length {
                 fact.content.resize(at + length, b' ');

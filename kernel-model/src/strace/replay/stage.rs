@@ -146,6 +146,7 @@ impl Stage {
             Sysno::PRCTL,
             vec![Value::Int(15), Value::str("strace"), 0i64.into(), 0i64.into(), 0i64.into()],
         );
+        self.open_standard_descriptors(tracer);
         self.become_identity(tracer, &identity::identity(log, first));
         for (pid, kinds) in bystanders(log) {
             if !self.is_taken(pid) {
@@ -153,6 +154,23 @@ impl Stage {
             }
         }
         tracer
+    }
+
+    /// Whoever is traced has standard input, output and error.
+    fn open_standard_descriptors(&mut self, tracer: TaskId) {
+        const O_RDWR: i64 = 2;
+        for fd in 0..3 {
+            let is_open =
+                self.quietly(tracer, Sysno::FCNTL, vec![Value::Int(fd), Value::Int(1), Value::Int(0)]).is_some();
+            if !is_open {
+                let null = Value::str("/dev/null");
+                self.quietly(
+                    tracer,
+                    Sysno::OPENAT,
+                    vec![Value::Int(AT_FDCWD), null, Value::Int(O_RDWR), Value::Int(0)],
+                );
+            }
+        }
     }
 
     /// Gives the tracer, and with it all that it traces, the user and the capabilities that the log shows.
