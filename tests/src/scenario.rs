@@ -64,21 +64,27 @@ impl Stage {
     }
 }
 
+/// The stage that all scenarios share, set up by the first one.
+#[derive(Default)]
+struct LazyStage(Mutex<Option<Result<Arc<Stage>, String>>>);
+
+impl LazyStage {
+    fn get(&self) -> Result<Arc<Stage>, String> {
+        let mut stage = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let set_up = || Stage::set_up().map(Arc::new).map_err(|error| format!("{error:#}"));
+        stage.get_or_insert_with(set_up).clone()
+    }
+}
+
 /// Runs the scenarios as the tests of this program.
 pub fn run(scenarios: Vec<Scenario>) -> ExitCode {
-    let stage: Arc<Mutex<Option<Arc<Result<Stage, String>>>>> = Arc::default();
+    let stage = Arc::new(LazyStage::default());
     let trials = scenarios
         .into_iter()
         .map(|scenario| {
             let stage = Arc::clone(&stage);
             Trial::test(scenario.name, move || {
-                let stage = Arc::clone(
-                    stage
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .get_or_insert_with(|| Arc::new(Stage::set_up().map_err(|error| format!("{error:#}")))),
-                );
-                let stage = stage.as_ref().as_ref().map_err(|error| Failed::from(error))?;
+                let stage = stage.get().map_err(Failed::from)?;
                 stage.play(&scenario).map_err(|error| Failed::from(format!("{error:?}")))
             })
         })
