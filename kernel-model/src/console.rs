@@ -60,10 +60,8 @@ impl Kernel<'_> {
 
     /// The shell of a console has exited: the console takes no more lines.
     pub(crate) fn disown_console(&mut self, task: TaskId) {
-        let Some(console) = self.tasks[task].user.image.console else { return };
-        if let Some(c) = self.world.consoles.get_mut(console)
-            && c.shell == task
-        {
+        let Some(console) = crate::task::exec::console_of(self, task) else { return };
+        if let Some(c) = self.world.consoles.get_mut(console) {
             c.at_prompt = true;
             c.closed = true;
         }

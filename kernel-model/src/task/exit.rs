@@ -198,7 +198,7 @@ impl Kernel<'_> {
     }
 
     /// A thread leaves the tables.
-    fn release_task(&mut self, task: TaskId) {
+    pub(crate) fn release_task(&mut self, task: TaskId) {
         let (process, pid, sighand) = {
             let t = &self.tasks[task];
             (t.process, t.pid, t.sighand)

@@ -1,18 +1,26 @@
 //! Calls on files, directories and descriptors.
 
 mod access;
+mod chmod;
+mod chown;
 mod close;
+mod directory;
 mod dup;
 mod fcntl;
 mod flock;
 mod getdents;
+mod link;
 mod lseek;
+mod mknod;
 mod open;
 mod pipe;
 mod read;
 mod readlink;
+mod rename;
 mod stat;
 mod statx;
+mod truncate;
+mod unlink;
 mod write;
 
 use super::SyscallInfo;
@@ -24,6 +32,32 @@ pub const RECORDS: &[&SyscallInfo] = &[
     &access::ACCESS,
     &access::FACCESSAT,
     &access::FACCESSAT2,
+    &chmod::CHMOD,
+    &chmod::FCHMOD,
+    &chmod::FCHMODAT,
+    &chmod::FCHMODAT2,
+    &chmod::UMASK,
+    &chown::CHOWN,
+    &chown::FCHOWN,
+    &chown::FCHOWNAT,
+    &chown::LCHOWN,
+    &directory::MKDIR,
+    &directory::MKDIRAT,
+    &directory::RMDIR,
+    &link::LINK,
+    &link::LINKAT,
+    &link::SYMLINK,
+    &link::SYMLINKAT,
+    &mknod::MKNOD,
+    &mknod::MKNODAT,
+    &rename::RENAME,
+    &rename::RENAMEAT,
+    &rename::RENAMEAT2,
+    &truncate::FALLOCATE,
+    &truncate::FTRUNCATE,
+    &truncate::TRUNCATE,
+    &unlink::UNLINK,
+    &unlink::UNLINKAT,
     &close::CLOSE,
     &close::CLOSE_RANGE,
     &dup::DUP,

@@ -1,6 +1,7 @@
 //! Calls on processes and signals.
 
 pub mod clone;
+pub mod execve;
 pub mod exit;
 pub mod getpid;
 pub mod kill;
@@ -17,6 +18,8 @@ pub const RECORDS: &[&SyscallInfo] = &[
     &clone::CLONE3,
     &clone::FORK,
     &clone::VFORK,
+    &execve::EXECVE,
+    &execve::EXECVEAT,
     &exit::EXIT,
     &exit::EXIT_GROUP,
     &getpid::GETPID,
