@@ -5,6 +5,8 @@ mod chroot;
 mod mount;
 mod new_mount;
 mod pivot_root;
+#[cfg(test)]
+mod tests;
 mod umount2;
 
 use super::SyscallInfo;
@@ -15,8 +17,15 @@ use crate::task::TaskId;
 use crate::vfs::path::VfsPath;
 
 /// The records of the calls in this folder.
-pub const RECORDS: &[&SyscallInfo] =
-    &[&chdir::CHDIR, &chdir::FCHDIR, &chdir::GETCWD, &chroot::CHROOT, &pivot_root::PIVOT_ROOT, &umount2::UMOUNT2];
+pub const RECORDS: &[&SyscallInfo] = &[
+    &chdir::CHDIR,
+    &chdir::FCHDIR,
+    &chdir::GETCWD,
+    &chroot::CHROOT,
+    &mount::MOUNT,
+    &pivot_root::PIVOT_ROOT,
+    &umount2::UMOUNT2,
+];
 
 impl Kernel<'_> {
     /// Whether `task` may change mounts at all: `CAP_SYS_ADMIN` in the user namespace that owns its mount
