@@ -2,16 +2,22 @@
 
 pub mod err;
 pub mod findmnt;
+pub mod flock;
 pub mod id_map;
+pub mod lsns;
 pub mod mount;
 pub mod mount_options;
 pub mod mountinfo;
 pub mod mountpoint;
 pub mod nsenter;
 pub mod pivot_root;
+pub mod prlimit;
+pub mod renice;
 pub mod setpriv;
+pub mod setsid;
 pub mod su;
 pub mod table;
+pub mod taskset;
 pub mod umount;
 pub mod unshare;
 
@@ -20,12 +26,18 @@ use super::registry::Program;
 /// The programs in this folder.
 pub const PROGRAMS: &[&Program] = &[
     &findmnt::FINDMNT,
+    &flock::FLOCK,
+    &lsns::LSNS,
     &mount::MOUNT,
     &mountpoint::MOUNTPOINT,
     &nsenter::NSENTER,
     &pivot_root::PIVOT_ROOT,
+    &prlimit::PRLIMIT,
+    &renice::RENICE,
     &setpriv::SETPRIV,
+    &setsid::SETSID,
     &su::SU,
+    &taskset::TASKSET,
     &umount::UMOUNT,
     &unshare::UNSHARE,
 ];
