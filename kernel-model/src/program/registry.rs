@@ -56,20 +56,25 @@ macro_rules! program {
     };
 }
 
-/// Every program, by folder.
-const GROUPS: &[&[&Program]] = &[
-    super::coreutils::PROGRAMS,
-    super::text::PROGRAMS,
-    super::util_linux::PROGRAMS,
-    super::procps::PROGRAMS,
-    super::security::PROGRAMS,
-    super::net::PROGRAMS,
-    super::shell::PROGRAMS,
+/// Every program, by folder, with what the folder is about.
+const GROUPS: &[(&str, &[&Program])] = &[
+    ("Files, directories and text", super::coreutils::PROGRAMS),
+    ("Searching and editing text", super::text::PROGRAMS),
+    ("Namespaces, mounts and the system", super::util_linux::PROGRAMS),
+    ("Processes", super::procps::PROGRAMS),
+    ("Users and privileges", super::security::PROGRAMS),
+    ("Networks", super::net::PROGRAMS),
+    ("The shell and help", super::shell::PROGRAMS),
 ];
+
+/// The programs by area, in the order in which `help` lists them.
+pub fn areas() -> impl Iterator<Item = (&'static str, &'static [&'static Program])> {
+    GROUPS.iter().copied().filter(|(_, programs)| !programs.is_empty())
+}
 
 /// Every program of the standard world.
 pub fn programs() -> impl Iterator<Item = &'static Program> {
-    GROUPS.iter().copied().flatten().copied()
+    GROUPS.iter().flat_map(|(_, programs)| programs.iter().copied())
 }
 
 /// The program of this name.

@@ -286,14 +286,17 @@ impl<'a> Parser<'a> {
                 }
                 self.load(name)
             }
-            _ => Err(self.error_at("syntax error: operand expected", if rest.is_empty() { self.last } else { self.at })),
+            _ => {
+                Err(self.error_at("syntax error: operand expected", if rest.is_empty() { self.last } else { self.at }))
+            }
         }
     }
 
     fn number(&mut self) -> Value {
         self.last = self.at;
         let rest = self.rest();
-        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '#' | '@' | '_'))).unwrap_or(rest.len());
+        let end =
+            rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '#' | '@' | '_'))).unwrap_or(rest.len());
         let token = &rest[..end];
         let start = self.at;
         self.at += end;

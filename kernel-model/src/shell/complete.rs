@@ -1,9 +1,17 @@
 //! Completion for a terminal: what could stand at the cursor.
 
+use crate::kernel::Trace;
+use crate::program::libc::{AT_FDCWD, o};
 use crate::program::registry;
 use crate::program::{Image, Resume};
+use crate::pv_ops::NoMachine;
+use crate::step::Running;
+use crate::syscall::{Call, Sysno, Value};
 use crate::task::TaskId;
 use crate::world::World;
+
+/// The `d_type` of a directory.
+const DT_DIR: i64 = 4;
 
 /// What could stand at the cursor.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -91,10 +99,34 @@ fn paths(world: &World, task: TaskId, word: &str) -> Vec<String> {
         Some(i) => word.split_at(i + 1),
         None => ("", word),
     };
-    let entries = crate::projection::directory::list(world, task, if dir.is_empty() { "." } else { dir });
-    entries
+    entries(world, task, if dir.is_empty() { "." } else { dir })
         .into_iter()
         .filter(|(name, _)| name.starts_with(prefix) && (prefix.starts_with('.') || !name.starts_with('.')))
         .map(|(name, is_dir)| format!("{dir}{name}{}", if is_dir { "/" } else { "" }))
         .collect()
+}
+
+/// What is in a directory, and whether it is a directory itself. The question is put to a copy of the world,
+/// in the shell's own name: permissions, mounts and a changed root count as they would for its commands.
+fn entries(world: &World, task: TaskId, dir: &str) -> Vec<(String, bool)> {
+    let mut copy = Running::new(world.clone(), NoMachine);
+    let mut call =
+        |nr: Sysno, args: Vec<Value>| copy.call_as(task, Call { nr, args }, &mut Trace::silent()).and_then(Result::ok);
+    let flags = o::RDONLY | o::DIRECTORY;
+    let Some(opened) = call(Sysno::OPENAT, vec![AT_FDCWD.into(), dir.into(), flags.into(), 0.into()]) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    while let Some(ret) = call(Sysno::GETDENTS64, vec![opened.value.into(), Value::Null, 32_768.into()])
+        && ret.value > 0
+    {
+        for entry in ret.output(1).as_list().unwrap_or_default() {
+            let name = entry.field("d_name").and_then(Value::as_str).unwrap_or_default();
+            let is_dir = entry.field("d_type").and_then(Value::as_int) == Some(DT_DIR);
+            if name != "." && name != ".." {
+                found.push((name.to_owned(), is_dir));
+            }
+        }
+    }
+    found
 }

@@ -116,12 +116,7 @@ impl Shell {
         }
     }
 
-    fn expand_parts<'a>(
-        &'a mut self,
-        parts: &'a [Part],
-        quoted: bool,
-        out: &'a mut Vec<Piece>,
-    ) -> Expanding<'a, ()> {
+    fn expand_parts<'a>(&'a mut self, parts: &'a [Part], quoted: bool, out: &'a mut Vec<Piece>) -> Expanding<'a, ()> {
         Box::pin(async move {
             for part in parts {
                 match part {

@@ -63,7 +63,8 @@ impl Shell {
                     Ok(path) => path,
                     Err(message) => return Ok(Err(message)),
                 };
-                let fd = redirect.fd.unwrap_or(if matches!(mode, FileMode::Read | FileMode::ReadWrite) { 0 } else { 1 });
+                let fd =
+                    redirect.fd.unwrap_or(if matches!(mode, FileMode::Read | FileMode::ReadWrite) { 0 } else { 1 });
                 Ok(self.open_onto(&path, *mode, &[fd], keep).await)
             }
             RedirectTarget::Both { append, word } => {

@@ -223,16 +223,14 @@ impl Shell {
 
     /// How many loops `break` could leave.
     pub(super) fn loop_depth(&self) -> usize {
-        let inside = self.st.frames.iter().rev().take_while(|f| !matches!(f, Frame::Function { .. } | Frame::ProcessEnd));
+        let inside =
+            self.st.frames.iter().rev().take_while(|f| !matches!(f, Frame::Function { .. } | Frame::ProcessEnd));
         inside.filter(|f| is_loop(f)).count()
     }
 
     /// Whether `return` would find anything.
     pub(super) fn can_return(&self) -> bool {
-        self.st
-            .frames
-            .iter()
-            .any(|f| matches!(f, Frame::Function { .. } | Frame::Source { kind: SourceKind::Dot, .. }))
+        self.st.frames.iter().any(|f| matches!(f, Frame::Function { .. } | Frame::Source { kind: SourceKind::Dot, .. }))
     }
 
     // --- where commands come from ---
@@ -542,7 +540,9 @@ impl Shell {
     /// Lets this process run a list as the last thing that it does.
     pub(super) fn push_tail(&mut self, list: &List) {
         let only = match &**list {
-            [Item { and_or, background: false, .. }] if and_or.rest.is_empty() => and_or.first.only_simple().map(|_| and_or),
+            [Item { and_or, background: false, .. }] if and_or.rest.is_empty() => {
+                and_or.first.only_simple().map(|_| and_or)
+            }
             _ => None,
         };
         match only.and_then(|and_or| and_or.first.commands.first()) {

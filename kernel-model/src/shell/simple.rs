@@ -71,7 +71,7 @@ impl Shell {
                     let positional = std::mem::replace(&mut self.st.positional, positional);
                     let frame = Frame::Function { positional, hidden, name: Arc::clone(&function.name) };
                     self.st.frames.push_back(frame);
-                    self.command(&function.body, Forking::Needed).await.map(|_| None)
+                    Box::pin(self.command(&function.body, Forking::Needed)).await.map(|_| None)
                 }
             }
             (None, Some(run)) => {

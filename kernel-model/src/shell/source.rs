@@ -66,7 +66,11 @@ pub fn take(text: &str, line: u32) -> Taken {
                 let word = tag.trim_matches(['\'', '"', '\\']);
                 let newline = if chunk.ends_with('\n') { "" } else { "\n" };
                 let ended = format!("{chunk}{newline}{word}\n");
-                return Taken { commands: lower::parse(&ended, line), bytes: end, unended: Some((word.to_owned(), at)) };
+                return Taken {
+                    commands: lower::parse(&ended, line),
+                    bytes: end,
+                    unended: Some((word.to_owned(), at)),
+                };
             }
             Err(e) => return Taken { commands: Err(e), bytes: end, unended: None },
         }
@@ -110,7 +114,9 @@ mod tests {
 
     #[test]
     fn what_is_complete() {
-        for text in ["echo a", "for i in 1 2; do echo $i; done", "cat <<E\nx\nE\n", "", "# only this", "f() { a; }", "a &"] {
+        for text in
+            ["echo a", "for i in 1 2; do echo $i; done", "cat <<E\nx\nE\n", "", "# only this", "f() { a; }", "a &"]
+        {
             assert_eq!(is_complete(text), Complete::Complete, "{text}");
         }
         for text in [

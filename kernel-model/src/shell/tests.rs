@@ -1,0 +1,126 @@
+//! Scripts run in a world.
+
+use crate::action::Action;
+use crate::console::ConsoleId;
+use crate::event::EventKind;
+use crate::kernel::Trace;
+use crate::pv_ops::NoMachine;
+use crate::step::Running;
+use crate::world::{Config, World};
+
+/// How many turns a line may take.
+const BUDGET: u64 = 200_000;
+
+/// What the lines print, with `[exit N]` after those whose status is not 0.
+fn run(lines: &[&str]) -> String {
+    let mut running = Running::new(World::boot(Config::default()), NoMachine);
+    let mut text = String::new();
+    let console = ConsoleId(1);
+    for line in lines {
+        let mut trace = Trace::new();
+        running.run(BUDGET, &mut trace);
+        running.inject(&Action::Line { console, text: (*line).to_owned() }, &mut trace);
+        if !running.run(BUDGET, &mut trace) {
+            text.push_str("[does not end]\n");
+        }
+        for event in trace.events {
+            match event.kind {
+                EventKind::Output { bytes, .. } => text.push_str(&String::from_utf8_lossy(&bytes)),
+                EventKind::CommandEnded { status, .. } if status != 0 => text.push_str(&format!("[exit {status}]\n")),
+                _ => {}
+            }
+        }
+    }
+    text
+}
+
+/// What one line prints.
+fn line(text: &str) -> String {
+    run(&[text])
+}
+
+#[test]
+fn echo_and_status() {
+    assert_eq!(line("echo hello"), "hello\n");
+    assert_eq!(line("false"), "[exit 1]\n");
+    assert_eq!(run(&["false", "echo $?"]), "[exit 1]\n1\n");
+}
+
+#[test]
+fn expansions() {
+    assert_eq!(line("x=5; echo $x ${x}y ${#x} $((x * 2))"), "5 5y 1 10\n");
+    assert_eq!(line("echo ${nope:-word} ${nope-w} \"${nope:+no}\""), "word w \n");
+    assert_eq!(
+        line("f=a/b/c.txt; echo ${f##*/} ${f%.*} ${f#*/} ${f/b/X} ${f:2:3}"),
+        "c.txt a/b/c b/c.txt a/X/c.txt b/c\n"
+    );
+    assert_eq!(line("set -- 'a b' c; for i in \"$@\"; do echo \"<$i>\"; done; echo $#"), "<a b>\n<c>\n2\n");
+    assert_eq!(line("set -- 'a b' c; for i in $*; do echo \"<$i>\"; done"), "<a>\n<b>\n<c>\n");
+    assert_eq!(line("set --; for i in \"$@\"; do echo no; done; echo \"<$*>\""), "<>\n");
+    assert_eq!(line("IFS=:; x=a::b; for i in $x; do echo \"<$i>\"; done"), "<a>\n<>\n<b>\n");
+    assert_eq!(line("echo ~ \"~\" '$x' \\$x"), "/root ~ $x $x\n");
+}
+
+#[test]
+fn control_flow() {
+    assert_eq!(line("if false; then echo a; elif true; then echo b; else echo c; fi"), "b\n");
+    assert_eq!(line("i=0; while [ $i -lt 3 ]; do i=$((i+1)); echo $i; done"), "1\n2\n3\n");
+    assert_eq!(line("for i in 1 2 3; do [ $i = 2 ] && continue; echo $i; done"), "1\n3\n");
+    assert_eq!(line("for i in 1 2 3; do for j in a b; do [ $i = 2 ] && break 2; echo $i$j; done; done"), "1a\n1b\n");
+    assert_eq!(line("case abc in x) echo 1;; a*) echo 2;; *) echo 3;; esac"), "2\n");
+    assert_eq!(line("for ((i=0; i<3; i++)); do echo $i; done"), "0\n1\n2\n");
+    assert_eq!(line("true && echo a || echo b; false && echo a || echo b; ! true; echo $?"), "a\nb\n1\n");
+    assert_eq!(line("until true; do echo no; done; echo $?"), "0\n");
+}
+
+#[test]
+fn functions() {
+    assert_eq!(line("f() { local x=1; echo $1 $x; return 3; }; x=9; f a; echo $? $x"), "a 1\n3 9\n");
+    assert_eq!(line("f() { [ $1 -gt 0 ] || return 0; echo $1; f $(($1 - 1)); }; f 3"), "3\n2\n1\n");
+    assert_eq!(line("g() { echo $X; }; X=1 g; echo \"<$X>\""), "1\n<>\n");
+}
+
+#[test]
+fn errors_of_bash() {
+    assert_eq!(line("nosuchcommand"), "sh: line 1: nosuchcommand: command not found\n[exit 127]\n");
+    assert_eq!(line("cat </nope"), "sh: line 1: /nope: No such file or directory\n[exit 1]\n");
+    assert_eq!(line("echo x >/no/such"), "sh: line 1: /no/such: No such file or directory\n[exit 1]\n");
+    assert_eq!(line("fi"), "sh: line 1: syntax error near unexpected token `fi'\nsh: line 1: `fi'\n[exit 2]\n");
+    assert_eq!(line("echo ${x:?}; echo no"), "sh: line 1: x: parameter null or not set\n[exit 127]\n");
+    assert_eq!(line("wait 12345"), "sh: line 1: wait: pid 12345 is not a child of this shell\n[exit 127]\n");
+    assert_eq!(line("kill 99999"), "sh: line 1: kill: (99999) - No such process\n[exit 1]\n");
+    assert_eq!(line("/tmp"), "sh: line 1: /tmp: Is a directory\n[exit 126]\n");
+}
+
+#[test]
+fn forks_pipes_and_substitutions() {
+    assert_eq!(line("echo $(echo a; echo b)"), "a b\n");
+    assert_eq!(line("x=$(false); echo $?"), "1\n");
+    assert_eq!(line("(exit 7); echo $?"), "7\n");
+    assert_eq!(line("echo a | while read x; do echo \"<$x>\"; done"), "<a>\n");
+    assert_eq!(line("echo `echo \\`echo deep\\``"), "deep\n");
+    assert_eq!(line("x=1; (x=2; echo $x); echo $x"), "2\n1\n");
+    assert_eq!(line("(exit 3) & wait $!; echo $?"), "3\n");
+    assert_eq!(line("while read l; do echo \"[$l]\"; done <<E\na b\n$((1+1))\nE\n"), "[a b]\n[2]\n");
+    assert_eq!(line("echo $$; (echo $$)"), "30000\n30000\n");
+}
+
+#[test]
+fn traps_and_signals() {
+    assert_eq!(line("trap 'echo usr1' USR1; kill -USR1 $$; echo after"), "usr1\nafter\n");
+    assert_eq!(line("(trap 'echo bye' EXIT; echo in)"), "in\nbye\n");
+    assert_eq!(line("(kill -9 $PPID & wait) & sleep 0"), line("true"));
+}
+
+#[test]
+fn an_endless_loop_can_be_interrupted() {
+    let mut running = Running::new(World::boot(Config::default()), NoMachine);
+    let mut trace = Trace::new();
+    let console = ConsoleId(1);
+    running.run(BUDGET, &mut trace);
+    running.inject(&Action::Line { console, text: "while :; do :; done".into() }, &mut trace);
+    assert!(!running.run(5_000, &mut trace));
+    running.inject(&Action::Interrupt { console }, &mut trace);
+    assert!(running.run(5_000, &mut trace));
+    assert_eq!(running.world.consoles[console].last_status, 130);
+}

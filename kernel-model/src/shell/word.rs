@@ -327,9 +327,7 @@ fn parse_param(text: &str, quoted: bool, line: u32, depth: usize) -> Result<Para
         Some(':') => {
             let after = chars.as_str();
             match after.chars().next() {
-                Some(op @ ('-' | '=' | '?' | '+')) => {
-                    done(ParamOp::Test { op, colon: true, word: word(&after[1..])? })
-                }
+                Some(op @ ('-' | '=' | '?' | '+')) => done(ParamOp::Test { op, colon: true, word: word(&after[1..])? }),
                 Some(_) => {
                     let (offset, len) = match split_outside(after, ':') {
                         Some((offset, len)) => (offset, Some(len)),
@@ -359,11 +357,7 @@ fn parse_param(text: &str, quoted: bool, line: u32, depth: usize) -> Result<Para
         Some(c @ ('^' | ',')) => {
             let after = chars.as_str();
             let all = after.starts_with(c);
-            if after.len() == usize::from(all) {
-                done(ParamOp::Case { upper: c == '^', all })
-            } else {
-                Ok(bad())
-            }
+            if after.len() == usize::from(all) { done(ParamOp::Case { upper: c == '^', all }) } else { Ok(bad()) }
         }
         Some('@') if rest == "@Q" => done(ParamOp::Quote),
         Some(_) => Ok(bad()),

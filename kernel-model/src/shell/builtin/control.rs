@@ -163,7 +163,8 @@ impl Shell {
         if let Some(long) = verbose {
             let mut status = i32::from(args.is_empty());
             for arg in args {
-                if !self.describe(arg, if long { super::lookup::Form::Long } else { super::lookup::Form::Short }).await {
+                if !self.describe(arg, if long { super::lookup::Form::Long } else { super::lookup::Form::Short }).await
+                {
                     if long {
                         self.complain(&format!("command: {arg}: not found")).await;
                     }

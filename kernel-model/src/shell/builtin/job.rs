@@ -270,7 +270,9 @@ impl Shell {
                 self.show_traps(&args[1..], posix);
                 return Ok(0);
             }
-            Some(option) if option.starts_with('-') && option.len() > 1 => return self.bad_option("trap", option).await,
+            Some(option) if option.starts_with('-') && option.len() > 1 => {
+                return self.bad_option("trap", option).await;
+            }
             _ => args,
         };
         let Some((action, signals)) = args.split_first() else {

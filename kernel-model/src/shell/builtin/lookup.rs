@@ -5,8 +5,8 @@ use super::super::{Run, Shell};
 
 /// Words that are part of the language.
 pub(in super::super) const KEYWORDS: [&str; 20] = [
-    "!", "[[", "]]", "case", "coproc", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if", "in", "then",
-    "time", "until", "while", "{",
+    "!", "[[", "]]", "case", "coproc", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if", "in",
+    "then", "time", "until", "while", "{",
 ];
 
 /// How a command is described.

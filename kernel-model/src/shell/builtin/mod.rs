@@ -48,7 +48,11 @@ const BUILTINS: &[Builtin] = &[
     builtin("declare", "declare [-irxpfF] [name[=value] ...]", "declare variables"),
     builtin("echo", "echo [-neE] [arg ...]", "print arguments"),
     special("eval", "eval [arg ...]", "run the arguments as commands"),
-    special("exec", "exec [-c] [-a name] [command [argument ...]] [redirection ...]", "replace the shell, or redirect it"),
+    special(
+        "exec",
+        "exec [-c] [-a name] [command [argument ...]] [redirection ...]",
+        "replace the shell, or redirect it",
+    ),
     special("exit", "exit [n]", "end the shell"),
     special("export", "export [-n] [name[=value] ...] or export -p", "put variables into the environment"),
     builtin("false", "false", "do nothing, unsuccessfully"),

@@ -8,7 +8,8 @@ impl Shell {
         let mut args = args;
         let (mut newline, mut escapes) = (true, false);
         while let Some((first, rest)) = args.split_first() {
-            let Some(letters) = first.strip_prefix('-').filter(|l| !l.is_empty() && l.chars().all(|c| "neE".contains(c)))
+            let Some(letters) =
+                first.strip_prefix('-').filter(|l| !l.is_empty() && l.chars().all(|c| "neE".contains(c)))
             else {
                 break;
             };
@@ -103,7 +104,8 @@ impl Printer<'_> {
             rest = &rest[at..];
             if rest.starts_with('\\') {
                 // An escape ends before the next percent sign or backslash.
-                let end = rest.char_indices().skip(2).find(|(_, c)| *c == '%' || *c == '\\').map_or(rest.len(), |(i, _)| i);
+                let end =
+                    rest.char_indices().skip(2).find(|(_, c)| *c == '%' || *c == '\\').map_or(rest.len(), |(i, _)| i);
                 self.out.push_str(&unescape(&rest[..end], Style::Format).text);
                 rest = &rest[end..];
                 continue;

@@ -96,11 +96,7 @@ impl Shell {
         if let Err(e) = result {
             return self.fail("cd", &format!("{dir}: {e}"), 1).await;
         }
-        let new = if by_name && !physical {
-            logical
-        } else {
-            self.sys.getcwd().await.unwrap_or(logical)
-        };
+        let new = if by_name && !physical { logical } else { self.sys.getcwd().await.unwrap_or(logical) };
         let old = std::mem::replace(&mut self.st.cwd, new.clone());
         self.set_exported("OLDPWD", &old);
         self.set_exported("PWD", &new);
@@ -130,7 +126,8 @@ impl Shell {
             match self.sys.getcwd().await {
                 Ok(cwd) => cwd,
                 Err(e) => {
-                    let text = format!("error retrieving current directory: getcwd: cannot access parent directories: {e}");
+                    let text =
+                        format!("error retrieving current directory: getcwd: cannot access parent directories: {e}");
                     return self.fail("pwd", &text, 1).await;
                 }
             }

@@ -53,9 +53,10 @@ impl Shell {
             "-N" => sys.stat(arg).await.is_ok_and(|s| s.st_mtime > s.st_atime),
             "-t" => match arg.parse::<i32>() {
                 // Terminals are character devices with major number 136 (pts) or 4 and 5.
-                Ok(fd) => sys.fstat(fd).await.is_ok_and(|s| {
-                    s.file_type() == s::IFCHR && matches!((s.st_rdev >> 8) & 0xfff, 4 | 5 | 136..=143)
-                }),
+                Ok(fd) => sys
+                    .fstat(fd)
+                    .await
+                    .is_ok_and(|s| s.file_type() == s::IFCHR && matches!((s.st_rdev >> 8) & 0xfff, 4 | 5 | 136..=143)),
                 Err(_) => return Err(format!("{arg}: integer expression expected")),
             },
             "-o" => self.st.options.by_name(arg).is_some_and(|o| *o),

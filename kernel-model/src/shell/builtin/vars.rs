@@ -75,7 +75,8 @@ impl Shell {
                 continue;
             }
             if let Some(value) = value {
-                let old = if append { self.st.get(var).map(|v| v.to_string()).unwrap_or_default() } else { String::new() };
+                let old =
+                    if append { self.st.get(var).map(|v| v.to_string()).unwrap_or_default() } else { String::new() };
                 if self.st.vars.get(var).is_some_and(|v| v.readonly) {
                     self.complain(&format!("{var}: readonly variable")).await;
                     return Err(Flow::Abort(1));
@@ -107,7 +108,9 @@ impl Shell {
                 names = rest;
                 break;
             }
-            let Some(sign) = first.chars().next().filter(|c| (*c == '-' || *c == '+') && first.len() > 1) else { break };
+            let Some(sign) = first.chars().next().filter(|c| (*c == '-' || *c == '+') && first.len() > 1) else {
+                break;
+            };
             let target = if sign == '-' { &mut flags } else { &mut clear };
             for letter in first.chars().skip(1) {
                 match letter {
@@ -278,7 +281,8 @@ impl Shell {
         let mut status = 0;
         let args: Vec<&String> = args.iter().filter(|a| *a != "-p").collect();
         if args.is_empty() {
-            let text: String = self.st.aliases.iter().map(|(n, v)| format!("alias {n}={}\n", super::super::quote(v))).collect();
+            let text: String =
+                self.st.aliases.iter().map(|(n, v)| format!("alias {n}={}\n", super::super::quote(v))).collect();
             self.out.push_str(&text);
         }
         for arg in args {
