@@ -1,16 +1,23 @@
-//! The page.
+//! The page: draws projections of a world and its history, and lets a learner act on it.
+//!
+//! What happens goes one way: [`state::State`] takes a [`state::Msg`], changes, and says which effects are
+//! wanted; [`app`] carries those out through [`browser`], which alone touches the browser. Views and
+//! widgets are functions from plain data to HTML.
+
+pub mod app;
+pub mod browser;
+pub mod lab;
+pub mod page;
+pub mod state;
+pub mod tape;
+pub mod transcript;
+pub mod view;
+pub mod widget;
 
 use wasm_bindgen::prelude::wasm_bindgen;
-use yew::{Html, component, html};
-
-/// The whole page.
-#[component]
-pub fn App() -> Html {
-    html! { <h1>{ "Ringside" }</h1> }
-}
 
 /// Called once when the page has loaded the module.
 #[wasm_bindgen(start)]
 pub fn start() {
-    yew::Renderer::<App>::new().render();
+    yew::Renderer::<app::App>::new().render();
 }

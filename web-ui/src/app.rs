@@ -1,0 +1,90 @@
+//! The page as a component: hands messages to the state and carries out what the state wants done.
+
+use yew::{Callback, Component, Context, Html, html};
+
+use crate::browser::{address, clock, download, element, storage, theme};
+use crate::page::sandbox::Sandbox;
+use crate::state::{Effect, Msg, State};
+
+/// How long a step stays when steps follow each other by themselves, in milliseconds.
+const PLAY_MS: i32 = 220;
+
+/// The whole page.
+pub struct App {
+    state: State,
+    dispatch: Callback<Msg>,
+    frame_asked: bool,
+    tick_asked: bool,
+}
+
+impl Component for App {
+    type Message = Msg;
+    type Properties = ();
+
+    fn create(ctx: &Context<Self>) -> Self {
+        let mut state = State::new();
+        state.theme = theme::kept();
+        theme::show(state.theme);
+        if let Some(kept) = storage::read(storage::SESSION) {
+            state.open_kept(&kept);
+            if state.notice.is_some() {
+                storage::write(storage::DAMAGED, &kept);
+            }
+        }
+        if let Some(text) = address::session() {
+            state.open_link(&text);
+        }
+        let dispatch = ctx.link().callback(|msg| msg);
+        let changed = dispatch.clone();
+        address::on_change(move |text| changed.emit(Msg::Link(text)));
+        let mut app = App { state, dispatch, frame_asked: false, tick_asked: false };
+        app.carry_out(vec![Effect::NextFrame]);
+        app
+    }
+
+    fn update(&mut self, _: &Context<Self>, msg: Msg) -> bool {
+        let effects = if msg == Msg::Frame {
+            self.frame_asked = false;
+            self.state.frame(clock::slice())
+        } else {
+            self.tick_asked &= msg != Msg::PlayTick;
+            self.state.update(msg)
+        };
+        self.carry_out(effects);
+        true
+    }
+
+    fn view(&self, _: &Context<Self>) -> Html {
+        html! { <Sandbox page={crate::page::sandbox::Page::of(&self.state)} dispatch={self.dispatch.clone()} /> }
+    }
+}
+
+impl App {
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            let dispatch = self.dispatch.clone();
+            match effect {
+                Effect::NextFrame if self.frame_asked => {}
+                Effect::NextFrame => {
+                    self.frame_asked = true;
+                    clock::next_frame(move || dispatch.emit(Msg::Frame));
+                }
+                Effect::NextTick if self.tick_asked => {}
+                Effect::NextTick => {
+                    self.tick_asked = true;
+                    clock::later(PLAY_MS, move || dispatch.emit(Msg::PlayTick));
+                }
+                Effect::Save => {
+                    storage::write(storage::SESSION, &self.state.link());
+                }
+                Effect::CopyLink(text) => {
+                    address::show(Some(&text));
+                    address::copy(move |copied| dispatch.emit(Msg::Shared(copied)));
+                }
+                Effect::ShowTheme => theme::show(self.state.theme),
+                Effect::Focus(id) => clock::next_frame(move || element::focus(id)),
+                Effect::Download(name, text) => download::text(&name, &text),
+            }
+        }
+    }
+}

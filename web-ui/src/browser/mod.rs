@@ -1,0 +1,9 @@
+//! Everything that touches the browser: time, storage, the address bar, focus, files.
+
+pub mod address;
+pub mod clock;
+pub mod download;
+pub mod element;
+pub mod key;
+pub mod storage;
+pub mod theme;

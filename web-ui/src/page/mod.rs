@@ -1,0 +1,3 @@
+//! Whole pages, put together from views and widgets.
+
+pub mod sandbox;

@@ -1,0 +1,116 @@
+//! The sandbox: terminal, stage, timeline and inspector of one world.
+
+use kernel_model::event::{Family, Granularity};
+use kernel_model::task::TaskId;
+use yew::{Callback, Html, Properties, component, html};
+
+use crate::lab::{Motion, Shown};
+use crate::state::{CallConsole, Msg, Notice, State, Theme, View};
+use crate::view::pid_views::PidViewsView;
+use crate::view::process_tree::ProcessTreeView;
+use crate::widget::header::Header;
+use crate::widget::help::Help;
+use crate::widget::inspector::Inspector;
+use crate::widget::notice::NoticeBar;
+use crate::widget::syscall_console::SyscallConsole;
+use crate::widget::terminal::TerminalPane;
+use crate::widget::timeline::TimelineBar;
+
+/// What the page shows.
+#[derive(Clone, PartialEq)]
+#[allow(missing_docs)] // as in State
+pub struct Page {
+    pub shown: Shown,
+    pub motion: Motion,
+    pub turns: u64,
+    pub restoring: bool,
+    pub granularity: Granularity,
+    pub family: Family,
+    pub draft: String,
+    pub call: CallConsole,
+    pub caller: Option<TaskId>,
+    pub theme: Theme,
+    pub view: View,
+    pub help: bool,
+    pub playing: bool,
+    pub picked: Option<TaskId>,
+    pub notice: Option<Notice>,
+    pub said: String,
+}
+
+impl Page {
+    /// What the page shows of a state.
+    pub fn of(state: &State) -> Page {
+        Page {
+            shown: state.shown.clone(),
+            motion: state.lab.motion(),
+            turns: state.lab.turns(),
+            restoring: state.lab.is_restoring(),
+            granularity: state.granularity,
+            family: state.family,
+            draft: state.draft.clone(),
+            call: state.call.clone(),
+            caller: state.caller(),
+            theme: state.theme,
+            view: state.view,
+            help: state.help,
+            playing: state.playing,
+            picked: state.picked,
+            notice: state.notice.clone(),
+            said: state.said.clone(),
+        }
+    }
+}
+
+/// Props of [`Sandbox`].
+#[derive(Clone, PartialEq, Properties)]
+pub struct Props {
+    /// What is shown.
+    pub page: Page,
+    /// Where messages go.
+    pub dispatch: Callback<Msg>,
+}
+
+/// The page.
+#[component]
+pub fn Sandbox(Props { page, dispatch }: &Props) -> Html {
+    let shown = &page.shown;
+    let picked = page.picked;
+    html! {
+        <div class="sandbox">
+            <Header theme={page.theme} dispatch={dispatch.clone()} />
+            <NoticeBar notice={page.notice.clone()} dispatch={dispatch.clone()} />
+            <main class="stage" data-main={page.view.label()}>
+                <PidViewsView views={shown.pid_views.clone()} {picked} dispatch={dispatch.clone()} />
+                <ProcessTreeView tree={shown.tree.clone()} {picked} dispatch={dispatch.clone()} />
+            </main>
+            <TimelineBar
+                tape={shown.tape.clone()}
+                branches={shown.branches.clone()}
+                granularity={page.granularity}
+                family={page.family}
+                playing={page.playing}
+                said={page.said.clone()}
+                dispatch={dispatch.clone()}
+            />
+            <Inspector step={shown.step.clone()} dispatch={dispatch.clone()} />
+            <TerminalPane
+                terminal={shown.terminal.clone()}
+                draft={page.draft.clone()}
+                motion={page.motion}
+                turns={page.turns}
+                restoring={page.restoring}
+                dispatch={dispatch.clone()}
+            />
+            <section class="tools" aria-label="System calls and logs">
+                <SyscallConsole
+                    console={page.call.clone()}
+                    caller={page.caller}
+                    processes={shown.processes.clone()}
+                    dispatch={dispatch.clone()}
+                />
+            </section>
+            <Help open={page.help} dispatch={dispatch.clone()} />
+        </div>
+    }
+}

@@ -1,0 +1,183 @@
+//! What a terminal shows: the output of a part of the history, read off its events.
+//!
+//! A transcript covers a range of events that ends near the cursor. It grows with the history and is read
+//! anew from the events when the cursor jumps; it never holds more than a screenful needs, so that neither
+//! an endless `yes` nor a session of a week makes it large.
+
+use std::collections::VecDeque;
+
+use kernel_model::console::ConsoleId;
+use kernel_model::event::EventKind;
+use kernel_model::projection::prompt::Prompt;
+use kernel_model::pv_ops::PvOps;
+use kernel_model::timeline::Timeline;
+
+/// Most events that are read in one go.
+const REACH: u64 = 4096;
+/// Most bytes of output that are kept.
+const MAX_BYTES: usize = 256 << 10;
+/// Most lines that are shown.
+pub const MAX_LINES: usize = 500;
+/// Longest line that is shown whole, in characters.
+const MAX_COLUMNS: usize = 4000;
+
+/// A line of a terminal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Line {
+    /// Number of the event from which it comes; a key for the list.
+    pub event: u64,
+    /// Which line of that event.
+    pub part: u32,
+    /// The prompt, when this is a line that was typed.
+    pub prompt: Option<Prompt>,
+    /// The text.
+    pub text: String,
+}
+
+/// Something that reached a console.
+struct Entry {
+    event: u64,
+    console: ConsoleId,
+    what: What,
+}
+
+enum What {
+    Typed(Option<Prompt>, String),
+    Printed(String),
+    Interrupted,
+}
+
+/// The output of a range of the history.
+#[derive(Default)]
+pub struct Transcript {
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    /// The first event of the range.
+    first: u64,
+    /// The event after the range.
+    end: u64,
+}
+
+impl Transcript {
+    /// Forgets everything: the history is another one now.
+    pub fn clear(&mut self) {
+        *self = Transcript::default();
+    }
+
+    /// Forgets what came at or after this event: the history is another one from there on.
+    pub fn cut(&mut self, event: u64) {
+        while self.entries.back().is_some_and(|e| e.event >= event) {
+            if let Some(entry) = self.entries.pop_back() {
+                self.bytes -= entry.what.len();
+            }
+        }
+        self.end = self.end.min(event);
+        self.first = self.first.min(event);
+    }
+
+    /// Makes the range reach up to the cursor. The cursor stays where it is.
+    pub fn follow<M: PvOps + Clone>(&mut self, timeline: &mut Timeline<M>) {
+        let at = timeline.position();
+        let jumped = at > self.end + REACH || at < self.first || (at < self.end && self.kept_before(at) == 0);
+        if jumped {
+            let first = at.saturating_sub(REACH);
+            *self = Transcript { first, end: first, ..Transcript::default() };
+        }
+        if at > self.end {
+            self.read(timeline, at);
+            timeline.seek(at);
+        }
+    }
+
+    fn kept_before(&self, event: u64) -> usize {
+        if self.first == 0 { usize::MAX } else { self.entries.iter().take_while(|e| e.event < event).count() }
+    }
+
+    fn read<M: PvOps + Clone>(&mut self, timeline: &mut Timeline<M>, to: u64) {
+        let from = self.end;
+        for (event, number) in timeline.events_in(from, (to - from) as usize).into_iter().zip(from..) {
+            let (console, what) = match event.kind {
+                EventKind::CommandBegan { console, text } => {
+                    timeline.seek(number + 1);
+                    (console, What::Typed(Prompt::of(timeline.world(), console), text.to_string()))
+                }
+                EventKind::Output { console, bytes } => {
+                    (console, What::Printed(String::from_utf8_lossy(&bytes).into_owned()))
+                }
+                EventKind::Interrupted { console } => (console, What::Interrupted),
+                _ => continue,
+            };
+            self.bytes += what.len();
+            self.entries.push_back(Entry { event: number, console, what });
+        }
+        self.end = to;
+        while self.bytes > MAX_BYTES && self.entries.len() > 1 {
+            if let Some(entry) = self.entries.pop_front() {
+                self.bytes -= entry.what.len();
+                self.first = entry.event + 1;
+            }
+        }
+    }
+
+    /// The last lines of a console before `cursor`, and whether there is (or may be) more before them.
+    pub fn lines(&self, console: ConsoleId, cursor: u64) -> (Vec<Line>, bool) {
+        let mut lines: Vec<Line> = Vec::new();
+        let mut open = false;
+        for entry in self.entries.iter().filter(|e| e.console == console && e.event < cursor) {
+            let mut part = 0;
+            let mut push = |prompt, text: &str, lines: &mut Vec<Line>| {
+                lines.push(Line { event: entry.event, part, prompt, text: shortened(text) });
+                part += 1;
+            };
+            match &entry.what {
+                What::Typed(prompt, text) => {
+                    for (i, line) in text.split('\n').enumerate() {
+                        let prompt =
+                            if i == 0 { prompt.clone() } else { Some(Prompt { place: String::new(), sign: '>' }) };
+                        push(prompt, line, &mut lines);
+                    }
+                    open = false;
+                }
+                What::Interrupted => {
+                    push(None, "^C", &mut lines);
+                    open = false;
+                }
+                What::Printed(text) => {
+                    for (i, line) in text.split_inclusive('\n').enumerate() {
+                        let (line, whole) = line.strip_suffix('\n').map_or((line, false), |l| (l, true));
+                        match lines.last_mut() {
+                            Some(last) if i == 0 && open && last.prompt.is_none() => {
+                                if last.text.len() < MAX_COLUMNS {
+                                    last.text.push_str(line);
+                                }
+                            }
+                            _ => push(None, line, &mut lines),
+                        }
+                        open = !whole;
+                    }
+                }
+            }
+        }
+        let cut = lines.len().saturating_sub(MAX_LINES);
+        (lines.split_off(cut), cut > 0 || self.first > 0)
+    }
+}
+
+impl What {
+    fn len(&self) -> usize {
+        match self {
+            What::Typed(_, text) | What::Printed(text) => text.len() + 32,
+            What::Interrupted => 32,
+        }
+    }
+}
+
+/// The text without control characters and, if it is very long, without its end.
+fn shortened(text: &str) -> String {
+    let clean = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
+    let mut line: String = text.chars().take(MAX_COLUMNS).map(clean).collect();
+    if line.len() < text.len() && text.chars().nth(MAX_COLUMNS).is_some() {
+        line.push_str(" …");
+    }
+    line
+}

@@ -1,0 +1,92 @@
+//! The process tree with namespaces: each process with a letter per kind of namespace, in the tint of the
+//! instance that it is in. The same tint is the same namespace, in every view and for the whole session.
+
+use std::rc::Rc;
+
+use kernel_model::projection::pid_tree::{Badge, PidTree, Row};
+use kernel_model::task::TaskId;
+use yew::{Callback, Html, Properties, classes, component, html};
+
+use crate::state::Msg;
+use crate::widget::mark::{change_class, change_mark};
+use crate::widget::namespace::{ns_class, ns_title};
+use crate::widget::twin::Twin;
+
+/// Props of [`ProcessTreeView`].
+#[derive(Clone, PartialEq, Properties)]
+pub struct Props {
+    /// What is shown.
+    pub tree: Rc<PidTree>,
+    /// The process that is looked at.
+    pub picked: Option<TaskId>,
+    /// Where messages go.
+    pub dispatch: Callback<Msg>,
+}
+
+/// The view.
+#[component]
+pub fn ProcessTreeView(Props { tree, picked, dispatch }: &Props) -> Html {
+    html! {
+        <section class="view process-tree" data-testid="view-process-tree" aria-label="Process tree with namespaces">
+            <Twin title="Process tree" text={tree.text()}>
+                <ol class="process-tree__list">
+                    { for tree.rows.iter().map(|row| tree_row(row, *picked, dispatch)) }
+                </ol>
+                if tree.left_out > 0 {
+                    <p class="view__more">{ format!("and {} more", tree.left_out) }</p>
+                }
+            </Twin>
+        </section>
+    }
+}
+
+fn tree_row(row: &Row, picked: Option<TaskId>, dispatch: &Callback<Msg>) -> Html {
+    let task = row.task;
+    let on = dispatch.reform(move |_| Msg::Pick(Some(task)));
+    let off = dispatch.reform(move |_| Msg::Pick(None));
+    let focus = dispatch.reform(move |_| Msg::Pick(Some(task)));
+    let lit = picked == Some(task);
+    html! {
+        <li key={task.0} class={classes!("process-tree__row", lit.then_some("is-picked"), change_class(row.change))}
+            onmouseenter={on} onmouseleave={off}>
+            <span class="process-tree__rails" aria-hidden="true">
+                { for row.rails.iter().enumerate().skip(1).map(|(i, goes_on)| {
+                    let last = i + 1 == row.rails.len();
+                    let kind = match (last, goes_on) {
+                        (true, true) => "rail rail--tee",
+                        (true, false) => "rail rail--end",
+                        (false, true) => "rail rail--line",
+                        (false, false) => "rail",
+                    };
+                    html! { <i class={kind}></i> }
+                }) }
+            </span>
+            <button type="button" class="pill" onfocus={focus} aria-pressed={lit.to_string()}>
+                <span class="pill__nr">{ row.pid }</span>
+                <span class="pill__name">{ &row.args }</span>
+                if let Some(own) = row.own_pid {
+                    <span class="pill__own" title="its own number, in its own PID namespace">{ own }</span>
+                }
+                if row.threads > 1 {
+                    <span class="pill__threads">{ format!("{} threads", row.threads) }</span>
+                }
+                <span class={classes!("state", format!("state--{}", row.state.letter()))} title={row.state.word()}>
+                    { row.state.letter() }
+                </span>
+                { change_mark(row.change) }
+            </button>
+            <span class="process-tree__badges">{ for row.namespaces.iter().map(badge) }</span>
+        </li>
+    }
+}
+
+fn badge(badge: &Badge) -> Html {
+    html! {
+        <span class={classes!("ns-badge", ns_class(badge.kind, badge.instance), change_class(badge.change))}
+            title={ns_title(badge.kind, badge.inum)}>
+            <span>{ badge.kind.letter() }</span>
+            if badge.instance > 1 { <sub>{ badge.instance }</sub> }
+            { change_mark(badge.change) }
+        </span>
+    }
+}

@@ -1,0 +1,44 @@
+//! The head of the page.
+
+use yew::{Callback, Html, Properties, component, html};
+
+use crate::state::{Msg, Theme};
+
+/// Props of [`Header`].
+#[derive(Clone, PartialEq, Properties)]
+pub struct Props {
+    /// The theme.
+    pub theme: Theme,
+    /// Where messages go.
+    pub dispatch: Callback<Msg>,
+}
+
+/// The head of the page.
+#[component]
+pub fn Header(Props { theme, dispatch }: &Props) -> Html {
+    let (next, name) = match theme {
+        Theme::System => (Theme::Light, "auto"),
+        Theme::Light => (Theme::Dark, "light"),
+        Theme::Dark => (Theme::System, "dark"),
+    };
+    let send = |msg: Msg| dispatch.reform(move |_: web_sys::MouseEvent| msg.clone());
+    html! {
+        <header class="head">
+            <h1 class="head__name">
+                <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true">
+                    <circle cx="10" cy="10" r="8.5" /><circle cx="10" cy="10" r="5.25" /><circle class="head__dot" cx="10" cy="10" r="2" />
+                </svg>
+                { "Ringside" }
+            </h1>
+            <p class="head__world">{ "one kernel on the bare machine" }</p>
+            <nav class="head__actions" aria-label="Page">
+                <button type="button" class="quiet" onclick={send(Msg::NewSession)}>{ "new" }</button>
+                <button type="button" class="quiet" onclick={send(Msg::Share)}>{ "share" }</button>
+                <button type="button" class="quiet" onclick={send(Msg::Theme(next))} aria-label={format!("theme: {name}")}>
+                    { name }
+                </button>
+                <button type="button" class="quiet" onclick={send(Msg::Help(true))} aria-label="keys and help">{ "?" }</button>
+            </nav>
+        </header>
+    }
+}

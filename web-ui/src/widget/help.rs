@@ -1,0 +1,76 @@
+//! The list of keys.
+
+use yew::{Callback, Html, Properties, component, html};
+
+use crate::state::Msg;
+
+/// Props of [`Help`].
+#[derive(Clone, PartialEq, Properties)]
+pub struct Props {
+    /// Whether it is shown.
+    pub open: bool,
+    /// Where messages go.
+    pub dispatch: Callback<Msg>,
+}
+
+const TIMELINE: [(&str, &str); 11] = [
+    ("← →", "step back, step forward"),
+    ("Shift ← →", "one step coarser"),
+    ("Home End", "to the beginning, to the end"),
+    ("Space", "let the steps play"),
+    ("1 2 3", "step by command, system call, kernel step"),
+    ("i o u", "into, over, out of what is shown"),
+    ("n N", "to the next, previous event of the chosen family"),
+    ("g", "go to the step with a number"),
+    ("t", "to the terminal"),
+    ("?", "this list"),
+    ("Esc", "close this list"),
+];
+
+const TERMINAL: [(&str, &str); 6] = [
+    ("Enter", "run the line; an unfinished one goes on below"),
+    ("↑ ↓", "lines typed before"),
+    ("Tab", "complete; on an empty line to the next control"),
+    ("Ctrl-C", "interrupt what runs, or forget the line"),
+    ("Ctrl-D", "end of input"),
+    ("Shift Tab", "out of the terminal"),
+];
+
+/// The list; nothing when it is closed.
+#[component]
+pub fn Help(Props { open, dispatch }: &Props) -> Html {
+    if !open {
+        return Html::default();
+    }
+    let close = dispatch.reform(|_: web_sys::MouseEvent| Msg::Help(false));
+    let close_by_key = {
+        let dispatch = dispatch.clone();
+        Callback::from(move |event: web_sys::KeyboardEvent| {
+            if event.key() == "Escape" {
+                dispatch.emit(Msg::Help(false));
+            }
+        })
+    };
+    let list = |title: &'static str, keys: &'static [(&'static str, &'static str)]| {
+        html! {
+            <div>
+                <h3>{ title }</h3>
+                <dl>{ for keys.iter().map(|(key, what)| html! { <div><dt><kbd>{ *key }</kbd></dt><dd>{ *what }</dd></div> }) }</dl>
+            </div>
+        }
+    };
+    html! {
+        <div class="help" role="dialog" aria-modal="true" aria-label="Keys" onkeydown={close_by_key}>
+            <div class="help__sheet">
+                <div class="view__head">
+                    <h2>{ "Keys" }</h2>
+                    <button type="button" id="help-close" class="quiet" onclick={close}>{ "close" }</button>
+                </div>
+                <div class="help__lists">
+                    { list("Where the timeline has the keyboard", &TIMELINE) }
+                    { list("In the terminal", &TERMINAL) }
+                </div>
+            </div>
+        </div>
+    }
+}

@@ -1,0 +1,13 @@
+//! Parts of pages that are no views: the terminal, the timeline, the inspector, marks and badges.
+
+pub mod glyph;
+pub mod header;
+pub mod help;
+pub mod inspector;
+pub mod mark;
+pub mod namespace;
+pub mod notice;
+pub mod syscall_console;
+pub mod terminal;
+pub mod timeline;
+pub mod twin;

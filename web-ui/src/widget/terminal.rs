@@ -1,0 +1,150 @@
+//! The terminal: lines of the shown console, a prompt drawn from the world, and a field to type in.
+
+use std::rc::Rc;
+
+use kernel_model::console::ConsoleId;
+use kernel_model::projection::prompt::Prompt;
+use kernel_model::timeline::Direction;
+use yew::{
+    Callback, Html, InputEvent, KeyboardEvent, NodeRef, Properties, TargetCast, classes, component, html,
+    use_effect_with, use_node_ref,
+};
+
+use crate::browser::element;
+use crate::browser::key::Key;
+use crate::lab::{Motion, Terminal};
+use crate::state::Msg;
+use crate::transcript::Line;
+
+/// Props of [`TerminalPane`].
+#[derive(Clone, PartialEq, Properties)]
+pub struct Props {
+    /// What is shown.
+    pub terminal: Rc<Terminal>,
+    /// What is typed.
+    pub draft: String,
+    /// What the newest state is doing.
+    pub motion: Motion,
+    /// For how many turns.
+    pub turns: u64,
+    /// A session is being restored.
+    pub restoring: bool,
+    /// Where messages go.
+    pub dispatch: Callback<Msg>,
+}
+
+/// The terminal.
+#[component]
+pub fn TerminalPane(Props { terminal, draft, motion, turns, restoring, dispatch }: &Props) -> Html {
+    let screen: NodeRef = use_node_ref();
+    {
+        let screen = screen.clone();
+        let last = terminal.lines.last().map(|l| (l.event, l.part, l.text.len()));
+        use_effect_with((last, terminal.prompt.is_some(), draft.lines().count()), move |_| {
+            element::scroll_to_end(&screen)
+        });
+    }
+    let send = |msg: Msg| dispatch.reform(move |_: web_sys::MouseEvent| msg.clone());
+    let name = |id: ConsoleId| format!("console {id}");
+    html! {
+        <section class={classes!("terminal", terminal.past.then_some("is-past"))} aria-label="Terminal">
+            <div class="terminal__bar">
+                <div class="terminal__tabs">
+                    { for terminal.consoles.iter().map(|id| {
+                        let shown = id.0 == terminal.console;
+                        html! {
+                            <button type="button" class={classes!("tab", shown.then_some("is-shown"))} aria-pressed={shown.to_string()}
+                                onclick={send(Msg::ShowConsole(*id))}>{ name(*id) }</button>
+                        }
+                    }) }
+                    <button type="button" class="tab" aria-label="open another console" onclick={send(Msg::OpenConsole)}>{ "+" }</button>
+                </div>
+                { status(*motion, *turns, *restoring, terminal, dispatch) }
+            </div>
+            <div class="terminal__screen" ref={screen} onclick={Callback::from(|_| if !element::has_selection() { element::focus("terminal-input") })}>
+                <div class="terminal__log" role="log" aria-label={format!("Output of console {}", terminal.console)} data-testid="terminal-log" tabindex="0">
+                    if terminal.more {
+                        <div class="terminal__more">{ "earlier lines: step back to see them" }</div>
+                    }
+                    { for terminal.lines.iter().map(line) }
+                </div>
+                <div class="terminal__entry">
+                    { for terminal.prompt.iter().map(prompt) }
+                    { field(terminal, draft, *motion, dispatch) }
+                </div>
+            </div>
+        </section>
+    }
+}
+
+fn status(motion: Motion, turns: u64, restoring: bool, terminal: &Terminal, dispatch: &Callback<Msg>) -> Html {
+    let send = |msg: Msg| dispatch.reform(move |_: web_sys::MouseEvent| msg.clone());
+    let text = match motion {
+        _ if restoring => "restoring the session".to_owned(),
+        Motion::Running => format!("running · {turns} calls"),
+        Motion::Paused => format!("paused after {turns} calls without a rest"),
+        Motion::AtRest if terminal.closed => "the shell of this console has exited".to_owned(),
+        Motion::AtRest if terminal.past => "in the past: a new branch will start here".to_owned(),
+        Motion::AtRest => String::new(),
+    };
+    html! {
+        <div class="terminal__status" role="status" data-testid="terminal-status">
+            <span>{ text }</span>
+            if motion == Motion::Paused {
+                <button type="button" onclick={send(Msg::GoOn)}>{ "continue" }</button>
+            }
+            if motion != Motion::AtRest && !restoring {
+                <button type="button" onclick={send(Msg::Interrupt)}>{ "interrupt" }</button>
+            }
+            if motion == Motion::Paused {
+                <button type="button" onclick={send(Msg::Rewind)}>{ "rewind" }</button>
+            }
+        </div>
+    }
+}
+
+fn line(line: &Line) -> Html {
+    html! {
+        <div key={format!("{}.{}", line.event, line.part)} class="terminal__line">
+            { for line.prompt.iter().map(prompt) }{ &line.text }
+        </div>
+    }
+}
+
+fn prompt(prompt: &Prompt) -> Html {
+    html! { <span class="prompt"><span class="prompt__place">{ &prompt.place }</span>{ format!("{} ", prompt.sign) }</span> }
+}
+
+fn field(terminal: &Terminal, draft: &str, motion: Motion, dispatch: &Callback<Msg>) -> Html {
+    let typed = dispatch.reform(|event: InputEvent| {
+        Msg::Draft(event.target_dyn_into::<web_sys::HtmlTextAreaElement>().map(|f| f.value()).unwrap_or_default())
+    });
+    let pressed = {
+        let dispatch = dispatch.clone();
+        let (empty, lines) = (draft.is_empty(), draft.lines().count());
+        Callback::from(move |event: KeyboardEvent| {
+            let key = Key::from(&event);
+            let msg = match key.name.as_str() {
+                "Enter" if !key.shift && !key.command && !event.is_composing() => Msg::Enter,
+                "ArrowUp" if lines <= 1 && !key.command => Msg::Recall(Direction::Back),
+                "ArrowDown" if lines <= 1 && !key.command => Msg::Recall(Direction::Forward),
+                "c" if key.ctrl && !element::has_selection() => Msg::Interrupt,
+                "d" if key.ctrl && empty => Msg::EndOfInput,
+                _ => return,
+            };
+            event.prevent_default();
+            dispatch.emit(msg);
+        })
+    };
+    let rows = draft.split('\n').count().to_string();
+    let label = match (&terminal.prompt, motion) {
+        (Some(p), _) => format!("Command line, {}{}", p.place, p.sign),
+        (None, Motion::AtRest) => "Input".to_owned(),
+        (None, _) => "Input; a command is running".to_owned(),
+    };
+    html! {
+        <textarea id="terminal-input" class="terminal__input" data-testid="terminal-input" {rows} value={draft.to_owned()}
+            aria-label={label} spellcheck="false" autocomplete="off" autocapitalize="off" wrap="off"
+            oninput={typed} onkeydown={pressed} />
+    }
+}

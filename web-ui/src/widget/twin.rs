@@ -1,0 +1,37 @@
+//! A picture and its twin in plain text, which can be copied and is read well by a screen reader.
+
+use yew::{Callback, Html, Properties, component, html, use_state};
+
+/// Props of [`Twin`].
+#[derive(Clone, PartialEq, Properties)]
+pub struct Props {
+    /// Name of the view.
+    pub title: &'static str,
+    /// The twin.
+    pub text: String,
+    /// The picture.
+    pub children: Html,
+}
+
+/// A view's head and either its picture or its text.
+#[component]
+pub fn Twin(Props { title, text, children }: &Props) -> Html {
+    let as_text = use_state(|| false);
+    let toggle = {
+        let as_text = as_text.clone();
+        Callback::from(move |_| as_text.set(!*as_text))
+    };
+    html! {
+        <>
+            <div class="view__head">
+                <h2>{ *title }</h2>
+                <button type="button" class="quiet" aria-pressed={as_text.to_string()} onclick={toggle}>{ "text" }</button>
+            </div>
+            if *as_text {
+                <pre class="view__text" tabindex="0" aria-label={format!("{title} as text")}>{ text }</pre>
+            } else {
+                { children.clone() }
+            }
+        </>
+    }
+}
