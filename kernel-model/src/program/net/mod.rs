@@ -1,6 +1,8 @@
-//! Programs for networks. So far none is modelled.
+//! Network tools.
+
+pub mod unmodelled;
 
 use super::registry::Program;
 
 /// The programs in this folder.
-pub const PROGRAMS: &[&Program] = &[];
+pub const PROGRAMS: &[&Program] = &[&unmodelled::BRIDGE, &unmodelled::IP, &unmodelled::PING, &unmodelled::SS];

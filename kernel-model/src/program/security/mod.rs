@@ -1,9 +1,23 @@
 //! Programs about credentials and capabilities, and `hostname`.
 
 pub mod caps;
+pub mod capsh;
+pub mod file_caps;
+pub mod getcap;
+pub mod getpcaps;
 pub mod hostname;
+pub mod newidmap;
+pub mod setcap;
 
 use super::registry::Program;
 
 /// The programs in this folder.
-pub const PROGRAMS: &[&Program] = &[&hostname::HOSTNAME];
+pub const PROGRAMS: &[&Program] = &[
+    &capsh::CAPSH,
+    &getcap::GETCAP,
+    &getpcaps::GETPCAPS,
+    &hostname::HOSTNAME,
+    &newidmap::NEWGIDMAP,
+    &newidmap::NEWUIDMAP,
+    &setcap::SETCAP,
+];
