@@ -28,7 +28,7 @@ use crate::vfs::path::VfsPath;
 use crate::world::World;
 
 /// The cgroup v1 hierarchies, in the order in which they are mounted.
-const CONTROLLERS: [&str; 8] = ["blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"];
+pub(crate) const CONTROLLERS: [&str; 8] = ["blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"];
 
 /// Programs that run with their owner's id, whoever starts them.
 const SET_USER_ID: [&str; 5] = ["su", "mount", "umount", "newuidmap", "newgidmap"];

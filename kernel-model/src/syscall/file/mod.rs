@@ -19,6 +19,8 @@ mod readlink;
 mod rename;
 mod stat;
 mod statx;
+#[cfg(test)]
+mod tests;
 mod truncate;
 mod unlink;
 mod write;

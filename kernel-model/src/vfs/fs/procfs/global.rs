@@ -1,0 +1,118 @@
+//! What the files in the top directory of procfs say: the machine as a whole.
+
+use super::node::TopFile;
+use crate::kernel::Kernel;
+use crate::namespace::pid::PidNsId;
+use crate::namespace::uts::{KERNEL_RELEASE, KERNEL_VERSION};
+use crate::task::{TaskId, TaskState};
+use crate::time::BOOT_UNIX_SECONDS;
+use crate::vfs::fs::tmpfs::TOTAL_PAGES;
+
+const FILE_SYSTEMS: [&str; 9] =
+    ["sysfs", "tmpfs", "proc", "cgroup", "cgroup2", "pipefs", "devpts", "mqueue", "overlay"];
+
+impl Kernel<'_> {
+    /// What a file in the top directory says in an instance for `ns`, to `reader`.
+    pub(super) fn global_text(&self, file: TopFile, ns: PidNsId, reader: TaskId) -> String {
+        match file {
+            TopFile::Cgroups => self.cgroups_text(),
+            TopFile::Cmdline => "console=ttyS0\n".to_owned(),
+            TopFile::Cpuinfo => (0..2).map(cpu_text).collect(),
+            TopFile::Devices => {
+                "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n".to_owned()
+            }
+            TopFile::Filesystems => FILE_SYSTEMS.iter().map(|name| format!("nodev\t{name}\n")).collect(),
+            TopFile::Loadavg => {
+                let tasks = || self.tasks.iter();
+                let running = tasks().filter(|(_, t)| t.state == TaskState::Runnable).count();
+                let last = self.pid_namespaces.get(ns).map_or(0, |n| n.last_pid);
+                format!("0.00 0.00 0.00 {running}/{} {last}\n", tasks().count())
+            }
+            TopFile::Meminfo => self.meminfo_text(),
+            TopFile::Modules | TopFile::Vmstat => String::new(),
+            TopFile::Partitions => "major minor  #blocks  name\n\n".to_owned(),
+            TopFile::Stat => self.system_stat_text(),
+            TopFile::Swaps => "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n".to_owned(),
+            TopFile::Uptime => {
+                let boottime = self.time_namespaces.get(self.tasks[reader].nsproxy.time).map_or((0, 0), |n| n.boottime);
+                let offset = i128::from(boottime.0) * 1_000_000_000 + i128::from(boottime.1);
+                let up = u64::try_from(i128::from(self.clock.0) + offset).unwrap_or(0);
+                let show = |ns: u64| format!("{}.{:02}", ns / 1_000_000_000, ns / 10_000_000 % 100);
+                format!("{} {}\n", show(up), show(self.clock.0 * 2))
+            }
+            TopFile::Version => format!("Linux version {KERNEL_RELEASE} (root@lab) (gcc) {KERNEL_VERSION}\n"),
+        }
+    }
+
+    fn cgroups_text(&self) -> String {
+        let mut text = "#subsys_name\thierarchy\tnum_cgroups\tenabled\n".to_owned();
+        for (name, hierarchy) in [("cpuset", 4), ("cpu", 2), ("cpuacct", 3), ("blkio", 1), ("memory", 7)]
+            .into_iter()
+            .chain([("devices", 5), ("freezer", 6), ("pids", 8)])
+        {
+            let hierarchy = if self.config.cgroup_v2 { 0 } else { hierarchy };
+            text.push_str(&format!("{name}\t{hierarchy}\t1\t1\n"));
+        }
+        text
+    }
+
+    fn meminfo_text(&self) -> String {
+        let kb = |pages: u64| pages * 4;
+        let used: u64 = self
+            .vfs
+            .supers
+            .iter()
+            .map(|(_, sb)| if let crate::vfs::fs::FsKind::Tmpfs(q) = &sb.kind { q.pages } else { 0 })
+            .sum();
+        // The kernel and the programs take an eighth.
+        let free = (TOTAL_PAGES - TOTAL_PAGES / 8).saturating_sub(used);
+        let rows = [
+            ("MemTotal", TOTAL_PAGES),
+            ("MemFree", free),
+            ("MemAvailable", free),
+            ("Buffers", 0),
+            ("Cached", used),
+            ("SwapCached", 0),
+            ("Active", used / 2),
+            ("Inactive", used - used / 2),
+            ("SwapTotal", 0),
+            ("SwapFree", 0),
+            ("Dirty", 0),
+            ("Writeback", 0),
+            ("AnonPages", 1024),
+            ("Mapped", 2048),
+            ("Shmem", used),
+            ("KReclaimable", 0),
+            ("Slab", 4096),
+            ("SReclaimable", 0),
+            ("SUnreclaim", 4096),
+            ("CommitLimit", TOTAL_PAGES / 2),
+            ("Committed_AS", 2048),
+        ];
+        rows.iter().map(|(name, pages)| format!("{:<15} {:>8} kB\n", format!("{name}:"), kb(*pages))).collect()
+    }
+
+    fn system_stat_text(&self) -> String {
+        let busy: u64 = self.tasks.iter().map(|(_, t)| t.cpu_time.0 / 10_000_000).sum();
+        let up = self.clock.0 / 10_000_000;
+        let idle = (up * 2).saturating_sub(busy);
+        let running = self.tasks.iter().filter(|(_, t)| t.state == TaskState::Runnable).count();
+        format!(
+            "cpu  {busy} 0 0 {idle} 0 0 0 0 0 0\ncpu0 {busy} 0 0 {} 0 0 0 0 0 0\ncpu1 0 0 0 {up} 0 0 0 0 0 0\n\
+             intr 0\nctxt {}\nbtime {BOOT_UNIX_SECONDS}\nprocesses {}\nprocs_running {running}\nprocs_blocked 0\n",
+            idle.saturating_sub(up),
+            self.turn,
+            self.tasks.next_number() - 1,
+        )
+    }
+}
+
+fn cpu_text(number: u32) -> String {
+    format!(
+        "processor\t: {number}\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 85\nmodel name\t: Virtual CPU\n\
+         stepping\t: 7\ncpu MHz\t\t: 2500.000\ncache size\t: 33792 KB\nphysical id\t: 0\nsiblings\t: 2\n\
+         core id\t\t: {number}\ncpu cores\t: 2\nfpu\t\t: yes\nflags\t\t: fpu vme de pse tsc msr pae mce cx8 apic sep \
+         mtrr pge mca cmov pat pse36 clflush mmx fxsr sse sse2 ht syscall nx lm constant_tsc hypervisor\n\
+         bogomips\t: 5000.00\naddress sizes\t: 46 bits physical, 48 bits virtual\n\n"
+    )
+}

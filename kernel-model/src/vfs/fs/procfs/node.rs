@@ -1,0 +1,493 @@
+//! The entries of procfs: their names, their attributes, and what is in each directory.
+
+use serde::{Deserialize, Serialize};
+
+use super::sysctl;
+use crate::errno::Errno;
+use crate::kernel::Kernel;
+use crate::namespace::NsKind;
+use crate::namespace::pid::PidNsId;
+use crate::security::credentials::{Cred, Kgid, Kuid};
+use crate::task::TaskId;
+use crate::vfs::fd_table::Fd;
+use crate::vfs::fs::{Attr, FileType, SuperId};
+use crate::vfs::path::VfsPath;
+use crate::vfs::permission::Access;
+use crate::world::World;
+
+/// An entry of procfs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum ProcNode {
+    /// The top directory.
+    Root,
+    /// A link in the top directory.
+    Link(TopLink),
+    /// A file in the top directory.
+    File(TopFile),
+    /// `/proc/PID`.
+    Task(TaskId),
+    /// `/proc/PID/task`.
+    Threads(TaskId),
+    /// `/proc/PID/task/TID`.
+    Thread(TaskId),
+    /// A file in `/proc/PID`.
+    TaskFile(TaskId, TaskFile),
+    /// `/proc/PID/cwd` and its like.
+    TaskLink(TaskId, TaskLink),
+    /// `/proc/PID/fd`.
+    FdDir(TaskId),
+    /// `/proc/PID/fd/N`.
+    Fd(TaskId, Fd),
+    /// `/proc/PID/fdinfo`.
+    FdInfoDir(TaskId),
+    /// `/proc/PID/fdinfo/N`.
+    FdInfo(TaskId, Fd),
+    /// `/proc/PID/attr`.
+    AttrDir(TaskId),
+    /// `/proc/PID/net`.
+    NetDir(TaskId),
+    /// A file in `/proc/PID/net`.
+    NetFile(TaskId, NetFile),
+    /// `/proc/PID/ns`.
+    NsDir(TaskId),
+    /// `/proc/PID/ns/KIND`; the flag is for `pid_for_children` and `time_for_children`.
+    NsLink(TaskId, NsKind, bool),
+    /// A directory below `/proc/sys`, by its place in the table of all of them.
+    SysctlDir(u16),
+    /// A setting, by its place in [`sysctl::SYSCTLS`].
+    Sysctl(u16),
+}
+
+/// Declares an enum of entries with their names and permission bits.
+macro_rules! entries {
+    ($(#[$meta:meta])* $name:ident { $($variant:ident = $text:literal, $mode:literal;)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+        #[allow(missing_docs)] // each is described in proc(5) under its name
+        pub enum $name { $($variant,)* }
+
+        impl $name {
+            /// All of them, in the order of their directory.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
+
+            /// The name in the directory.
+            pub fn name(self) -> &'static str {
+                match self { $($name::$variant => $text,)* }
+            }
+
+            /// The permission bits.
+            pub fn mode(self) -> u32 {
+                match self { $($name::$variant => $mode,)* }
+            }
+
+            /// The entry of this name.
+            pub fn from_name(name: &str) -> Option<$name> {
+                $name::ALL.iter().copied().find(|e| e.name() == name)
+            }
+        }
+    };
+}
+
+entries! {
+    /// Links in the top directory.
+    TopLink {
+        Self_ = "self", 0o777;
+        ThreadSelf = "thread-self", 0o777;
+        Mounts = "mounts", 0o777;
+        Net = "net", 0o777;
+    }
+}
+
+entries! {
+    /// Files in the top directory.
+    TopFile {
+        Cgroups = "cgroups", 0o444;
+        Cmdline = "cmdline", 0o444;
+        Cpuinfo = "cpuinfo", 0o444;
+        Devices = "devices", 0o444;
+        Filesystems = "filesystems", 0o444;
+        Loadavg = "loadavg", 0o444;
+        Meminfo = "meminfo", 0o444;
+        Modules = "modules", 0o444;
+        Partitions = "partitions", 0o444;
+        Stat = "stat", 0o444;
+        Swaps = "swaps", 0o444;
+        Uptime = "uptime", 0o444;
+        Version = "version", 0o444;
+        Vmstat = "vmstat", 0o444;
+    }
+}
+
+entries! {
+    /// Files in the directory of a process.
+    TaskFile {
+        Environ = "environ", 0o400;
+        Status = "status", 0o444;
+        Personality = "personality", 0o400;
+        Limits = "limits", 0o444;
+        TimensOffsets = "timens_offsets", 0o644;
+        Comm = "comm", 0o644;
+        Cmdline = "cmdline", 0o444;
+        Stat = "stat", 0o444;
+        Statm = "statm", 0o444;
+        Maps = "maps", 0o444;
+        Mounts = "mounts", 0o444;
+        Mountinfo = "mountinfo", 0o444;
+        Mountstats = "mountstats", 0o400;
+        Wchan = "wchan", 0o444;
+        Cgroup = "cgroup", 0o444;
+        OomScore = "oom_score", 0o444;
+        OomAdj = "oom_adj", 0o644;
+        OomScoreAdj = "oom_score_adj", 0o644;
+        Loginuid = "loginuid", 0o644;
+        Sessionid = "sessionid", 0o444;
+        UidMap = "uid_map", 0o644;
+        GidMap = "gid_map", 0o644;
+        ProjidMap = "projid_map", 0o644;
+        Setgroups = "setgroups", 0o644;
+    }
+}
+
+entries! {
+    /// Links in the directory of a process.
+    TaskLink {
+        Cwd = "cwd", 0o777;
+        Root = "root", 0o777;
+        Exe = "exe", 0o777;
+    }
+}
+
+entries! {
+    /// Files about the network.
+    NetFile {
+        Dev = "dev", 0o444;
+        Unix = "unix", 0o444;
+    }
+}
+
+impl NetFile {
+    /// What it says: nothing but headings, until there is a network.
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            NetFile::Dev => {
+                "Inter-|   Receive                                                |  Transmit\n \
+                 face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n    \
+                 lo:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0\n"
+            }
+            NetFile::Unix => "Num       RefCount Protocol Flags    Type St Inode Path\n",
+        }
+    }
+}
+
+/// The entries of `/proc/PID/ns` that are not named after a kind.
+const FOR_CHILDREN: [NsKind; 2] = [NsKind::Pid, NsKind::Time];
+
+impl ProcNode {
+    /// The task that it belongs to.
+    pub fn task(self) -> Option<TaskId> {
+        match self {
+            ProcNode::Task(t)
+            | ProcNode::Threads(t)
+            | ProcNode::Thread(t)
+            | ProcNode::TaskFile(t, _)
+            | ProcNode::TaskLink(t, _)
+            | ProcNode::FdDir(t)
+            | ProcNode::Fd(t, _)
+            | ProcNode::FdInfoDir(t)
+            | ProcNode::FdInfo(t, _)
+            | ProcNode::AttrDir(t)
+            | ProcNode::NetDir(t)
+            | ProcNode::NetFile(t, _)
+            | ProcNode::NsDir(t)
+            | ProcNode::NsLink(t, ..) => Some(t),
+            _ => None,
+        }
+    }
+}
+
+impl World {
+    /// What stat(2) shows of an entry.
+    pub(in crate::vfs::fs) fn proc_attr(&self, sb: SuperId, node: ProcNode) -> Attr {
+        let (file_type, mode) = match node {
+            ProcNode::Root | ProcNode::Task(_) | ProcNode::Threads(_) | ProcNode::Thread(_) => {
+                (FileType::Directory, 0o555)
+            }
+            ProcNode::AttrDir(_) | ProcNode::NetDir(_) | ProcNode::SysctlDir(_) => (FileType::Directory, 0o555),
+            ProcNode::FdDir(_) | ProcNode::FdInfoDir(_) => (FileType::Directory, 0o500),
+            ProcNode::NsDir(_) => (FileType::Directory, 0o511),
+            ProcNode::Link(_) | ProcNode::TaskLink(..) | ProcNode::NsLink(..) => (FileType::Symlink, 0o777),
+            ProcNode::Fd(task, fd) => (FileType::Symlink, self.fd_link_mode(task, fd)),
+            ProcNode::File(f) => (FileType::Regular, f.mode()),
+            ProcNode::TaskFile(_, f) => (FileType::Regular, f.mode()),
+            ProcNode::NetFile(_, f) => (FileType::Regular, f.mode()),
+            ProcNode::FdInfo(..) => (FileType::Regular, 0o444),
+            ProcNode::Sysctl(i) => (FileType::Regular, sysctl::SYSCTLS.get(usize::from(i)).map_or(0, |s| s.mode)),
+        };
+        let (uid, gid) = self.proc_owner(node);
+        let links = if file_type == FileType::Directory { 2 } else { 1 };
+        let now = self.unix_time();
+        Attr {
+            ino: self.proc_ino(sb, node),
+            file_type,
+            mode,
+            uid,
+            gid,
+            nlink: links,
+            size: if matches!(node, ProcNode::Fd(..)) { 64 } else { 0 },
+            rdev: (0, 0),
+            atime: now,
+            mtime: now,
+            ctime: now,
+        }
+    }
+
+    /// `/proc/PID/fd/N` can be read and written as the descriptor can.
+    fn fd_link_mode(&self, task: TaskId, fd: Fd) -> u32 {
+        let file = self.file_id(task, fd).ok().and_then(|id| self.vfs.files.get(id));
+        file.map_or(0o700, |f| 0o100 | if f.can_read() { 0o400 } else { 0 } | if f.can_write() { 0o200 } else { 0 })
+    }
+
+    /// Who owns an entry (`task_dump_owner`): the process' effective ids, or root when others may not look into
+    /// it. The directory of the process itself always shows who it is.
+    fn proc_owner(&self, node: ProcNode) -> (Kuid, Kgid) {
+        let root = (Kuid::ROOT, Kgid::ROOT);
+        let Some(t) = node.task().and_then(|t| self.tasks.get(t)) else { return root };
+        let own = (t.cred.euid, t.cred.egid);
+        if matches!(node, ProcNode::Task(_) | ProcNode::Thread(_)) {
+            return own;
+        }
+        let Some(process) = self.processes.get(t.process).filter(|p| !p.dumpable) else { return own };
+        let ns = self.user_namespaces.get(process.mm_user_ns);
+        (ns.and_then(|n| n.kuid(0)).unwrap_or(Kuid::ROOT), ns.and_then(|n| n.kgid(0)).unwrap_or(Kgid::ROOT))
+    }
+
+    /// A number for an entry: made of what it is, so that it stays the same.
+    fn proc_ino(&self, sb: SuperId, node: ProcNode) -> u64 {
+        const FIRST: u64 = 0xf000_0000;
+        match node {
+            ProcNode::Root => 1,
+            ProcNode::Link(l) => FIRST + 1 + l as u64,
+            ProcNode::File(f) => FIRST + 16 + f as u64,
+            ProcNode::SysctlDir(i) => FIRST + 0x1000 + u64::from(i),
+            ProcNode::Sysctl(i) => FIRST + 0x2000 + u64::from(i),
+            _ => {
+                let task = node.task().map_or(0, |t| u64::from(t.0));
+                let within = match node {
+                    ProcNode::Task(_) => 0,
+                    ProcNode::Thread(_) => 1,
+                    ProcNode::Threads(_) => 2,
+                    ProcNode::FdDir(_) => 3,
+                    ProcNode::FdInfoDir(_) => 4,
+                    ProcNode::NsDir(_) => 5,
+                    ProcNode::AttrDir(_) => 6,
+                    ProcNode::NetDir(_) => 7,
+                    ProcNode::TaskLink(_, l) => 16 + l as u64,
+                    ProcNode::NetFile(_, f) => 24 + f as u64,
+                    ProcNode::NsLink(_, kind, other) => 32 + kind as u64 + if other { 8 } else { 0 },
+                    ProcNode::TaskFile(_, f) => 64 + f as u64,
+                    ProcNode::Fd(_, fd) => 128 + 2 * fd as u64,
+                    ProcNode::FdInfo(_, fd) => 129 + 2 * fd as u64,
+                    _ => 0,
+                };
+                0x1000 + u64::from(sb.0) + (task << 13) + within
+            }
+        }
+    }
+
+    /// The entry above.
+    pub(in crate::vfs::fs) fn proc_parent(&self, node: ProcNode) -> ProcNode {
+        match node {
+            ProcNode::Root | ProcNode::Link(_) | ProcNode::File(_) | ProcNode::Task(_) => ProcNode::Root,
+            ProcNode::SysctlDir(i) => sysctl::parent_of_dir(i).map_or(ProcNode::Root, ProcNode::SysctlDir),
+            ProcNode::Sysctl(i) => ProcNode::SysctlDir(sysctl::dir_of(i)),
+            ProcNode::Thread(t) => {
+                let leader = self.tasks.get(t).map(|t| self.processes[t.process].leader);
+                ProcNode::Threads(leader.unwrap_or(t))
+            }
+            ProcNode::Fd(t, _) => ProcNode::FdDir(t),
+            ProcNode::FdInfo(t, _) => ProcNode::FdInfoDir(t),
+            ProcNode::NetFile(t, _) => ProcNode::NetDir(t),
+            ProcNode::NsLink(t, ..) => ProcNode::NsDir(t),
+            ProcNode::Threads(t)
+            | ProcNode::TaskFile(t, _)
+            | ProcNode::TaskLink(t, _)
+            | ProcNode::FdDir(t)
+            | ProcNode::FdInfoDir(t)
+            | ProcNode::AttrDir(t)
+            | ProcNode::NetDir(t)
+            | ProcNode::NsDir(t) => ProcNode::Task(t),
+        }
+    }
+
+    /// The name of an entry in the directory above it.
+    pub(in crate::vfs::fs) fn proc_name(&self, sb: SuperId, node: ProcNode) -> String {
+        match node {
+            ProcNode::Root => String::new(),
+            ProcNode::Link(l) => l.name().into(),
+            ProcNode::File(f) => f.name().into(),
+            ProcNode::Task(task) | ProcNode::Thread(task) => {
+                self.pid_in(self.proc_pid_ns(sb), task).map_or_else(String::new, |nr| nr.to_string())
+            }
+            ProcNode::Threads(_) => "task".into(),
+            ProcNode::TaskFile(_, f) => f.name().into(),
+            ProcNode::TaskLink(_, l) => l.name().into(),
+            ProcNode::FdDir(_) => "fd".into(),
+            ProcNode::FdInfoDir(_) => "fdinfo".into(),
+            ProcNode::Fd(_, fd) | ProcNode::FdInfo(_, fd) => fd.to_string(),
+            ProcNode::AttrDir(_) => "attr".into(),
+            ProcNode::NetDir(_) => "net".into(),
+            ProcNode::NetFile(_, f) => f.name().into(),
+            ProcNode::NsDir(_) => "ns".into(),
+            ProcNode::NsLink(_, kind, false) => kind.name().into(),
+            ProcNode::NsLink(_, kind, true) => format!("{}_for_children", kind.name()),
+            ProcNode::SysctlDir(i) => sysctl::dir_name(i).into(),
+            ProcNode::Sysctl(i) => sysctl::SYSCTLS.get(usize::from(i)).map_or("", |s| s.name()).into(),
+        }
+    }
+
+    /// The task with this number in an instance.
+    fn proc_task(&self, ns: PidNsId, name: &str) -> Option<TaskId> {
+        let canonical = !name.starts_with('0') && name.bytes().all(|b| b.is_ascii_digit());
+        let nr: crate::namespace::pid::Pid = name.parse().ok().filter(|_| canonical)?;
+        let pid = self.pid_namespaces.get(ns)?.numbers.get(&nr)?;
+        self.pids[*pid].task
+    }
+
+    /// The descriptors of a task.
+    fn fds_of(&self, task: TaskId) -> Vec<Fd> {
+        let table = self.fd_table_of(task).ok();
+        table.map_or_else(Vec::new, |t| self.vfs.fd_tables[t].fds.keys().copied().collect())
+    }
+}
+
+impl Kernel<'_> {
+    /// Whether somebody with these credentials may do this, where an entry has a rule of its own; `None`
+    /// where the permission bits decide.
+    pub(crate) fn proc_permission(&mut self, cred: &Cred, node: ProcNode, access: Access) -> Option<bool> {
+        match node {
+            ProcNode::Sysctl(i) => Some(self.sysctl_permission(cred, i, access)),
+            ProcNode::SysctlDir(_) => Some(!access.contains(Access::WRITE)),
+            // The threads of a process see each other's descriptors whoever they are (`proc_fd_permission`).
+            ProcNode::FdDir(task) | ProcNode::FdInfoDir(task) => {
+                let own = self.sched.current.and_then(|t| self.tasks.get(t)).map(|t| t.process);
+                (own.is_some() && own == self.tasks.get(task).map(|t| t.process)).then_some(true)
+            }
+            _ => None,
+        }
+    }
+
+    /// The entry of this name in a directory of procfs; `None` when there is none.
+    pub(in crate::vfs::fs) fn proc_lookup(
+        &mut self,
+        _caller: TaskId,
+        sb: SuperId,
+        dir: ProcNode,
+        name: &str,
+    ) -> Result<Option<ProcNode>, Errno> {
+        if dir.task().is_some_and(|t| !self.tasks.contains(t)) {
+            return Err(Errno::ENOENT);
+        }
+        Ok(match dir {
+            ProcNode::Root => {
+                let ns = self.proc_pid_ns(sb);
+                TopLink::from_name(name)
+                    .map(ProcNode::Link)
+                    .or_else(|| TopFile::from_name(name).map(ProcNode::File))
+                    .or_else(|| (name == "sys").then_some(ProcNode::SysctlDir(sysctl::ROOT)))
+                    .or_else(|| self.proc_task(ns, name).map(ProcNode::Task))
+            }
+            ProcNode::Task(task) | ProcNode::Thread(task) => match name {
+                "task" if dir == ProcNode::Task(task) => Some(ProcNode::Threads(task)),
+                "fd" => Some(ProcNode::FdDir(task)),
+                "fdinfo" => Some(ProcNode::FdInfoDir(task)),
+                "ns" => Some(ProcNode::NsDir(task)),
+                "net" => Some(ProcNode::NetDir(task)),
+                "attr" => Some(ProcNode::AttrDir(task)),
+                _ => TaskFile::from_name(name)
+                    .map(|f| ProcNode::TaskFile(task, f))
+                    .or_else(|| TaskLink::from_name(name).map(|l| ProcNode::TaskLink(task, l))),
+            },
+            ProcNode::Threads(task) => {
+                let ns = self.proc_pid_ns(sb);
+                let process = self.tasks[task].process;
+                let thread = self.proc_task(ns, name).filter(|t| self.tasks[*t].process == process);
+                thread.map(ProcNode::Thread)
+            }
+            ProcNode::FdDir(task) => self.fd_named(task, name).map(|fd| ProcNode::Fd(task, fd)),
+            ProcNode::FdInfoDir(task) => self.fd_named(task, name).map(|fd| ProcNode::FdInfo(task, fd)),
+            ProcNode::NetDir(task) => NetFile::from_name(name).map(|f| ProcNode::NetFile(task, f)),
+            ProcNode::NsDir(task) => match name.strip_suffix("_for_children") {
+                Some(kind) => {
+                    let kind = FOR_CHILDREN.into_iter().find(|k| k.name() == kind);
+                    kind.map(|k| ProcNode::NsLink(task, k, true))
+                }
+                None => NsKind::from_name(name).map(|kind| ProcNode::NsLink(task, kind, false)),
+            },
+            ProcNode::SysctlDir(i) => sysctl::lookup(i, name),
+            ProcNode::AttrDir(_) => None,
+            _ => return Err(Errno::ENOTDIR),
+        })
+    }
+
+    fn fd_named(&self, task: TaskId, name: &str) -> Option<Fd> {
+        let fd = name.parse().ok().filter(|fd: &Fd| fd.to_string() == name)?;
+        self.file_id(task, fd).ok().map(|_| fd)
+    }
+
+    /// The names in a directory of procfs.
+    ///
+    /// # Errors
+    /// ENOENT for a process that is gone.
+    pub(crate) fn proc_readdir(
+        &mut self,
+        _caller: TaskId,
+        dir: VfsPath,
+        node: ProcNode,
+    ) -> Result<Vec<(String, ProcNode)>, Errno> {
+        if node.task().is_some_and(|t| !self.tasks.contains(t)) {
+            return Err(Errno::ENOENT);
+        }
+        let sb = self.vfs.mounts[dir.mnt].sb;
+        let ns = self.proc_pid_ns(sb);
+        let nodes: Vec<ProcNode> = match node {
+            ProcNode::Root => {
+                let mut nodes: Vec<ProcNode> = TopFile::ALL.iter().map(|f| ProcNode::File(*f)).collect();
+                nodes.push(ProcNode::SysctlDir(sysctl::ROOT));
+                nodes.extend(TopLink::ALL.iter().map(|l| ProcNode::Link(*l)));
+                nodes.extend(self.processes_in(ns).into_iter().map(ProcNode::Task));
+                nodes
+            }
+            ProcNode::Task(t) | ProcNode::Thread(t) => {
+                let mut nodes = vec![ProcNode::FdDir(t), ProcNode::FdInfoDir(t), ProcNode::NsDir(t)];
+                nodes.extend([ProcNode::NetDir(t), ProcNode::AttrDir(t)]);
+                if node == ProcNode::Task(t) {
+                    nodes.insert(0, ProcNode::Threads(t));
+                }
+                nodes.extend(TaskFile::ALL.iter().map(|f| ProcNode::TaskFile(t, *f)));
+                nodes.extend(TaskLink::ALL.iter().map(|l| ProcNode::TaskLink(t, *l)));
+                nodes
+            }
+            ProcNode::Threads(t) => {
+                let threads = &self.processes[self.tasks[t].process].threads;
+                threads.iter().map(|t| ProcNode::Thread(*t)).collect()
+            }
+            ProcNode::FdDir(t) => self.fds_of(t).into_iter().map(|fd| ProcNode::Fd(t, fd)).collect(),
+            ProcNode::FdInfoDir(t) => self.fds_of(t).into_iter().map(|fd| ProcNode::FdInfo(t, fd)).collect(),
+            ProcNode::NetDir(t) => NetFile::ALL.iter().map(|f| ProcNode::NetFile(t, *f)).collect(),
+            ProcNode::NsDir(t) => {
+                let kinds = NsKind::ALL.into_iter().map(|k| ProcNode::NsLink(t, k, false));
+                kinds.chain(FOR_CHILDREN.into_iter().map(|k| ProcNode::NsLink(t, k, true))).collect()
+            }
+            ProcNode::SysctlDir(i) => sysctl::entries(i),
+            _ => Vec::new(),
+        };
+        Ok(nodes.into_iter().map(|n| (self.proc_name(sb, n), n)).collect())
+    }
+
+    /// The processes that can be seen in a PID namespace, by number.
+    fn processes_in(&self, ns: PidNsId) -> Vec<TaskId> {
+        let Some(namespace) = self.pid_namespaces.get(ns) else { return Vec::new() };
+        let tasks = namespace.numbers.values().filter_map(|pid| self.pids[*pid].task);
+        tasks.filter(|t| self.processes[self.tasks[*t].process].leader == *t).collect()
+    }
+}

@@ -1,0 +1,146 @@
+//! What the other files in `/proc/PID` say.
+
+use super::node::TaskFile;
+use crate::errno::Errno;
+use crate::kernel::Kernel;
+use crate::namespace::pid::PidNsId;
+use crate::namespace::user_map::MapFile;
+use crate::security::credentials::Cred;
+use crate::security::ptrace::AccessMode;
+use crate::security::rlimit::{INFINITY, RESOURCES};
+use crate::task::TaskId;
+use crate::vfs::fd_table::Fd;
+use crate::vfs::file::FileKind;
+
+/// What an id says that was never set (`AUDIT_SID_UNSET`).
+const UNSET: u32 = u32::MAX;
+
+impl Kernel<'_> {
+    /// What a file in `/proc/PID` says.
+    ///
+    /// # Errors
+    /// ESRCH for a process that is gone; EACCES, EPERM where the reader may not look; EINVAL where there is nothing.
+    pub(super) fn task_file_text(
+        &mut self,
+        task: TaskId,
+        file: TaskFile,
+        ns: PidNsId,
+        reader: TaskId,
+        opener: &Cred,
+    ) -> Result<Vec<u8>, Errno> {
+        if !self.tasks.contains(task) {
+            return Err(Errno::ESRCH);
+        }
+        let exited = self.tasks[task].state.has_exited();
+        let user_ns = self.tasks[task].cred.user_ns;
+        let text = match file {
+            TaskFile::Status => self.status_text(task, ns, opener),
+            TaskFile::Stat => self.stat_text(task, ns, reader),
+            TaskFile::Statm if exited => "0 0 0 0 0 0 0\n".to_owned(),
+            TaskFile::Statm => super::status::STATM.to_owned(),
+            TaskFile::Comm => format!("{}\n", self.tasks[task].comm),
+            TaskFile::Cmdline if exited => String::new(),
+            TaskFile::Cmdline => nul_terminated(&self.tasks[task].user.image.argv),
+            TaskFile::Environ => {
+                if !self.ptrace_may_access(reader, task, AccessMode::FsCreds) {
+                    return Err(Errno::EACCES);
+                }
+                if exited { String::new() } else { nul_terminated(&self.tasks[task].user.image.envp) }
+            }
+            TaskFile::Personality => "00000000\n".to_owned(),
+            TaskFile::Limits => self.limits_text(task),
+            TaskFile::TimensOffsets => self.timens_offsets_text(task),
+            TaskFile::Maps if exited => String::new(),
+            TaskFile::Maps => self.maps_text(task),
+            TaskFile::Mounts | TaskFile::Mountinfo | TaskFile::Mountstats if exited => return Err(Errno::EINVAL),
+            TaskFile::Mounts => self.mounts_text(task),
+            TaskFile::Mountinfo => self.mountinfo_text(task),
+            TaskFile::Mountstats => self.mountstats_text(task),
+            TaskFile::Wchan => "0".to_owned(),
+            TaskFile::Cgroup => self.cgroup_text(),
+            TaskFile::OomScore => {
+                let adj = i32::from(self.processes[self.tasks[task].process].oom_score_adj);
+                format!("{}\n", (666 + adj * 2 / 3).max(0))
+            }
+            TaskFile::OomScoreAdj => format!("{}\n", self.processes[self.tasks[task].process].oom_score_adj),
+            TaskFile::OomAdj => {
+                let adj = i32::from(self.processes[self.tasks[task].process].oom_score_adj);
+                format!("{}\n", if adj == 1000 { 15 } else { adj * 17 / 1000 })
+            }
+            TaskFile::Loginuid | TaskFile::Sessionid => UNSET.to_string(),
+            TaskFile::UidMap => self.show_id_map(opener.user_ns, user_ns, MapFile::Uid),
+            TaskFile::GidMap => self.show_id_map(opener.user_ns, user_ns, MapFile::Gid),
+            TaskFile::Setgroups => self.show_id_map(opener.user_ns, user_ns, MapFile::Setgroups),
+            TaskFile::ProjidMap => {
+                let first = user_ns == self.first_user_ns();
+                if first { format!("{:>10} {:>10} {:>10}\n", 0, 0, u32::MAX) } else { String::new() }
+            }
+        };
+        Ok(text.into_bytes())
+    }
+
+    /// `/proc/PID/limits`.
+    fn limits_text(&self, task: TaskId) -> String {
+        let limits = &self.processes[self.tasks[task].process].rlimits;
+        let show = |n: u64| if n == INFINITY { "unlimited".to_owned() } else { n.to_string() };
+        let mut text = format!("{:<25} {:<20} {:<20} {:<10}\n", "Limit", "Soft Limit", "Hard Limit", "Units");
+        for ((_, title, unit), limit) in RESOURCES.iter().zip(&limits.0) {
+            text.push_str(&format!("{title:<25} {:<20} {:<20} ", show(limit.soft), show(limit.hard)));
+            if !unit.is_empty() {
+                text.push_str(&format!("{unit:<10}"));
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    /// `/proc/PID/timens_offsets`: the clocks of the namespace into which children are born.
+    fn timens_offsets_text(&self, task: TaskId) -> String {
+        let t = &self.tasks[task];
+        let Some(ns) = self.time_namespaces.get(t.nsproxy.time_for_children) else { return String::new() };
+        let line = |name: &str, (sec, nsec): (i64, i64)| format!("{name:<10} {sec:>10} {nsec:>9}\n");
+        line("monotonic", ns.monotonic) + &line("boottime", ns.boottime)
+    }
+
+    /// `/proc/PID/maps`: no address spaces here, only where the program would be.
+    fn maps_text(&self, task: TaskId) -> String {
+        let exe = &self.tasks[task].user.image.exe;
+        format!(
+            "555555554000-555555559000 r-xp 00000000 00:14 0                          {exe}\n\
+             7ffffffde000-7ffffffff000 rw-p 00000000 00:00 0                          [stack]\n"
+        )
+    }
+
+    /// `/proc/PID/cgroup`: everybody is in the root of every hierarchy, as long as there are no groups.
+    fn cgroup_text(&self) -> String {
+        if self.config.cgroup_v2 {
+            return "0::/\n".to_owned();
+        }
+        let controllers = crate::boot::files::CONTROLLERS.iter().enumerate().rev();
+        controllers.map(|(i, name)| format!("{}:{name}:/\n", i + 1)).collect::<String>() + "0::/\n"
+    }
+
+    /// `/proc/PID/fdinfo/N`.
+    pub(super) fn fdinfo_text(&self, task: TaskId, fd: Fd, ns: PidNsId) -> Result<String, Errno> {
+        let id = self.file_id(task, fd).map_err(|_| Errno::ENOENT)?;
+        let file = &self.vfs.files[id];
+        let (mnt, ino) = match file.path() {
+            Some(place) => (place.mnt.0, self.attr(place).ino),
+            None => (0, 0),
+        };
+        let table = self.fd_table_of(task)?;
+        let cloexec = self.vfs.fd_tables[table].fds.get(&fd).is_some_and(|e| e.cloexec);
+        let flags = file.flags | if cloexec { 0o2_000_000 } else { 0 };
+        let mut text = format!("pos:\t{}\nflags:\t0{flags:o}\nmnt_id:\t{mnt}\nino:\t{ino}\n", file.pos);
+        if let FileKind::PidFd(pid) = file.kind {
+            let nr = self.pids.get(pid).filter(|p| p.task.is_some()).map_or(-1, |p| p.number_in(ns).unwrap_or(0));
+            text.push_str(&format!("Pid:\t{nr}\nNSpid:\t{nr}\n"));
+        }
+        Ok(text)
+    }
+}
+
+/// Strings as they lie in memory, each with its NUL.
+fn nul_terminated(strings: &[String]) -> String {
+    strings.iter().map(|s| format!("{s}\0")).collect()
+}
