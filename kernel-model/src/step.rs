@@ -51,8 +51,7 @@ impl<M: PvOps> Running<M> {
     /// Puts an action in. Its consequences come with the turns that follow.
     pub fn inject(&mut self, action: &Action, trace: &mut Trace) {
         let mut k = Kernel { world: &mut self.world, machine: &mut self.machine, trace, from_outside: true };
-        k.sched.current = None;
-        k.inject(action);
+        k.as_nobody(|k| k.inject(action));
     }
 
     /// Takes one turn.
@@ -75,8 +74,10 @@ impl<M: PvOps> Running<M> {
     /// call sleeps (its result follows in the trace) or the task does not return from it.
     pub fn call_as(&mut self, task: TaskId, call: Call, trace: &mut Trace) -> Option<CallResult> {
         let mut k = Kernel { world: &mut self.world, machine: &mut self.machine, trace, from_outside: true };
-        k.sched.current = Some(task);
-        k.call_from_outside(task, call)
+        k.as_nobody(|k| {
+            k.sched.current = Some(task);
+            k.call_from_outside(task, call)
+        })
     }
 }
 
@@ -87,6 +88,14 @@ impl<M: PvOps + Clone> Clone for Running<M> {
 }
 
 impl Kernel<'_> {
+    /// Does something in nobody's name; whoever had the processor has it again afterwards.
+    fn as_nobody<T>(&mut self, what: impl FnOnce(&mut Self) -> T) -> T {
+        let current = self.sched.current.take();
+        let result = what(self);
+        self.sched.current = current;
+        result
+    }
+
     fn inject(&mut self, action: &Action) {
         match action {
             Action::Line { console, text } => self.type_line(*console, text),
@@ -100,7 +109,6 @@ impl Kernel<'_> {
                 if self.tasks.get(*task).is_some_and(|t| !t.state.has_exited()) {
                     self.sched.current = Some(*task);
                     self.call_from_outside(*task, call.clone());
-                    self.sched.current = None;
                 }
             }
             Action::Wait { span } => {

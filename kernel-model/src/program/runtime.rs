@@ -53,11 +53,6 @@ impl Runtime {
                 return exit_group(70);
             }
             live.answer(reply);
-            // A program that starts from its log asks to save what it saved before the log began anew; never within it.
-            while matches!(live.outstanding, Some(Request::Save(_))) {
-                live.outstanding = None;
-                live.answer(Reply { result: Ok(Ret::new(0)), caught: Vec::new() });
-            }
         }
         live.outstanding.clone().unwrap_or_else(|| exit_group(70))
     }
