@@ -1,4 +1,5 @@
-//! Quoting of names in messages, as gnulib's quotearg does in a UTF-8 locale.
+//! Quoting of names in messages, as gnulib's quotearg does in the standard world: it says `LANG=C.UTF-8` but
+//! has no locale files, so the C library stays in the C locale and quotes are straight.
 
 /// Every name in quotes, special characters escaped so that a shell would read it back (`quoteaf`): `'name'`.
 pub fn quoteaf(name: &str) -> String {
@@ -15,17 +16,17 @@ pub fn shell_escape_if_needed(word: &str) -> String {
     shell_escape(word, false)
 }
 
-/// Typographic quotes, control characters as C escapes (`quote`): the style for wrong values: `‘value’`.
+/// Straight quotes, control characters as C escapes (`quote`): the style for wrong values: `'value'`.
 pub fn quote(value: &str) -> String {
-    let mut out = String::from("‘");
+    let mut out = String::from("'");
     for c in value.chars() {
         match c {
             '\\' => out.push_str("\\\\"),
-            '’' => out.push_str("\\’"),
+            '\'' => out.push_str("\\'"),
             _ => push_c_escape(&mut out, c),
         }
     }
-    out.push('’');
+    out.push('\'');
     out
 }
 
@@ -107,7 +108,7 @@ mod tests {
 
     #[test]
     fn values_are_in_typographic_quotes() {
-        assert_eq!(quote("foo"), "‘foo’");
-        assert_eq!(quote("a\nb"), "‘a\\nb’");
+        assert_eq!(quote("foo"), "'foo'");
+        assert_eq!(quote("a\nb"), "'a\\nb'");
     }
 }

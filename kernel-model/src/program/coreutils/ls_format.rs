@@ -89,7 +89,7 @@ impl Style {
             None => "locale",
         };
         if !time_style.starts_with('+') && !matches!(time_style, "full-iso" | "long-iso" | "iso" | "locale") {
-            sys.error(format!("invalid argument {} for ‘time style’", quote(time_style))).await;
+            sys.error(format!("invalid argument {} for 'time style'", quote(time_style))).await;
             sys.try_help().await;
             return Err(2);
         }

@@ -359,8 +359,8 @@ mod tests {
     #[test]
     fn numbers_are_checked() {
         assert_eq!(printed(&["%d %05x\\n", "0x10", "255"]), "16 000ff\n");
-        assert_eq!(printed(&["%d\\n", "x"]), "<‘x’: expected a numeric value>0\n");
-        assert_eq!(printed(&["%d\\n", "12y"]), "<‘12y’: value not completely converted>12\n");
+        assert_eq!(printed(&["%d\\n", "x"]), "<'x': expected a numeric value>0\n");
+        assert_eq!(printed(&["%d\\n", "12y"]), "<'12y': value not completely converted>12\n");
         assert_eq!(printed(&["%d", "'A"]), "65");
         assert_eq!(printed(&["%*.*f|", "8", "2", "3.14159"]), "    3.14|");
     }

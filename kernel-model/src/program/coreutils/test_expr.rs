@@ -407,9 +407,9 @@ mod tests {
     #[test]
     fn mistakes_are_told_as_coreutils_does() {
         let message = |words| read(words).expect_err("a mistake").coreutils_message();
-        assert_eq!(message("a -eq 1"), "invalid integer ‘a’");
-        assert_eq!(message("a b c"), "‘b’: binary operator expected");
-        assert_eq!(message("-Q x"), "‘-Q’: unary operator expected");
-        assert_eq!(message("a b"), "missing argument after ‘b’");
+        assert_eq!(message("a -eq 1"), "invalid integer 'a'");
+        assert_eq!(message("a b c"), "'b': binary operator expected");
+        assert_eq!(message("-Q x"), "'-Q': unary operator expected");
+        assert_eq!(message("a b"), "missing argument after 'b'");
     }
 }
