@@ -197,6 +197,32 @@ impl World {
         Ok(self.add_name(dir, name, inode))
     }
 
+    /// A new inode whose name is in no directory: it lives as long as somebody has it open.
+    ///
+    /// # Errors
+    /// ENOSPC when the file system may have no more inodes.
+    pub(crate) fn create_nameless(
+        &mut self,
+        dir: DentryId,
+        name: &str,
+        kind: InodeKind,
+        mode: u32,
+        uid: Kuid,
+        gid: Kgid,
+    ) -> Result<DentryId, Errno> {
+        let sb = self.vfs.dentries[dir].sb;
+        let inode = self.new_inode(sb, kind, mode, uid, gid)?;
+        self.vfs.inodes[inode].nlink = 0;
+        Ok(self.vfs.dentries.add(Dentry {
+            sb,
+            parent: dir,
+            name: name.to_owned(),
+            inode,
+            children: OrdMap::new(),
+            unlinked: true,
+        }))
+    }
+
     /// Another name for an inode. tmpfs counts it as one more inode, because it costs as much memory.
     ///
     /// # Errors

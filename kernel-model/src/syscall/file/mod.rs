@@ -4,26 +4,33 @@ mod access;
 mod chmod;
 mod chown;
 mod close;
+mod copy;
 mod directory;
 mod dup;
 mod fcntl;
 mod flock;
 mod getdents;
+mod ioctl;
 mod link;
 mod lseek;
+mod memfd_create;
 mod mknod;
 mod open;
 mod pipe;
+mod poll;
 mod read;
 mod readlink;
 mod rename;
 mod stat;
+mod statfs;
 mod statx;
 #[cfg(test)]
 mod tests;
 mod truncate;
 mod unlink;
+mod utimensat;
 mod write;
+mod xattr;
 
 use super::SyscallInfo;
 
@@ -85,6 +92,32 @@ pub const RECORDS: &[&SyscallInfo] = &[
     &stat::NEWFSTATAT,
     &stat::STAT,
     &statx::STATX,
+    &copy::COPY_FILE_RANGE,
+    &copy::SENDFILE,
+    &ioctl::IOCTL,
+    &memfd_create::GETRANDOM,
+    &memfd_create::MEMFD_CREATE,
+    &poll::POLL,
+    &poll::PPOLL,
+    &statfs::FDATASYNC,
+    &statfs::FSTATFS,
+    &statfs::FSYNC,
+    &statfs::STATFS,
+    &statfs::SYNC,
+    &statfs::SYNCFS,
+    &utimensat::UTIMENSAT,
+    &xattr::FGETXATTR,
+    &xattr::FLISTXATTR,
+    &xattr::FREMOVEXATTR,
+    &xattr::FSETXATTR,
+    &xattr::GETXATTR,
+    &xattr::LGETXATTR,
+    &xattr::LISTXATTR,
+    &xattr::LLISTXATTR,
+    &xattr::LREMOVEXATTR,
+    &xattr::LSETXATTR,
+    &xattr::REMOVEXATTR,
+    &xattr::SETXATTR,
     &write::PWRITE64,
     &write::WRITE,
     &write::WRITEV,

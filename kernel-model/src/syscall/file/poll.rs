@@ -1,0 +1,111 @@
+//! poll(2) and ppoll(2): waits until one of several descriptors can be read or written.
+
+use crate::errno::Errno;
+use crate::kernel::Kernel;
+use crate::syscall::{Arg, Args, FlagNames, Ret, Sleep, Stop, Support, SysResult, SyscallInfo, Sysno, Value};
+use crate::task::TaskId;
+use crate::task::sched::Wait;
+use crate::time::Nanos;
+use crate::vfs::file::FileKind;
+
+/// The events of a `struct pollfd`.
+pub const EVENTS: FlagNames =
+    &[("POLLIN", 1), ("POLLPRI", 2), ("POLLOUT", 4), ("POLLERR", 8), ("POLLHUP", 0x10), ("POLLNVAL", 0x20)];
+const POLLIN: i64 = 1;
+const POLLOUT: i64 = 4;
+const POLLERR: i64 = 8;
+const POLLHUP: i64 = 0x10;
+const POLLNVAL: i64 = 0x20;
+
+const ERRORS: &[(Errno, &str)] =
+    &[(Errno::EFAULT, "fds is no list of {fd, events}"), (Errno::EINTR, "a signal came first")];
+
+/// poll(2). The list with `revents` is output 0.
+pub const POLL: SyscallInfo = SyscallInfo {
+    nr: Sysno::POLL,
+    man: "poll(2)",
+    args: &[Arg::Data("fds"), Arg::Int("nfds"), Arg::Int("timeout")],
+    errno: ERRORS,
+    support: Support::Partial("pipes, pidfds and terminals wait; other files are always ready"),
+    run: |k, caller, a| {
+        let timeout = u64::try_from(a.int32(2)?).ok().map(Nanos::from_millis);
+        poll(k, caller, a, timeout)
+    },
+};
+
+/// ppoll(2). The list with `revents` is output 0.
+pub const PPOLL: SyscallInfo = SyscallInfo {
+    nr: Sysno::PPOLL,
+    man: "poll(2)",
+    args: &[Arg::Data("fds"), Arg::Int("nfds"), Arg::Data("tmo_p"), Arg::Data("sigmask"), Arg::Int("sigsetsize")],
+    errno: ERRORS,
+    support: Support::Partial("pipes, pidfds and terminals wait; other files are always ready; the mask is not used"),
+    run: |k, caller, a| {
+        let field = |name| a.get(2).field(name).and_then(Value::as_int);
+        let timeout = field("tv_sec")
+            .map(|sec| Nanos::from_timespec(sec.max(0) as u64, field("tv_nsec").unwrap_or(0).max(0) as u64));
+        poll(k, caller, a, timeout)
+    },
+};
+
+fn poll(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>, timeout: Option<Nanos>) -> SysResult {
+    let (mut ready, mut waits, mut answers) = (0, Vec::new(), Vec::new());
+    for entry in a.list(0)? {
+        let field = |name| entry.field(name).and_then(Value::as_int);
+        let fd = field("fd").ok_or(Errno::EFAULT)? as i32;
+        let events = field("events").unwrap_or(0);
+        let revents =
+            if fd < 0 { 0 } else { state_of(k, caller, fd, &mut waits) & (events | POLLERR | POLLHUP | POLLNVAL) };
+        ready += i64::from(revents != 0);
+        answers.push(Value::record([("fd", fd.into()), ("events", events.into()), ("revents", revents.into())]));
+    }
+    let answer = |n: i64| Ok(Ret::new(n).with(0, Value::List(answers)));
+    if ready > 0 || timeout == Some(Nanos(0)) {
+        return answer(ready);
+    }
+    let until = timeout.map(|span| k.deadline(caller, span));
+    if until.is_some_and(|at| k.clock >= at) {
+        return answer(0);
+    }
+    Err(Stop::Block(Sleep { on: waits, until }))
+}
+
+/// What a descriptor is ready for, and what would change that.
+fn state_of(k: &Kernel<'_>, caller: TaskId, fd: i32, waits: &mut Vec<Wait>) -> i64 {
+    let Ok(id) = k.real_file_id(caller, fd) else { return POLLNVAL };
+    match k.vfs.files[id].kind {
+        FileKind::PipeRead(pipe, _) => {
+            waits.push(Wait::PipeReadable(pipe));
+            let p = &k.pipes[pipe];
+            (if p.data.is_empty() { 0 } else { POLLIN }) | if p.writers == 0 { POLLHUP } else { 0 }
+        }
+        FileKind::PipeWrite(pipe, _) => {
+            waits.push(Wait::PipeWritable(pipe));
+            let p = &k.pipes[pipe];
+            let room = p.data.len() < crate::ipc::pipe::PIPE_CAPACITY;
+            (if room { POLLOUT } else { 0 }) | if p.readers == 0 { POLLERR } else { 0 }
+        }
+        FileKind::PipeBoth(pipe, _) => {
+            waits.push(Wait::PipeReadable(pipe));
+            POLLOUT | if k.pipes[pipe].data.is_empty() { 0 } else { POLLIN }
+        }
+        FileKind::Tty(console, _) => {
+            waits.push(Wait::Line(console));
+            let c = &k.consoles[console];
+            let readable = !c.at_prompt && (!c.lines.is_empty() || c.end_of_input);
+            POLLOUT | if readable { POLLIN } else { 0 }
+        }
+        FileKind::PidFd(pid) => {
+            let task = k.pids.get(pid).and_then(|p| p.task).and_then(|t| k.tasks.get(t));
+            match task {
+                Some(t) if !t.state.has_exited() => {
+                    waits.push(Wait::ProcessExit(t.process));
+                    0
+                }
+                _ => POLLIN,
+            }
+        }
+        FileKind::Placeholder(_) => 0,
+        FileKind::Path(_) | FileKind::MountTree(_) => POLLIN | POLLOUT,
+    }
+}

@@ -1,0 +1,127 @@
+//! statfs(2), fstatfs(2): how full a file system is. sync(2) and its relatives: nothing to do here, because
+//! there is no disk.
+
+use crate::errno::Errno;
+use crate::kernel::Kernel;
+use crate::program::libc::AT_FDCWD;
+use crate::syscall::{Arg, Args, Ret, Support, SysResult, SyscallInfo, Sysno, Value};
+use crate::task::TaskId;
+use crate::vfs::content::PAGE_SIZE;
+use crate::vfs::fs::FsKind;
+use crate::vfs::mount::MountFlags;
+use crate::vfs::path::VfsPath;
+use crate::vfs::walk::LookupFlags;
+
+/// `ST_VALID`: the flags mean something.
+const ST_VALID: i64 = 0x20;
+
+/// statfs(2). The structure is output 1.
+pub const STATFS: SyscallInfo = SyscallInfo {
+    nr: Sysno::STATFS,
+    man: "statfs(2)",
+    args: &[Arg::Path("path"), Arg::Data("buf")],
+    errno: &[(Errno::ENOENT, "a name does not exist"), (Errno::EACCES, "search permission is missing")],
+    support: Support::Full,
+    run: |k, caller, a| {
+        let place = k.walk(caller, AT_FDCWD, a.str(0)?, LookupFlags::FOLLOW)?;
+        Ok(answer(k, place))
+    },
+};
+
+/// fstatfs(2). The structure is output 1.
+pub const FSTATFS: SyscallInfo = SyscallInfo {
+    nr: Sysno::FSTATFS,
+    man: "statfs(2)",
+    args: &[Arg::Fd("fd"), Arg::Data("buf")],
+    errno: &[(Errno::EBADF, "fd is not open")],
+    support: Support::Partial("pipes and other files without a place show zeros"),
+    run: |k, caller, a| {
+        let file = k.file_id(caller, a.int32(0)?)?;
+        Ok(k.vfs.files[file].path().map_or_else(|| Ret::new(0), |place| answer(k, place)))
+    },
+};
+
+/// fsync(2).
+pub const FSYNC: SyscallInfo = on_descriptor(Sysno::FSYNC, "fsync(2)");
+/// fdatasync(2).
+pub const FDATASYNC: SyscallInfo = on_descriptor(Sysno::FDATASYNC, "fsync(2)");
+/// syncfs(2).
+pub const SYNCFS: SyscallInfo = on_descriptor(Sysno::SYNCFS, "sync(2)");
+
+/// sync(2).
+pub const SYNC: SyscallInfo = SyscallInfo {
+    nr: Sysno::SYNC,
+    man: "sync(2)",
+    args: &[],
+    errno: &[],
+    support: Support::Full,
+    run: |_, _, _| Ok(Ret::new(0)),
+};
+
+const fn on_descriptor(nr: Sysno, man: &'static str) -> SyscallInfo {
+    SyscallInfo {
+        nr,
+        man,
+        args: &[Arg::Fd("fd")],
+        errno: &[(Errno::EBADF, "fd is not open"), (Errno::EINVAL, "fd is a pipe or a terminal")],
+        support: Support::Full,
+        run: flush,
+    }
+}
+
+fn flush(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
+    let file = k.real_file_id(caller, a.int32(0)?)?;
+    super::read::has_offsets(k, file).map_err(|_| Errno::EINVAL)?;
+    Ok(Ret::new(0))
+}
+
+/// The `struct statfs` of the file system at a place.
+fn answer(k: &Kernel<'_>, place: VfsPath) -> Ret {
+    let super_block = k.super_of(place);
+    let magic: i64 = match super_block.kind {
+        FsKind::Proc(_) => 0x9fa0,
+        FsKind::Sysfs => 0x6265_6572,
+        FsKind::Devpts => 0x1cd1,
+        FsKind::Mqueue => 0x1980_0202,
+        FsKind::Cgroup(_) => 0x0027_e0eb,
+        FsKind::Cgroup2 => 0x6367_7270,
+        FsKind::Nsfs => 0x6e73_6673,
+        _ => 0x0102_1994,
+    };
+    let (mut blocks, mut free, mut files, mut files_free) = (0, 0, 0, 0);
+    if let FsKind::Tmpfs(quota) = &super_block.kind {
+        if let Some(max) = quota.max_pages {
+            (blocks, free) = (max, max.saturating_sub(quota.pages));
+        }
+        if let Some(max) = quota.max_inodes {
+            (files, files_free) = (max, max.saturating_sub(quota.inodes));
+        }
+    }
+    let mount = k.vfs.mounts[place.mnt].flags;
+    let bits = [
+        (MountFlags::NOSUID, 2),
+        (MountFlags::NODEV, 4),
+        (MountFlags::NOEXEC, 8),
+        (MountFlags::NOATIME, 0x400),
+        (MountFlags::NODIRATIME, 0x800),
+        (MountFlags::RELATIME, 0x1000),
+        (MountFlags::NOSYMFOLLOW, 0x2000),
+    ];
+    let set: i64 = bits.iter().filter(|(flag, _)| mount.contains(*flag)).map(|(_, bit)| bit).sum();
+    let read_only = i64::from(mount.contains(MountFlags::RDONLY) || super_block.read_only);
+    let block = PAGE_SIZE as i64;
+    let fields = Value::record([
+        ("f_type", magic.into()),
+        ("f_bsize", block.into()),
+        ("f_blocks", blocks.into()),
+        ("f_bfree", free.into()),
+        ("f_bavail", free.into()),
+        ("f_files", files.into()),
+        ("f_ffree", files_free.into()),
+        ("f_fsid", Value::List(vec![super_block.dev.1.into(), 0.into()])),
+        ("f_namelen", 255.into()),
+        ("f_frsize", block.into()),
+        ("f_flags", (ST_VALID | set | read_only).into()),
+    ]);
+    Ret::new(0).with(1, fields)
+}
