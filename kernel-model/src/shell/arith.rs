@@ -229,7 +229,9 @@ impl<'a> Parser<'a> {
         if self.nesting > 200 {
             return Err(ArithError("expression recursion level exceeded".into()));
         }
-        self.last = self.at;
+        if !rest.is_empty() {
+            self.last = self.at;
+        }
         let value = match rest.chars().next() {
             Some('!') if !rest.starts_with("!=") => {
                 self.at += 1;
