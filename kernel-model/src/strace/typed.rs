@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use super::constants;
 use super::parse::{Expr, TracedCall, typed_call};
+use crate::errno::Errno;
 use crate::syscall::{self, Arg, Call, SyscallInfo, Sysno, Value};
 use crate::task::signal::{SigSet, Signal};
 
@@ -345,7 +346,12 @@ pub(super) fn recorded_call(info: &SyscallInfo, traced: &TracedCall) -> Result<C
         let value = match (arg, info.args.get(i)) {
             (None, _) => Value::Null,
             (Some(_), _) if is_output(info.nr, i) => Value::Null,
-            (Some((_, expr)), Some(kind)) => argument(info, kind, expr, 0).map_err(|bad| bad.message)?,
+            (Some((_, expr)), Some(kind)) => {
+                let value = argument(info, kind, expr, 0).map_err(|bad| bad.message)?;
+                // strace shows the address of a string that the kernel did not look at.
+                let address = matches!(kind, Arg::Path(_) | Arg::Str(_)) && matches!(value, Value::Int(_));
+                if address && traced.ret.errno() != Some(Errno::EFAULT) { Value::Null } else { value }
+            }
             // More than the prototype has: unused registers of a call with a variable number.
             (Some((_, expr)), None) => data(info, "", expr, 0).unwrap_or(Value::Null),
         };

@@ -51,6 +51,8 @@ struct Scan<'l> {
     mounts: Vec<Vec<Mount>>,
     made: BTreeSet<String>,
     open: BTreeMap<(Option<u32>, i64), (String, usize)>,
+    /// Paths below which something was looked for in vain: directories, if they are anything.
+    searched: BTreeSet<String>,
     facts: BTreeMap<String, Fact>,
 }
 
@@ -63,9 +65,13 @@ pub(super) fn facts(log: &Log, start: &str) -> BTreeMap<String, Fact> {
         mounts: vec![Vec::new()],
         made: BTreeSet::new(),
         open: BTreeMap::new(),
+        searched: BTreeSet::new(),
         facts: BTreeMap::new(),
     };
     scan.run();
+    for (path, fact) in &mut scan.facts {
+        fact.directory |= fact.link.is_none() && scan.searched.contains(path);
+    }
     scan.facts
 }
 
@@ -106,6 +112,12 @@ impl Scan<'_> {
         });
         let place = places.next().flatten();
         let second = places.next().flatten();
+        if let (Returned::Error(name), Some(place)) = (&call.ret, &place)
+            && name == "ENOENT"
+        {
+            let ancestors = place.match_indices('/').filter(|(at, _)| *at > 0).map(|(at, _)| place[..at].to_owned());
+            self.searched.extend(ancestors);
+        }
         match call.name.as_str() {
             "clone" | "clone3" | "fork" | "vfork" => self.child(pid, call),
             "unshare" if ok && flag(0, "CLONE_NEWNS") => self.new_namespace(pid),
@@ -224,6 +236,11 @@ impl Scan<'_> {
             _ => view.cwd.clone(),
         };
         let seen = normal(&join(&base, &path));
+        // A descriptor by its name in /proc is the file that it is open on.
+        if let Some((fd, rest)) = seen.strip_prefix("/proc/self/fd/").map(|p| p.split_once('/').unwrap_or((p, ""))) {
+            let (place, _) = self.open.get(&(pid, fd.parse().ok()?))?;
+            return Some(normal(&join(place, rest)));
+        }
         let mut place = normal(&format!("{}{seen}", view.root));
         let mounts = &self.mounts[view.namespace];
         for mount in mounts.iter().rev().take(200) {

@@ -136,6 +136,19 @@ impl Stage {
             u32::try_from(call.ret.value()?).ok().filter(|nr| *nr > 1)
         });
         let number = parent.or_else(|| first.map(|f| f.saturating_sub(1)));
+        let group = log.lines.iter().enumerate().find_map(|(at, line)| {
+            let call = log.call_at(at).filter(|c| line.pid == first && c.name == "getpgrp")?;
+            u32::try_from(call.ret.value()?).ok().filter(|nr| *nr > 1)
+        });
+        let founder = group.filter(|nr| Some(*nr) != number && Some(*nr) != first && !self.is_taken(*nr));
+        let shell = match founder {
+            Some(nr) => {
+                let founder = self.adopt(shell, Some(nr), "/root");
+                self.quietly(founder, Sysno::SETSID, Vec::new());
+                founder
+            }
+            None => shell,
+        };
         let tracer = self.adopt(shell, number.filter(|nr| !self.is_taken(*nr)), "/root");
         // init ignores the ends of its children; whoever is traced does not.
         let default =
@@ -280,9 +293,17 @@ impl Stage {
             [at(), vec![Value::Int(O_WRONLY_CREAT_TRUNC), Value::from(mode)]].concat(),
         );
         let Some(fd) = opened.map(|ret| ret.value) else { return };
-        let content: &[u8] = if fact.executable && fact.content.is_empty() { b"\x7fELF" } else { &fact.content };
+        let mut content = fact.content.clone();
+        if fact.executable && !content.starts_with(b"#!") {
+            // What execve(2) takes for a program here; nobody runs it, because the log says what it does.
+            let name = path.rsplit('/').next().unwrap_or(path);
+            let header = format!("\x7fELF\nprogram {name}\n").into_bytes();
+            let rest = content.split_off(content.len().min(header.len()));
+            content = [header, rest].concat();
+        }
         if !content.is_empty() {
-            self.quietly(init, Sysno::WRITE, vec![Value::Int(fd), Value::bytes(content), Value::from(content.len())]);
+            let length = Value::from(content.len());
+            self.quietly(init, Sysno::WRITE, vec![Value::Int(fd), Value::bytes(content), length]);
         }
         self.quietly(init, Sysno::CLOSE, vec![Value::Int(fd)]);
     }
