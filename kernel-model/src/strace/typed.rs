@@ -357,5 +357,20 @@ pub(super) fn recorded_call(info: &SyscallInfo, traced: &TracedCall) -> Result<C
         };
         values.push(value);
     }
+    fill_up(&mut values, &args);
     Ok(Call { nr: info.nr, args: values })
+}
+
+/// A buffer that strace has cut is as long as the argument after it says; what is missing becomes blanks.
+fn fill_up(values: &mut [Value], args: &[Option<(usize, Expr)>]) {
+    const MOST: usize = 16 << 20;
+    for (i, arg) in args.iter().enumerate() {
+        let Some((_, Expr::Str { whole: false, .. })) = arg else { continue };
+        let length = values.get(i + 1).and_then(Value::as_int).and_then(|n| usize::try_from(n).ok());
+        if let (Some(Value::Bytes(bytes)), Some(length)) = (values.get(i), length.filter(|n| *n <= MOST)) {
+            let mut bytes = bytes.to_vec();
+            bytes.resize(length.max(bytes.len()), b' ');
+            values[i] = Value::bytes(bytes);
+        }
+    }
 }

@@ -87,10 +87,12 @@ pub(super) fn before(world: &World, task: TaskId, info: &SyscallInfo, call: &Cal
         Sysno::FCNTL => call.args.get(2).and_then(Value::as_int).unwrap_or(0),
         _ => 0,
     };
-    for fd in new_numbers(traced) {
-        for taken in (lowest..fd.min(1024)).filter(|fd| !is_open(world, task, *fd)) {
-            changes.push(stand_in(task, taken, "something opened by a call that the log does not show", false));
-        }
+    let new = new_numbers(traced);
+    let highest = new.iter().copied().max().unwrap_or(lowest).min(1024);
+    for taken in (lowest..highest).filter(|fd| !new.contains(fd) && !is_open(world, task, *fd)) {
+        changes.push(stand_in(task, taken, "something opened by a call that the log does not show", false));
+    }
+    for fd in new {
         if placeholder(world, task, fd).is_some() {
             changes.push(Action::Syscall { task, call: Call { nr: Sysno::CLOSE, args: vec![Value::Int(fd)] } });
         }

@@ -307,6 +307,10 @@ impl Scan<'_> {
     /// What is read from a file that was there is what was in it.
     fn read(&mut self, pid: Option<u32>, call: &TracedCall) {
         let Some(fd) = call.args.first().and_then(|e| number(e.plain())) else { return };
+        // A duplicate is known by what strace says that it is.
+        if let Some(what) = call.args.first().and_then(Expr::described).filter(|what| what.starts_with('/')) {
+            self.open.entry((pid, fd)).or_insert_with(|| (what.to_owned(), 0));
+        }
         let Some((path, offset)) = self.open.get_mut(&(pid, fd)) else { return };
         let length = call.ret.value().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
         let at = match call.args.get(3).filter(|_| call.name == "pread64").and_then(|e| number(e.plain())) {
