@@ -81,8 +81,11 @@ impl Kernel<'_> {
         let mut proxy = self.tasks[caller].nsproxy;
         let old = proxy;
         let mut made: Vec<NsRef> = Vec::new();
+        let places = self.vfs.fs_structs[fs].clone();
         let result = self.create_each(caller, flags, cred, fs, &mut proxy, &mut made);
         if let Err(e) = result {
+            // A copied mount namespace that comes to nothing has taken root and working directory with it.
+            self.vfs.fs_structs[fs] = places;
             for ns in made {
                 self.release_ns(ns);
             }

@@ -14,6 +14,8 @@ use crate::vfs::fd_table::Fd;
 use crate::vfs::file::FileKind;
 use crate::vfs::fs::FileType;
 use crate::vfs::fs::devices::Device;
+use crate::vfs::fs::procfs::ProcNode;
+use crate::vfs::fs::procfs::node::TaskFile;
 use crate::vfs::inode::{DentryId, InodeKind};
 use crate::vfs::mount::MountFlags;
 use crate::vfs::path::VfsPath;
@@ -276,6 +278,12 @@ fn open_place(k: &mut Kernel<'_>, caller: TaskId, place: VfsPath, flags: u32) ->
     let dentry = match place.node {
         Node::Tree(dentry) => dentry,
         Node::Pipe(pipe) => return Ok(open_pipe(k, pipe, flags)),
+        Node::Proc(ProcNode::TaskFile(task, TaskFile::Setgroups)) if flags & o::ACCMODE != o::RDONLY => {
+            // proc_setgroups_open: only who rules in the namespace may open it for writing.
+            let user_ns = k.tasks.get(task).ok_or(Errno::ESRCH)?.cred.user_ns;
+            let allowed = k.capable_in(caller, user_ns, Cap::SYS_ADMIN);
+            return if allowed { Ok(FileKind::Path(place)) } else { Err(Errno::EACCES.into()) };
+        }
         _ => return Ok(FileKind::Path(place)),
     };
     match &k.inode_of(dentry).kind {

@@ -84,7 +84,7 @@ impl Kernel<'_> {
     fn linked_namespace(&self, of: TaskId, kind: NsKind, for_children: bool) -> Result<NsRef, Errno> {
         let t = self.tasks.get(of).ok_or(Errno::ENOENT)?;
         // Who has exited has left its namespaces, but for those that are part of its identity.
-        if t.state.has_exited() && !matches!(kind, NsKind::User) {
+        if t.state.has_exited() && (for_children || !matches!(kind, NsKind::User | NsKind::Pid)) {
             return Err(Errno::ENOENT);
         }
         match (kind, for_children) {
