@@ -236,6 +236,14 @@ impl Sys {
     /// # Errors
     /// The exit status.
     pub async fn getopt_words(&self, spec: &Spec, words: &[String]) -> Result<Options, i32> {
+        self.getopt_words_with_usage(spec, words, "").await
+    }
+
+    /// The same for programs that print a line `Usage: NAME ...` after a mistake.
+    ///
+    /// # Errors
+    /// The exit status.
+    pub async fn getopt_words_with_usage(&self, spec: &Spec, words: &[String], usage: &str) -> Result<Options, i32> {
         self.set_exit_failure(spec.failure);
         match parse(spec, words, self.env("POSIXLY_CORRECT").is_some()) {
             Ok(options) => Ok(options),
@@ -249,6 +257,9 @@ impl Sys {
             }
             Err(Stop::Wrong(message)) => {
                 self.error(message).await;
+                if !usage.is_empty() {
+                    self.eprint(format!("Usage: {} {usage}\n", self.invocation_name())).await;
+                }
                 self.try_help().await;
                 Err(spec.failure)
             }
