@@ -5,12 +5,16 @@ pub mod cat;
 pub mod chmod;
 pub mod chown;
 pub mod chroot;
+mod copy;
+pub mod cp;
 pub mod cut;
+pub mod date;
 pub mod echo;
 pub mod env;
 pub mod filevercmp;
 pub mod head;
 pub mod id;
+pub mod ln;
 pub mod ls;
 mod ls_format;
 pub mod mkdir;
@@ -20,9 +24,11 @@ pub mod rm;
 pub mod rmdir;
 pub mod sleep;
 pub mod small;
+pub mod stat;
 pub mod tail;
 pub mod tee;
 pub mod test_expr;
+pub mod touch;
 pub mod true_false;
 mod usage_errors;
 pub mod wc;
@@ -38,7 +44,14 @@ pub const PROGRAMS: &[&Program] = &[
     &chown::CHGRP,
     &chown::CHOWN,
     &chroot::CHROOT,
+    &cp::CP,
+    &cp::MV,
     &cut::CUT,
+    &date::DATE,
+    &ln::LINK,
+    &ln::LN,
+    &stat::STAT,
+    &touch::TOUCH,
     &echo::ECHO,
     &env::ENV,
     &env::PRINTENV,
