@@ -1,6 +1,7 @@
 //! The programs of coreutils.
 
 pub mod basename;
+pub mod busybox;
 pub mod cat;
 pub mod chmod;
 pub mod chown;
@@ -9,6 +10,7 @@ mod copy;
 pub mod cp;
 pub mod cut;
 pub mod date;
+pub mod dd;
 pub mod echo;
 pub mod env;
 pub mod filevercmp;
@@ -18,16 +20,20 @@ pub mod ln;
 pub mod ls;
 mod ls_format;
 pub mod mkdir;
+pub mod mknod;
+pub mod od;
 pub mod printf;
 pub mod readlink;
 pub mod rm;
 pub mod rmdir;
 pub mod sleep;
 pub mod small;
+pub mod sort;
 pub mod stat;
 pub mod tail;
 pub mod tee;
 pub mod test_expr;
+pub mod timeout;
 pub mod touch;
 pub mod true_false;
 mod usage_errors;
@@ -39,7 +45,16 @@ use super::registry::Program;
 pub const PROGRAMS: &[&Program] = &[
     &basename::BASENAME,
     &basename::DIRNAME,
+    &busybox::BUSYBOX,
     &cat::CAT,
+    &dd::DD,
+    &mknod::MKFIFO,
+    &mknod::MKNOD,
+    &od::OD,
+    &sort::SORT,
+    &timeout::NICE,
+    &timeout::NOHUP,
+    &timeout::TIMEOUT,
     &chmod::CHMOD,
     &chown::CHGRP,
     &chown::CHOWN,
