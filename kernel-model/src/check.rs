@@ -99,6 +99,7 @@ impl World {
     pub fn check(&self) -> Result<(), String> {
         self.check_references()?;
         self.check_pids()?;
+        self.check_mounts()?;
         self.check_processes()
     }
 

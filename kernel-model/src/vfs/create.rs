@@ -171,6 +171,7 @@ impl Kernel<'_> {
     /// Takes a name away, and with it what other mount namespaces have mounted on it.
     pub(crate) fn delete_name(&mut self, task: TaskId, path: VfsPath, dentry: DentryId) {
         let text = if self.trace.silent { String::new() } else { self.d_path(path, task) };
+        self.detach_mounts(path.node);
         self.world.remove_name(dentry);
         self.emit(EventKind::FileRemoved { path: text.into() });
     }

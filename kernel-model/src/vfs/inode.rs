@@ -115,6 +115,10 @@ impl World {
 
     /// The inode behind a name, to change it.
     pub(crate) fn inode_of_mut(&mut self, dentry: DentryId) -> &mut Inode {
+        if self.is_overlay(dentry) {
+            // Whoever opens for writing has seen before whether there is room for the copy.
+            let _ = self.copy_up(dentry);
+        }
         let inode = self.vfs.dentries[dentry].inode;
         &mut self.vfs.inodes[inode]
     }
@@ -192,6 +196,9 @@ impl World {
         uid: Kuid,
         gid: Kgid,
     ) -> Result<DentryId, Errno> {
+        if self.is_overlay(dir) {
+            return self.overlay_create(dir, name, kind, mode, uid, gid);
+        }
         let sb = self.vfs.dentries[dir].sb;
         let inode = self.new_inode(sb, kind, mode, uid, gid)?;
         Ok(self.add_name(dir, name, inode))
@@ -228,6 +235,9 @@ impl World {
     /// # Errors
     /// ENOSPC when the file system may have no more inodes.
     pub(crate) fn link_in(&mut self, dir: DentryId, name: &str, inode: InodeId) -> Result<DentryId, Errno> {
+        if self.is_overlay(dir) {
+            return self.overlay_link(dir, name, inode);
+        }
         self.charge_inode(self.vfs.inodes[inode].sb)?;
         let now = self.unix_time();
         self.vfs.inodes[inode].nlink += 1;
@@ -237,6 +247,9 @@ impl World {
 
     /// Takes a name away. What is behind it stays until nobody has it open any more.
     pub(crate) fn remove_name(&mut self, dentry: DentryId) {
+        if self.is_overlay(dentry) {
+            return self.overlay_remove(dentry);
+        }
         let (parent, name) = {
             let d = &mut self.vfs.dentries[dentry];
             d.unlinked = true;
@@ -262,6 +275,9 @@ impl World {
 
     /// Moves a name to another place; what was there has been removed before.
     pub(crate) fn move_name(&mut self, dentry: DentryId, to_dir: DentryId, to_name: &str) {
+        if self.is_overlay(dentry) {
+            return self.overlay_move(dentry, to_dir, to_name);
+        }
         let (from_dir, name) = {
             let d = &self.vfs.dentries[dentry];
             (d.parent, d.name.clone())
@@ -330,6 +346,6 @@ impl World {
 
     /// Whether names can be made and removed in this file system by programs.
     pub(crate) fn is_writable_tree(&self, sb: SuperId) -> bool {
-        matches!(self.vfs.supers[sb].kind, FsKind::Tmpfs(_) | FsKind::Mqueue)
+        matches!(self.vfs.supers[sb].kind, FsKind::Tmpfs(_) | FsKind::Mqueue | FsKind::Overlay(_) | FsKind::Rootfs)
     }
 }

@@ -4,6 +4,7 @@
 //! [`path::VfsPath`]. Open descriptions are in [`file`], the numbers that processes give them in [`fd_table`].
 
 pub mod attach;
+mod check;
 pub mod content;
 pub mod copy_tree;
 pub mod create;

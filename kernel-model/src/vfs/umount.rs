@@ -158,14 +158,35 @@ impl Kernel<'_> {
         }
     }
 
+    /// A name is gone: what is mounted on it, in whatever namespace, goes with it (`detach_mounts`).
+    pub(crate) fn detach_mounts(&mut self, node: Node) {
+        let on_it = |m: &super::mount::Mount| m.ns.is_some() && m.place.is_some_and(|place| place.node == node);
+        let mounts: Vec<MountId> = self.vfs.mounts.iter().filter(|(_, m)| on_it(m)).map(|(id, _)| id).collect();
+        for mnt in mounts {
+            if self.vfs.mounts.contains(mnt) {
+                self.umount_tree(mnt, Umount { connected: true, ..Umount::default() });
+            }
+        }
+    }
+
     /// Forgets a file system that is no longer mounted anywhere (`deactivate_super`).
     pub(crate) fn put_super(&mut self, sb: SuperId) {
-        if self.vfs.mounts.iter().any(|(_, m)| m.sb == sb) {
+        if self.vfs.mounts.iter().any(|(_, m)| m.sb == sb) || self.is_layer(sb) {
             return;
         }
         let Some(superblock) = self.vfs.supers.remove(sb) else { return };
-        if let Node::Tree(root) = superblock.root {
-            self.free_tree(root);
+        match (superblock.root, &superblock.kind) {
+            (Node::Tree(root), FsKind::Overlay(layers)) => {
+                self.free_merged_names(root);
+                let layers: Vec<_> = layers.upper.iter().chain(&layers.lowers).copied().collect();
+                for layer in layers {
+                    if let Some(sb) = self.vfs.dentries.get(layer).map(|d| d.sb) {
+                        self.put_super(sb);
+                    }
+                }
+            }
+            (Node::Tree(root), _) => self.free_tree(root),
+            _ => {}
         }
         if let FsKind::Proc(ns) = superblock.kind {
             self.release_ns(NsRef::Pid(ns));

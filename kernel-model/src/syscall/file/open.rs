@@ -222,13 +222,16 @@ fn do_open(k: &mut Kernel<'_>, caller: TaskId, dir: Fd, path: &str, how: How) ->
     }
     if !created {
         may_open(k, caller, place, flags)?;
+        if flags & o::ACCMODE != o::RDONLY || flags & o::TRUNC != 0 {
+            k.copy_up_for_writing(place)?;
+        }
     }
     let kind = open_place(k, caller, place, flags)?;
     if flags & o::TRUNC != 0
         && !created
         && let Node::Tree(dentry) = place.node
         && k.attr(place).file_type == FileType::Regular
-        && matches!(k.super_of(place).kind, crate::vfs::fs::FsKind::Tmpfs(_))
+        && k.is_writable_tree(k.vfs.dentries[dentry].sb)
     {
         k.truncate_content(caller, dentry, 0)?;
     }

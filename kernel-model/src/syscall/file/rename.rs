@@ -132,6 +132,10 @@ fn rename(k: &mut Kernel<'_>, caller: TaskId, old: (Fd, &str), new: (Fd, &str), 
         return Err(Errno::EBUSY.into());
     }
     let Node::Tree(to_dir) = to.dir.node else { return Err(Errno::EPERM.into()) };
+    if k.is_merged_directory(moved) || (k.is_overlay(moved) && flags & EXCHANGE != 0) {
+        return Err(Errno::EXDEV.into());
+    }
+    k.copy_up_for_writing(source)?;
     let old_text = if k.trace.silent { String::new() } else { k.d_path(source, caller) };
     match replaced {
         Some((_, other)) if flags & EXCHANGE != 0 => {

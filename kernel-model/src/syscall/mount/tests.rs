@@ -487,3 +487,56 @@ fn mountinfo_has_the_form_of_the_kernel() {
     assert_eq!(mounts.lines().next(), Some("world / tmpfs rw,relatime,size=524288k,mode=755 0 0"));
     assert_eq!(mounts.lines().last(), Some("a\\043b /mnt/a\\040b tmpfs rw,relatime 0 0"));
 }
+
+#[test]
+fn an_overlay_merges_its_layers_and_writes_only_the_upper_one() {
+    let mut lab = Lab::new();
+    let root = lab.root;
+    for dir in ["/srv/low", "/srv/low/d", "/srv/up", "/srv/work", "/srv/m"] {
+        lab.mkdir(dir);
+    }
+    let text = |bytes: &[u8]| InodeKind::Regular(crate::vfs::content::Content::from_bytes(bytes));
+    lab.make("/srv/low/f", text(b"low"), 0o644);
+    lab.make("/srv/low/gone", text(b"low"), 0o644);
+    lab.make("/srv/low/d/g", text(b"low"), 0o644);
+    let overlay = |lab: &mut Lab, data: &str| lab.mount(root, "o", "/srv/m", "overlay", 0, data);
+    assert_eq!(overlay(&mut lab, "lowerdir=/nowhere"), Err(Errno::ENOENT));
+    assert_eq!(overlay(&mut lab, "upperdir=/srv/up,workdir=/srv/work"), Err(Errno::EINVAL));
+    assert_eq!(overlay(&mut lab, "lowerdir=/srv/low,upperdir=/srv/up"), Err(Errno::EINVAL));
+    assert_eq!(overlay(&mut lab, "lowerdir=/srv/low,upperdir=/srv/up,workdir=/srv/up"), Err(Errno::EINVAL));
+    assert_eq!(overlay(&mut lab, "lowerdir=/srv/low,upperdir=/srv/up,workdir=/srv/work"), Ok(()));
+    let read = |lab: &mut Lab, path: &str| {
+        lab.kernel(|k| {
+            let place = k.walk(root, AT_FDCWD, path, LookupFlags::empty())?;
+            let Node::Tree(dentry) = place.node else { return Err(Errno::EINVAL) };
+            match &k.inode_of(dentry).kind {
+                InodeKind::Regular(content) => Ok(String::from_utf8_lossy(&content.to_vec()).into_owned()),
+                InodeKind::CharDevice(0, 0) => Ok("whiteout".to_owned()),
+                _ => Err(Errno::EISDIR),
+            }
+        })
+    };
+    lab.make("/srv/m/new", text(b"new"), 0o644);
+    assert_eq!(read(&mut lab, "/srv/up/new").as_deref(), Ok("new"));
+    let open = |lab: &mut Lab, path: &str, flags: u32| {
+        lab.call(root, Sysno::OPENAT, vec![AT_FDCWD.into(), path.into(), flags.into(), 0.into()])
+    };
+    let fd = open(&mut lab, "/srv/m/d/g", crate::program::libc::o::WRONLY).map(|ret| ret.value).unwrap_or(-1);
+    let bytes = Value::bytes(b"high".as_slice());
+    assert_eq!(lab.status(root, Sysno::WRITE, vec![fd.into(), bytes, 4.into()]), Ok(()));
+    assert_eq!(read(&mut lab, "/srv/low/d/g").as_deref(), Ok("low"));
+    assert_eq!(read(&mut lab, "/srv/up/d/g").as_deref(), Ok("high"));
+    assert_eq!(lab.umount(root, "/srv/m", 0), Err(Errno::EBUSY));
+    assert_eq!(lab.status(root, Sysno::CLOSE, vec![fd.into()]), Ok(()));
+    assert_eq!(lab.status(root, Sysno::UNLINK, vec!["/srv/m/gone".into()]), Ok(()));
+    assert_eq!(read(&mut lab, "/srv/up/gone").as_deref(), Ok("whiteout"));
+    assert_eq!(read(&mut lab, "/srv/m/gone"), Err(Errno::ENOENT));
+    assert_eq!(lab.status(root, Sysno::RENAME, vec!["/srv/m/d".into(), "/srv/m/e".into()]), Err(Errno::EXDEV));
+    assert_eq!(lab.status(root, Sysno::RENAME, vec!["/srv/m/f".into(), "/srv/m/gone".into()]), Ok(()));
+    assert_eq!(lab.umount(root, "/srv/m", 0), Ok(()));
+    assert_eq!(overlay(&mut lab, "lowerdir=/srv/up:/srv/low"), Ok(()));
+    assert_eq!(read(&mut lab, "/srv/m/gone").as_deref(), Ok("low"));
+    assert_eq!(read(&mut lab, "/srv/m/f"), Err(Errno::ENOENT));
+    assert_eq!(read(&mut lab, "/srv/m/d/g").as_deref(), Ok("high"));
+    assert_eq!(lab.status(root, Sysno::UNLINK, vec!["/srv/m/gone".into()]), Err(Errno::EROFS));
+}

@@ -72,6 +72,8 @@ pub enum FsKind {
     Cgroup(String),
     /// The cgroup v2 hierarchy. Its files come with the cgroup model.
     Cgroup2,
+    /// Several directories as one.
+    Overlay(overlayfs::Layers),
     /// Namespaces as files.
     Nsfs,
     /// What the kernel starts with: the bottom of every first tree of mounts, on which the real root is mounted.
@@ -104,6 +106,7 @@ impl FsKind {
             FsKind::Mqueue => "mqueue",
             FsKind::Cgroup(_) => "cgroup",
             FsKind::Cgroup2 => "cgroup2",
+            FsKind::Overlay(_) => "overlay",
             FsKind::Nsfs => "nsfs",
             FsKind::Rootfs => "rootfs",
             FsKind::Other(name) => name,
