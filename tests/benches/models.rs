@@ -70,7 +70,11 @@ fn calls_and_turns(count: u64) {
     let begin = Instant::now();
     forking.run(count, &mut Trace::silent());
     report("a turn of fork, exec, exit and wait", begin.elapsed() / count as u32, "a bare system call", bare);
-    println!("    {} turns a second, {} bare calls a second", per_second(begin.elapsed(), count), per_second(bare * count as u32, count));
+    println!(
+        "    {} turns a second, {} bare calls a second",
+        per_second(begin.elapsed(), count),
+        per_second(bare * count as u32, count)
+    );
 }
 
 /// Finding any state of a long history against replaying it from its start.
@@ -96,7 +100,12 @@ fn seek_in_a_long_history(actions: u64) {
         .collect();
     times.sort();
     let middle = times[times.len() / 2];
-    report(&format!("a jump in a history of {actions} actions, {} events", timeline.len()), middle, "making the whole history", whole);
+    report(
+        &format!("a jump in a history of {actions} actions, {} events", timeline.len()),
+        middle,
+        "making the whole history",
+        whole,
+    );
     println!("    slowest of {} jumps: {:?}", times.len(), times[times.len() - 1]);
     let mut back: Vec<Duration> = (0..200)
         .map(|_| {

@@ -325,6 +325,7 @@ fn description(world: &World, file: crate::vfs::file::FileId, task: TaskId) -> S
         FileKind::Tty(ConsoleId(n), _) => format!("console {n}"),
         FileKind::PidFd(_) => "a process".to_owned(),
         FileKind::MountTree(path) => format!("detached mounts at {}", world.d_path(*path, task)),
+        FileKind::FsContext(fc) => format!("a context for {}", fc.fs_type),
         FileKind::Placeholder(what) => what.clone(),
     }
 }

@@ -90,6 +90,7 @@ impl World {
             (FileKind::PipeRead(id, _) | FileKind::PipeWrite(id, _) | FileKind::PipeBoth(id, _), None) => {
                 self.pipe_name(*id)
             }
+            (FileKind::FsContext(_), None) => "anon_inode:[fscontext]".to_owned(),
             (FileKind::PidFd(_), None) => "anon_inode:[pidfd]".to_owned(),
             (FileKind::Placeholder(name), None) => name.clone(),
             (_, None) => String::new(),

@@ -56,7 +56,7 @@ impl OpenFile {
         match self.kind {
             FileKind::Path(path) | FileKind::Tty(_, path) | FileKind::MountTree(path) => Some(path),
             FileKind::PipeRead(_, fifo) | FileKind::PipeWrite(_, fifo) | FileKind::PipeBoth(_, fifo) => fifo,
-            FileKind::PidFd(_) | FileKind::Placeholder(_) => None,
+            FileKind::PidFd(_) | FileKind::FsContext(_) | FileKind::Placeholder(_) => None,
         }
     }
 
@@ -88,6 +88,8 @@ pub enum FileKind {
     PidFd(PidId),
     /// A detached mount tree (open_tree(2), fsmount(2)) at this place.
     MountTree(VfsPath),
+    /// A file system that is about to be made or changed (fsopen(2), fspick(2)).
+    FsContext(Box<super::fs::context::FsContext>),
     /// Something that is not modelled but occupies a descriptor, and what `/proc/PID/fd` shows for it.
     Placeholder(String),
 }

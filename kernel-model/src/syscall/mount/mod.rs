@@ -2,9 +2,13 @@
 
 mod chdir;
 mod chroot;
+mod fsopen;
 mod mount;
+mod mount_setattr;
 mod new_mount;
+mod open_tree;
 mod pivot_root;
+mod statfs;
 #[cfg(test)]
 mod tests;
 mod umount2;
@@ -22,8 +26,17 @@ pub const RECORDS: &[&SyscallInfo] = &[
     &chdir::FCHDIR,
     &chdir::GETCWD,
     &chroot::CHROOT,
+    &fsopen::FSCONFIG,
+    &fsopen::FSMOUNT,
+    &fsopen::FSOPEN,
+    &fsopen::FSPICK,
     &mount::MOUNT,
+    &mount_setattr::MOUNT_SETATTR,
+    &open_tree::MOVE_MOUNT,
+    &open_tree::OPEN_TREE,
     &pivot_root::PIVOT_ROOT,
+    &statfs::FSTATFS,
+    &statfs::STATFS,
     &umount2::UMOUNT2,
 ];
 
