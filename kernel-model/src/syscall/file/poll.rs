@@ -106,6 +106,6 @@ fn state_of(k: &Kernel<'_>, caller: TaskId, fd: i32, waits: &mut Vec<Wait>) -> i
             }
         }
         FileKind::Placeholder(_) => 0,
-        FileKind::Path(_) | FileKind::MountTree(_) => POLLIN | POLLOUT,
+        FileKind::Path(_) | FileKind::FsContext(_) | FileKind::MountTree(_) => POLLIN | POLLOUT,
     }
 }
