@@ -13,6 +13,7 @@ use crate::console::ConsoleId;
 use crate::errno::Errno;
 use crate::event::EventKind;
 use crate::kernel::Kernel;
+use crate::namespace::NsRef;
 use crate::program::{Image, Resume};
 use crate::security::credentials::Cred;
 use crate::task::signal::Signal;
@@ -152,6 +153,7 @@ impl Kernel<'_> {
         self.end_other_threads(task);
         let process = self.tasks[task].process;
         self.finish_vfork(task);
+        self.enter_time_namespace(task);
 
         let old = Arc::clone(&self.tasks[task].cred);
         let unreadable = self.inode_permission_as(&old, bprm.place, Access::READ).is_err();
@@ -179,6 +181,21 @@ impl Kernel<'_> {
         p.did_exec = true;
         p.exit_signal = Some(Signal::CHLD);
         self.commit_creds(task, new);
+    }
+
+    /// A new program enters the time namespace that was made for children (`exec_task_namespaces`); from then
+    /// on its clocks are fixed.
+    fn enter_time_namespace(&mut self, task: TaskId) {
+        let proxy = &mut self.tasks[task].nsproxy;
+        let (old, new) = (proxy.time, proxy.time_for_children);
+        if old == new {
+            return;
+        }
+        proxy.time = new;
+        self.time_namespaces[new].frozen_offsets = true;
+        self.hold_ns(NsRef::Time(new));
+        self.emit(EventKind::NamespaceEntered { ns: NsRef::Time(new), task });
+        self.release_ns(NsRef::Time(old));
     }
 
     /// Other threads end, and the caller becomes the leader of what is left (`de_thread`).
