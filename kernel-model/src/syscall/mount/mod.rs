@@ -8,7 +8,6 @@ mod mount_setattr;
 mod new_mount;
 mod open_tree;
 mod pivot_root;
-mod statfs;
 #[cfg(test)]
 mod tests;
 mod umount2;
@@ -35,8 +34,6 @@ pub const RECORDS: &[&SyscallInfo] = &[
     &open_tree::MOVE_MOUNT,
     &open_tree::OPEN_TREE,
     &pivot_root::PIVOT_ROOT,
-    &statfs::FSTATFS,
-    &statfs::STATFS,
     &umount2::UMOUNT2,
 ];
 
