@@ -2,6 +2,7 @@
 
 pub mod free;
 pub mod kill;
+pub mod pgrep;
 pub mod pidof;
 pub mod process;
 pub mod ps;
@@ -11,4 +12,5 @@ pub mod uptime;
 use super::registry::Program;
 
 /// The programs in this folder.
-pub const PROGRAMS: &[&Program] = &[&free::FREE, &kill::KILL, &pidof::PIDOF, &ps::PS, &sysctl::SYSCTL, &uptime::UPTIME];
+pub const PROGRAMS: &[&Program] =
+    &[&free::FREE, &kill::KILL, &pgrep::PGREP, &pgrep::PKILL, &pidof::PIDOF, &ps::PS, &sysctl::SYSCTL, &uptime::UPTIME];
