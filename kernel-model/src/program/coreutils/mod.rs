@@ -35,6 +35,7 @@ pub mod tee;
 pub mod test_expr;
 pub mod timeout;
 pub mod touch;
+pub mod tr;
 pub mod true_false;
 mod usage_errors;
 pub mod wc;
@@ -96,5 +97,6 @@ pub const PROGRAMS: &[&Program] = &[
     &test_expr::TEST,
     &true_false::FALSE,
     &true_false::TRUE,
+    &tr::TR,
     &wc::WC,
 ];

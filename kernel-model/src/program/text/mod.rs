@@ -3,8 +3,9 @@
 pub mod glob;
 pub mod grep;
 pub mod regex;
+pub mod sed;
 
 use super::registry::Program;
 
 /// The programs in this folder.
-pub const PROGRAMS: &[&Program] = &[&grep::EGREP, &grep::FGREP, &grep::GREP];
+pub const PROGRAMS: &[&Program] = &[&grep::EGREP, &grep::FGREP, &grep::GREP, &sed::SED];
