@@ -86,6 +86,7 @@ fn answer(k: &Kernel<'_>, place: VfsPath) -> Ret {
         FsKind::Cgroup(_) => 0x0027_e0eb,
         FsKind::Cgroup2 => 0x6367_7270,
         FsKind::Nsfs => 0x6e73_6673,
+        FsKind::Overlay(_) => 0x794c_7630,
         _ => 0x0102_1994,
     };
     let (mut blocks, mut free, mut files, mut files_free) = (0, 0, 0, 0);
