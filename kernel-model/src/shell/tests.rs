@@ -106,6 +106,49 @@ fn forks_pipes_and_substitutions() {
 }
 
 #[test]
+fn shells_in_the_shell() {
+    assert_eq!(line("sh -c 'echo $0 $1; exit 3' name arg"), "name arg\n[exit 3]\n");
+    assert_eq!(line("echo 'echo in; exit 4' | sh"), "in\n[exit 4]\n");
+    assert_eq!(line("printf 'read x\\ndata\\necho \"<$x>\"\\n' | sh"), "<>\n");
+    assert_eq!(line("printf 'read x\\ndata\\necho \"<$''x>\"\\n' | sh"), "<data>\n");
+    let message = "sh: line 2: syntax error: unexpected end of file\n[exit 2]\n";
+    assert_eq!(line("echo 'if true' | sh"), message);
+    assert_eq!(line("sh -c 'echo a; nosuch; echo $?'"), "a\nsh: line 1: nosuch: command not found\n127\n");
+    assert_eq!(line("sh -c 'set -e; false; echo no'"), "[exit 1]\n");
+    assert_eq!(line("sh -c 'trap \"echo t\" EXIT; exit 5'"), "t\n[exit 5]\n");
+    assert_eq!(run(&["exec sh", "echo still here"]), "still here\n");
+}
+
+#[test]
+fn a_signal_ends_the_line_and_its_children() {
+    let mut running = Running::new(World::boot(Config::default()), NoMachine);
+    let mut trace = Trace::new();
+    let console = ConsoleId(1);
+    running.run(BUDGET, &mut trace);
+    running.inject(&Action::Line { console, text: "yes > /dev/null; echo not reached".into() }, &mut trace);
+    running.run(5_000, &mut trace);
+    running.inject(&Action::Interrupt { console }, &mut trace);
+    assert!(running.run(5_000, &mut trace));
+    assert_eq!(running.world.consoles[console].last_status, 130);
+    running.inject(&Action::Line { console, text: "false".into() }, &mut trace);
+    assert!(running.run(5_000, &mut trace));
+    assert_eq!(running.world.consoles[console].last_status, 1);
+}
+
+#[test]
+fn completions() {
+    let mut running = Running::new(World::boot(Config::default()), NoMachine);
+    running.run(BUDGET, &mut Trace::silent());
+    let shell = running.world.consoles[ConsoleId(1)].shell;
+    let at = |line: &str| super::complete(&running.world, shell, line, line.len());
+    assert_eq!(at("unsh"), super::Completion { start: 0, candidates: vec!["unshare".into()] });
+    assert_eq!(at("ls /et"), super::Completion { start: 3, candidates: vec!["/etc/".into()] });
+    assert_eq!(at("ls | unal").candidates, ["unalias"]);
+    assert_eq!(at("echo $HO").candidates, ["HOME"]);
+    assert_eq!(at("cat < /etc/hostn").candidates, ["/etc/hostname"]);
+}
+
+#[test]
 fn traps_and_signals() {
     assert_eq!(line("trap 'echo usr1' USR1; kill -USR1 $$; echo after"), "usr1\nafter\n");
     assert_eq!(line("(trap 'echo bye' EXIT; echo in)"), "in\nbye\n");

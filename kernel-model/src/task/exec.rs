@@ -266,7 +266,7 @@ impl Kernel<'_> {
         let old = &self.tasks[task].user;
         let (driver, console) = (old.driver, old.image.console);
         let image = Image {
-            console: console.filter(|_| keeps_console(&program, &bprm.argv)),
+            console: console.filter(|_| keeps_console(&program, &bprm.argv) && console_of(self, task).is_some()),
             program,
             exe: exe.clone(),
             argv: bprm.argv,
