@@ -105,7 +105,7 @@ enum Incomplete {
 }
 
 fn incompleteness(text: &str) -> Option<Incomplete> {
-    let options = ParserOptions { posix_mode: true, sh_mode: true, ..ParserOptions::default() };
+    let options = ParserOptions { enable_extended_globbing: false, ..ParserOptions::default() };
     let mut text = text.to_owned();
     text.push('\n');
     match Parser::new(text.as_bytes(), &options).parse_program() {

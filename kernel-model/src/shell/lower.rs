@@ -193,6 +193,23 @@ impl Lowering {
         words.iter().map(|w| self.word(w)).collect()
     }
 
+    /// The words that a word stands for once its braces are expanded.
+    fn braces(&self, w: &b::Word, out: &mut Vec<Word>) -> Lowered<()> {
+        let line = w.loc.as_ref().map_or(self.base, |l| self.line(l));
+        for text in super::brace::expand(&w.value) {
+            out.push(self.text(&text, Context::Plain, line)?);
+        }
+        Ok(())
+    }
+
+    fn brace_words(&self, words: &[b::Word]) -> Lowered<Vec<Word>> {
+        let mut out = Vec::new();
+        for word in words {
+            self.braces(word, &mut out)?;
+        }
+        Ok(out)
+    }
+
     fn list(&self, list: &b::CompoundList) -> Lowered<List> {
         let mut items = Vec::new();
         self.items(list, &mut items)?;
@@ -282,7 +299,7 @@ impl Lowering {
         if let Some(name) = &simple.word_or_name {
             see(&mut out, name.loc.as_ref().map_or(self.base, |l| self.line(l)));
             declaration = DECLARATIONS.contains(&name.value.as_str());
-            out.words.push(self.word(name)?);
+            self.braces(name, &mut out.words)?;
         }
         for item in simple.suffix.iter().flat_map(|s| &s.0) {
             self.operand(item, &mut out, declaration)?;
@@ -296,7 +313,7 @@ impl Lowering {
     fn operand(&self, item: &b::CommandPrefixOrSuffixItem, out: &mut Simple, declaration: bool) -> Lowered<()> {
         match item {
             b::CommandPrefixOrSuffixItem::IoRedirect(redirect) => out.redirects.push(self.redirect(redirect)?),
-            b::CommandPrefixOrSuffixItem::Word(word) => out.words.push(self.word(word)?),
+            b::CommandPrefixOrSuffixItem::Word(word) => self.braces(word, &mut out.words)?,
             b::CommandPrefixOrSuffixItem::AssignmentWord(_, word) if declaration => {
                 let line = word.loc.as_ref().map_or(self.base, |l| self.line(l));
                 let (name, value) = word.value.split_once('=').unwrap_or((&word.value, ""));
@@ -348,7 +365,7 @@ impl Lowering {
             }
             b::CompoundCommand::ForClause(clause) => Compound::For(Arc::new(For {
                 name: clause.variable_name.as_str().into(),
-                words: clause.values.as_ref().map(|w| self.words(w)).transpose()?,
+                words: clause.values.as_ref().map(|w| self.brace_words(w)).transpose()?,
                 body: self.list(&clause.body.list)?,
                 line: self.line(&clause.loc),
             })),

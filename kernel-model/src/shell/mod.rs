@@ -11,6 +11,7 @@
 
 pub mod arith;
 pub mod ast;
+mod brace;
 mod builtin;
 pub mod complete;
 mod diagnose;

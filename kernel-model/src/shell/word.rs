@@ -406,7 +406,7 @@ fn split_outside(text: &str, separator: char) -> Option<(&str, &str)> {
 }
 
 /// How many bytes the character, quotation or expansion at the beginning of `text` takes; `None` when it is not closed.
-fn skip_one(text: &str) -> Option<usize> {
+pub(super) fn skip_one(text: &str) -> Option<usize> {
     let mut chars = text.chars();
     let c = chars.next()?;
     let rest = chars.as_str();
