@@ -114,7 +114,11 @@ fn sequence(text: &str) -> Option<Vec<String>> {
     let count = ((high - low).abs() / step + 1).min(MOST as i64);
     let one = |i: i64| {
         let n = if low <= high { low + i * step } else { low - i * step };
-        if letters { u8::try_from(n).map_or(String::new(), |b| char::from(b).to_string()) } else { format!("{n:0width$}") }
+        if letters {
+            u8::try_from(n).map_or(String::new(), |b| char::from(b).to_string())
+        } else {
+            format!("{n:0width$}")
+        }
     };
     Some((0..count).map(one).collect())
 }
