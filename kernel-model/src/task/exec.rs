@@ -104,8 +104,8 @@ impl Kernel<'_> {
         let attr = self.attr(place);
         let noexec = self.vfs.mounts[place.mnt].flags.contains(MountFlags::NOEXEC);
         match (attr.file_type, place.node) {
-            (FileType::Symlink, _) => return Err(Errno::ELOOP),
-            (FileType::Regular, _) if noexec => return Err(Errno::EACCES),
+            (FileType::Symlink, _) => Err(Errno::ELOOP),
+            (FileType::Regular, _) if noexec => Err(Errno::EACCES),
             (FileType::Regular, Node::Tree(dentry)) => {
                 self.inode_permission(task, place, Access::EXEC)?;
                 if self.is_open_for_writing(dentry) {

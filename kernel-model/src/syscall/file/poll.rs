@@ -2,15 +2,12 @@
 
 use crate::errno::Errno;
 use crate::kernel::Kernel;
-use crate::syscall::{Arg, Args, FlagNames, Ret, Sleep, Stop, Support, SysResult, SyscallInfo, Sysno, Value};
+use crate::syscall::{Arg, Args, Ret, Sleep, Stop, Support, SysResult, SyscallInfo, Sysno, Value};
 use crate::task::TaskId;
 use crate::task::sched::Wait;
 use crate::time::Nanos;
 use crate::vfs::file::FileKind;
 
-/// The events of a `struct pollfd`.
-pub const EVENTS: FlagNames =
-    &[("POLLIN", 1), ("POLLPRI", 2), ("POLLOUT", 4), ("POLLERR", 8), ("POLLHUP", 0x10), ("POLLNVAL", 0x20)];
 const POLLIN: i64 = 1;
 const POLLOUT: i64 = 4;
 const POLLERR: i64 = 8;
