@@ -26,13 +26,13 @@ impl Component for App {
         state.theme = theme::kept();
         theme::show(state.theme);
         if let Some(kept) = storage::read(storage::SESSION) {
-            state.open_kept(&kept);
+            state.open_kept(&kept, storage::read(storage::CURSOR).and_then(|at| at.parse().ok()));
             if state.notice.is_some() {
                 storage::write(storage::DAMAGED, &kept);
             }
         }
         if let Some(text) = address::session() {
-            state.open_link(&text);
+            state.visit(&text);
         }
         let dispatch = ctx.link().callback(|msg| msg);
         let changed = dispatch.clone();
@@ -75,7 +75,9 @@ impl App {
                     clock::later(PLAY_MS, move || dispatch.emit(Msg::PlayTick));
                 }
                 Effect::Save => {
-                    storage::write(storage::SESSION, &self.state.link());
+                    let (session, cursor) = self.state.to_keep();
+                    storage::write(storage::SESSION, session);
+                    storage::write(storage::CURSOR, &cursor.map(|at| at.to_string()).unwrap_or_default());
                 }
                 Effect::CopyLink(text) => {
                     address::show(Some(&text));

@@ -6,6 +6,7 @@ use kernel_model::action::{Action, Stamped, When};
 use kernel_model::console::ConsoleId;
 use kernel_model::event::{Event, EventKind, Family, Granularity};
 use kernel_model::projection::changes::{Changes, name_of};
+use kernel_model::projection::explain::explain;
 use kernel_model::projection::label;
 use kernel_model::projection::pid_tree::PidTree;
 use kernel_model::projection::pid_views::PidViews;
@@ -41,8 +42,10 @@ pub enum Motion {
 pub struct Lab {
     timeline: Timeline<Machine>,
     transcript: Transcript,
-    /// Where the step that is shown begins, in events.
-    step_from: u64,
+    /// How coarse a step is.
+    granularity: Granularity,
+    /// A longer step than that, over or out of something: its first event and its end.
+    stride: Option<(u64, u64)>,
     /// Turns since somebody acted or said that it may go on.
     turns: u64,
     paused: bool,
@@ -175,11 +178,11 @@ impl Lab {
     /// A freshly booted world.
     pub fn new() -> Lab {
         let timeline = Timeline::new(Config::default(), Machine::default());
-        let at = timeline.position();
         Lab {
             timeline,
             transcript: Transcript::default(),
-            step_from: at,
+            granularity: Granularity::Syscall,
+            stride: None,
             turns: 0,
             paused: false,
             pending: Default::default(),
@@ -247,7 +250,6 @@ impl Lab {
         self.pending.clear();
         self.wanted_cursor = None;
         self.transcript.cut(self.position());
-        self.step_from = self.position();
         self.timeline.act(action);
         self.turns = 0;
         self.paused = false;
@@ -299,7 +301,6 @@ impl Lab {
             When::AtTurn(turn) => self.timeline.is_at_rest() || self.timeline.head().turn >= turn,
         });
         if due && let Some(next) = self.pending.pop_front() {
-            self.step_from = self.position();
             self.timeline.act(next.action);
             self.turns = 0;
         }
@@ -314,64 +315,85 @@ impl Lab {
 
     // --- moving ---
 
+    /// How coarse a step is.
+    pub fn granularity(&self) -> Granularity {
+        self.granularity
+    }
+
+    /// Chooses how coarse a step is.
+    pub fn set_granularity(&mut self, granularity: Granularity) {
+        self.granularity = granularity;
+        self.stride = None;
+    }
+
     /// One step.
     pub fn step(&mut self, granularity: Granularity, direction: Direction) -> bool {
-        let before = self.position();
-        let moved = self.timeline.step(granularity, direction);
-        self.moved(granularity, direction, before);
-        moved
+        self.stride = None;
+        self.timeline.step(granularity, direction)
     }
 
     /// Into, over, out.
     pub fn stride(&mut self, stride: Stride, direction: Direction) -> bool {
         let before = self.position();
         let moved = self.timeline.stride(stride, direction);
-        self.moved(Granularity::Micro, direction, before);
+        let after = self.position();
+        self.stride = (before < after).then_some((before, after));
         moved
     }
 
     /// To the next event of a family.
     pub fn run_until(&mut self, family: Family, direction: Direction) -> bool {
         let moved = self.timeline.run_until(family, direction);
-        if moved {
-            self.step_from = self.position().saturating_sub(1);
-        }
+        let at = self.position();
+        self.stride = Some((at.saturating_sub(1), at));
         moved
     }
 
     /// To where `position` events have happened.
     pub fn seek(&mut self, position: u64) {
+        self.stride = None;
         self.timeline.seek(position);
-        self.step_from = self.position().saturating_sub(1);
     }
 
-    /// To a position, with everything since the boundary before it at this granularity as its step.
-    pub fn seek_step(&mut self, position: u64, granularity: Granularity) {
-        self.timeline.seek(position);
-        self.moved(granularity, Direction::Back, position);
-    }
-
-    fn moved(&mut self, granularity: Granularity, direction: Direction, before: u64) {
-        if direction == Direction::Forward {
-            self.step_from = before.min(self.position());
-            return;
-        }
+    /// Where the step begins that ends at the cursor: it depends on the place and the granularity only, so
+    /// that a step back and a step forward show the same. Where an action has been carried out, the step
+    /// is all that it has caused.
+    fn step_from(&mut self) -> u64 {
         let at = self.position();
-        if granularity == Granularity::Micro || at == 0 {
-            self.step_from = at.saturating_sub(1);
-            return;
+        if let Some((from, _)) = self.stride.filter(|(_, to)| *to == at) {
+            return from;
         }
-        self.timeline.step(granularity, Direction::Back);
-        self.step_from = self.position();
+        let starts = self.timeline.action_starts();
+        let earlier = starts.partition_point(|start| *start < at);
+        let carried_out = at == self.len() || starts.get(earlier) == Some(&at);
+        if carried_out {
+            return earlier.checked_sub(1).and_then(|i| starts.get(i)).copied().unwrap_or(at);
+        }
+        if self.granularity == Granularity::Micro || at == 0 {
+            return at.saturating_sub(1);
+        }
+        self.timeline.step(self.granularity, Direction::Back);
+        let from = self.position();
         self.timeline.seek(at);
+        from
+    }
+
+    /// Where the line of a log ends that has caused the actions before this one.
+    pub fn seek_action(&mut self, action: usize) {
+        let position = self.timeline.action_starts().get(action).copied().unwrap_or(self.len());
+        self.seek(position);
+    }
+
+    /// How many actions the history has.
+    pub fn actions(&self) -> usize {
+        self.timeline.actions().len()
     }
 
     /// Shows another future.
     pub fn switch_branch(&mut self, index: usize) {
-        let from = self.position();
         self.timeline.switch_branch(index, PAUSE_AFTER);
         self.transcript.clear();
-        self.step_from = from.min(self.position());
+        self.stride = None;
         self.turns = 0;
         self.paused = false;
     }
@@ -382,7 +404,7 @@ impl Lab {
     pub fn show(&mut self, console: ConsoleId) -> Shown {
         self.transcript.follow(&mut self.timeline);
         let at = self.position();
-        let from = self.step_from.min(at);
+        let from = self.step_from().min(at);
         self.timeline.seek(from);
         let before = self.timeline.world().clone();
         self.timeline.seek(at);
@@ -434,10 +456,11 @@ impl Lab {
         let Some(event) = self.timeline.current_event() else {
             return Step { sentence: "Nothing has happened yet.".to_owned(), around, ..Step::default() };
         };
+        let explained = explain(&event, after);
         Step {
             number: at,
-            sentence: label::label(&event.kind, after),
-            source: String::new(),
+            sentence: explained.sentence,
+            source: explained.source.to_owned(),
             call: call_line(&event),
             refusal: refusal(&event),
             family: Some(event.kind.family()),

@@ -1,12 +1,16 @@
 //! The state of the page, what can happen to it, and what it wants done outside.
 
-use kernel_model::action::Action;
+use std::rc::Rc;
+
+use kernel_model::action::{Action, Stamped, When};
 use kernel_model::console::ConsoleId;
 use kernel_model::event::{Family, Granularity};
 use kernel_model::strace::complete::Completion;
-use kernel_model::strace::{complete, parse_call};
+use kernel_model::strace::replay::Replay;
+use kernel_model::strace::{Log, LogError, complete, parse_call};
 use kernel_model::task::TaskId;
-use kernel_model::timeline::{Direction, Stride};
+use kernel_model::timeline::{Direction, Session, Stride};
+use kernel_model::world::Config;
 use lessons::permalink::Permalink;
 
 use crate::lab::{Lab, Motion, Shown};
@@ -51,8 +55,6 @@ pub struct State {
     pub lab: Lab,
     /// What is shown of it.
     pub shown: Shown,
-    /// How coarse a step is.
-    pub granularity: Granularity,
     /// The family that "next" and "previous" look for.
     pub family: Family,
     /// The console that is shown.
@@ -77,6 +79,22 @@ pub struct State {
     pub picked: Option<TaskId>,
     /// Something to be said at the top of the page.
     pub notice: Option<Notice>,
+    /// What a phone shows below the timeline.
+    pub sheet: Sheet,
+    /// Height of the terminal in pixels, when it was changed.
+    pub dock: Option<u32>,
+    /// What is in the field for logs.
+    pub log_draft: String,
+    /// The log that is looked at.
+    pub log: Option<OpenLog>,
+    /// Whether the log is shown in the place of the console.
+    pub log_shown: bool,
+    /// Why a log could not be read.
+    pub log_error: Option<String>,
+    /// The session as text and how it was when it became that.
+    saved: (String, u64),
+    /// Counts the changes of the session.
+    revision: u64,
     /// A short message for those who cannot see the page.
     pub said: String,
 }
@@ -103,8 +121,73 @@ pub struct Notice {
     pub text: String,
     /// Something went wrong.
     pub problem: bool,
-    /// A damaged autosave that can be downloaded.
-    pub kept: Option<String>,
+    /// What can be done about it.
+    pub offer: Offer,
+}
+
+/// What a notice offers.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Offer {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// To download a session that could not be read.
+    Download(String),
+    /// To go back to the session that was there before.
+    GoBack(String),
+}
+
+impl Notice {
+    fn remark(text: impl Into<String>) -> Option<Notice> {
+        Some(Notice { text: text.into(), problem: false, offer: Offer::Nothing })
+    }
+
+    fn problem(text: impl Into<String>) -> Option<Notice> {
+        Some(Notice { text: text.into(), problem: true, offer: Offer::Nothing })
+    }
+}
+
+/// What a phone shows below the timeline.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Sheet {
+    /// The terminal.
+    #[default]
+    Terminal,
+    /// The inspector.
+    Inspector,
+    /// System calls and logs.
+    Tools,
+}
+
+impl Sheet {
+    /// All of them.
+    pub const ALL: [Sheet; 3] = [Sheet::Terminal, Sheet::Inspector, Sheet::Tools];
+
+    /// Its name on the tab.
+    pub fn label(self) -> &'static str {
+        match self {
+            Sheet::Terminal => "terminal",
+            Sheet::Inspector => "inspector",
+            Sheet::Tools => "calls and logs",
+        }
+    }
+}
+
+/// A log of strace that is looked at.
+#[derive(Clone, Debug)]
+pub struct OpenLog {
+    /// What became of its lines.
+    pub replay: Rc<Replay>,
+    /// The line that is shown, as an index.
+    pub line: usize,
+    /// Only lines with this verdict are listed.
+    pub only: Option<&'static str>,
+}
+
+impl PartialEq for OpenLog {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.replay, &other.replay) && self.line == other.line && self.only == other.only
+    }
 }
 
 /// What can happen to the page.
@@ -143,9 +226,18 @@ pub enum Msg {
     Share,
     Shared(bool),
     Dismiss,
-    KeptDownload,
+    TakeOffer,
     NewSession,
     Link(String),
+    Sheet(Sheet),
+    Dock(u32),
+    LogDraft(String),
+    LogBytes(Vec<u8>),
+    LogTooLarge(String),
+    LogOpen,
+    LogShow(bool),
+    LogLine(usize),
+    LogOnly(Option<&'static str>),
 }
 
 /// What the page wants done outside.
@@ -180,7 +272,6 @@ impl State {
         State {
             lab,
             shown,
-            granularity: Granularity::Syscall,
             family: Family::Namespace,
             console,
             draft: String::new(),
@@ -194,6 +285,14 @@ impl State {
             picked: None,
             notice: None,
             said: String::new(),
+            sheet: Sheet::Terminal,
+            dock: None,
+            log_draft: String::new(),
+            log: None,
+            log_shown: false,
+            log_error: None,
+            saved: (String::new(), u64::MAX),
+            revision: 0,
         }
     }
 
@@ -210,9 +309,9 @@ impl State {
 
     /// What happens when `msg` does, apart from [`Msg::Frame`], which needs a clock.
     pub fn update(&mut self, msg: Msg) -> Vec<Effect> {
-        let before = (self.lab.position(), self.lab.len());
+        let before = (self.lab.position(), self.lab.len(), self.revision);
         let mut effects = self.react(msg);
-        if (self.lab.position(), self.lab.len()) != before {
+        if (self.lab.position(), self.lab.len(), self.revision) != before {
             effects.push(Effect::Save);
         }
         if self.lab.motion() == Motion::Running {
@@ -259,6 +358,7 @@ impl State {
             }
             Msg::ShowConsole(console) => {
                 self.console = console;
+                self.log_shown = false;
                 self.refresh();
                 return vec![Effect::Focus("terminal-input")];
             }
@@ -268,7 +368,7 @@ impl State {
                 self.lab.step(granularity, Direction::Back);
                 self.refresh();
             }
-            Msg::Step(direction) => self.step(self.granularity, direction),
+            Msg::Step(direction) => self.step(self.lab.granularity(), direction),
             Msg::StepBy(granularity, direction) => self.step(granularity, direction),
             Msg::Stride(stride, direction) => {
                 self.lab.stride(stride, direction);
@@ -280,12 +380,11 @@ impl State {
                 self.refresh();
             }
             Msg::Seek(position) => {
-                self.lab.seek_step(position, self.granularity);
+                self.lab.seek(position);
                 self.refresh();
             }
             Msg::Granularity(granularity) => {
-                self.granularity = granularity;
-                self.lab.seek_step(self.lab.position(), granularity);
+                self.lab.set_granularity(granularity);
                 self.refresh();
             }
             Msg::Family(family) => self.family = family,
@@ -301,7 +400,7 @@ impl State {
             }
             Msg::PlayTick => {
                 if self.playing {
-                    self.step(self.granularity, Direction::Forward);
+                    self.step(self.lab.granularity(), Direction::Forward);
                     self.playing = self.lab.is_past();
                 }
                 if self.playing {
@@ -310,6 +409,7 @@ impl State {
             }
             Msg::SwitchBranch(index) => {
                 self.lab.switch_branch(index);
+                self.revision += 1;
                 self.refresh();
             }
             Msg::CallTask(task) => self.call.task = task,
@@ -349,70 +449,173 @@ impl State {
             Msg::Pick(task) => self.picked = task,
             Msg::Share => return vec![Effect::CopyLink(self.link())],
             Msg::Shared(copied) => {
-                let text = if copied {
+                self.notice = Notice::remark(if copied {
                     "The link to this session was copied; it is in the address bar too."
                 } else {
                     "The link to this session is in the address bar now; the browser did not let it be copied."
-                };
-                self.notice = Some(Notice { text: text.to_owned(), problem: false, kept: None });
+                });
             }
             Msg::Dismiss => self.notice = None,
-            Msg::KeptDownload => {
-                if let Some(kept) = self.notice.as_ref().and_then(|n| n.kept.clone()) {
-                    return vec![Effect::Download("ringside-damaged-session.txt".to_owned(), kept)];
+            Msg::TakeOffer => match self.notice.take().map(|n| n.offer) {
+                Some(Offer::Download(text)) => {
+                    return vec![Effect::Download("ringside-damaged-session.txt".to_owned(), text)];
+                }
+                Some(Offer::GoBack(text)) => {
+                    self.open_link(&text);
+                    return vec![Effect::Save, Effect::NextFrame];
+                }
+                _ => {}
+            },
+            Msg::NewSession => {
+                let before = self.link();
+                let had = self.lab.actions() > 0;
+                self.start(Lab::new());
+                if had {
+                    self.notice = Notice::remark("A new session has begun.");
+                    self.offer(Offer::GoBack(before));
+                }
+                return vec![Effect::Save, Effect::Focus("terminal-input")];
+            }
+            Msg::Link(text) => {
+                self.visit(&text);
+                return vec![Effect::NextFrame];
+            }
+            Msg::Sheet(sheet) => self.sheet = sheet,
+            Msg::Dock(height) => self.dock = Some(height),
+            Msg::LogDraft(text) => {
+                self.log_draft = text;
+                self.log_error = None;
+            }
+            Msg::LogBytes(bytes) => {
+                let read = kernel_model::strace::parse_bytes(&bytes);
+                return self.open_log(read);
+            }
+            Msg::LogTooLarge(why) => self.log_error = Some(why),
+            Msg::LogOpen => {
+                let read = kernel_model::strace::parse(&self.log_draft);
+                return self.open_log(read);
+            }
+            Msg::LogShow(shown) => self.log_shown = shown,
+            Msg::LogOnly(only) => {
+                if let Some(log) = &mut self.log {
+                    log.only = only;
                 }
             }
-            Msg::NewSession => {
-                self.lab = Lab::new();
-                self.console = ConsoleId(1);
+            Msg::LogLine(line) => {
+                let Some(log) = &mut self.log else { return Vec::new() };
+                let Some(shown) = log.replay.lines.get(line) else { return Vec::new() };
+                log.line = line;
+                self.lab.seek_action(shown.actions.end);
                 self.refresh();
-                return vec![Effect::Save];
             }
-            Msg::Link(text) => self.open_link(&text),
         }
         Vec::new()
     }
 
-    /// The text after `#s=` that makes this session again.
+    /// The text after `#s=` that makes this session again, at this place.
     pub fn link(&self) -> String {
         let (session, cursor) = self.lab.session();
         Permalink { session, cursor }.to_text()
     }
 
-    /// Opens a link; a damaged one changes nothing.
-    pub fn open_link(&mut self, text: &str) {
+    /// What is to be kept: the session without its place, and the place.
+    pub fn to_keep(&mut self) -> (&str, Option<u64>) {
+        let (session, cursor) = self.lab.session();
+        if self.saved.1 != self.revision {
+            self.saved = (Permalink { session, cursor: None }.to_text(), self.revision);
+        }
+        (&self.saved.0, cursor)
+    }
+
+    /// Opens a link that somebody has followed; a damaged one changes nothing.
+    pub fn visit(&mut self, text: &str) {
+        let before = self.link();
+        let had = self.lab.actions() > 0 || self.lab.is_restoring();
+        self.open_link(text);
+        if self.notice.is_none() && had && before != text {
+            self.notice = Notice::remark("This is the session of a link.");
+            self.offer(Offer::GoBack(before));
+        }
+    }
+
+    fn open_link(&mut self, text: &str) {
         match Permalink::from_text(text) {
             Ok(link) => {
-                self.lab = Lab::restore(link.session, link.cursor);
-                self.console = ConsoleId(1);
-                self.refresh();
+                self.notice = None;
+                self.start(Lab::restore(link.session, link.cursor));
             }
             Err(why) => {
-                let text = format!("This session cannot be opened: {why}. The page shows your own session instead.");
-                self.notice = Some(Notice { text, problem: true, kept: None });
+                let text = format!("This session cannot be opened: {why}. Nothing of your own session is lost.");
+                self.notice = Notice::problem(text);
             }
         }
     }
 
     /// Opens the kept session; a damaged one is kept for download and the page starts fresh.
-    pub fn open_kept(&mut self, text: &str) {
+    pub fn open_kept(&mut self, text: &str, cursor: Option<u64>) {
         match Permalink::from_text(text) {
-            Ok(link) => {
-                self.lab = Lab::restore(link.session, link.cursor);
-                self.refresh();
-            }
+            Ok(link) => self.start(Lab::restore(link.session, cursor)),
             Err(why) => {
-                let why = why.to_string().replace("link", "saved session").replace("; copy it again as a whole", "");
+                let why = why.to_string().replace("the link", "it").replace("; copy it again as a whole", "");
                 let said = format!(
-                    "Your last session could not be restored: {why}. It is kept and can be downloaded; the page starts afresh."
+                    "Your last session could not be restored ({why}). It is kept and can be downloaded; the page starts afresh."
                 );
-                self.notice = Some(Notice { text: said, problem: true, kept: Some(text.to_owned()) });
+                self.notice = Notice::problem(said);
+                self.offer(Offer::Download(text.to_owned()));
             }
         }
     }
 
+    fn offer(&mut self, offer: Offer) {
+        if let Some(notice) = &mut self.notice {
+            notice.offer = offer;
+        }
+    }
+
+    /// Looks at another history.
+    fn start(&mut self, lab: Lab) {
+        let granularity = self.lab.granularity();
+        self.lab = lab;
+        self.lab.set_granularity(granularity);
+        self.console = ConsoleId(1);
+        self.playing = false;
+        self.log = None;
+        self.log_shown = false;
+        self.revision += 1;
+        self.refresh();
+    }
+
+    fn open_log(&mut self, read: Result<Log, LogError>) -> Vec<Effect> {
+        let log = match read {
+            Ok(log) => log,
+            Err(why) => {
+                self.log_error = Some(why.to_string());
+                return Vec::new();
+            }
+        };
+        let replay = kernel_model::strace::replay::replay_log(&log);
+        let stamp = |action: &Action| Stamped { when: When::AtRest, action: action.clone() };
+        let before = self.link();
+        let had = self.lab.actions() > 0;
+        let session = Session { config: Config::default(), actions: replay.actions.iter().map(stamp).collect() };
+        self.start(Lab::restore(session, None));
+        if had {
+            self.notice = Notice::remark("The log is replayed in a session of its own.");
+            self.offer(Offer::GoBack(before));
+        }
+        let line = replay.lines.len().saturating_sub(1);
+        self.log = Some(OpenLog { replay: Rc::new(replay), line, only: None });
+        self.log_shown = true;
+        self.log_error = None;
+        self.log_draft.clear();
+        self.sheet = Sheet::Terminal;
+        vec![Effect::Save, Effect::NextFrame]
+    }
+
     fn act(&mut self, action: Action) {
         self.playing = false;
+        self.log_shown = false;
+        self.revision += 1;
         self.lab.act(action);
         self.refresh();
     }

@@ -58,3 +58,9 @@ pub fn copy(text: &str, then: impl Fn(bool) + 'static) {
         let _ = method.call2(&clipboard.write_text(text), &yes, &no);
     }
 }
+
+/// How many pixels of the window are below this line of it.
+pub fn height_below(y: i32) -> u32 {
+    let height = web_sys::window().and_then(|w| w.inner_height().ok()).and_then(|h| h.as_f64()).unwrap_or(0.0);
+    (height - f64::from(y)).max(0.0) as u32
+}

@@ -2,6 +2,8 @@
 
 /// The session, as the text of a link.
 pub const SESSION: &str = "ringside.session";
+/// Where the session is looked at, if not at its end.
+pub const CURSOR: &str = "ringside.cursor";
 /// A session that could not be read, kept so that nothing is lost.
 pub const DAMAGED: &str = "ringside.session.damaged";
 /// The chosen theme.

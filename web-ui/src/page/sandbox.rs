@@ -5,12 +5,14 @@ use kernel_model::task::TaskId;
 use yew::{Callback, Html, Properties, component, html};
 
 use crate::lab::{Motion, Shown};
-use crate::state::{CallConsole, Msg, Notice, State, Theme, View};
+use crate::state::{CallConsole, Msg, Notice, OpenLog, Sheet, State, Theme, View};
 use crate::view::pid_views::PidViewsView;
 use crate::view::process_tree::ProcessTreeView;
+use crate::widget::divider::Divider;
 use crate::widget::header::Header;
 use crate::widget::help::Help;
 use crate::widget::inspector::Inspector;
+use crate::widget::log_import::LogImport;
 use crate::widget::notice::NoticeBar;
 use crate::widget::syscall_console::SyscallConsole;
 use crate::widget::terminal::TerminalPane;
@@ -36,6 +38,12 @@ pub struct Page {
     pub picked: Option<TaskId>,
     pub notice: Option<Notice>,
     pub said: String,
+    pub sheet: Sheet,
+    pub dock: Option<u32>,
+    pub log_draft: String,
+    pub log: Option<OpenLog>,
+    pub log_shown: bool,
+    pub log_error: Option<String>,
 }
 
 impl Page {
@@ -46,7 +54,7 @@ impl Page {
             motion: state.lab.motion(),
             turns: state.lab.turns(),
             restoring: state.lab.is_restoring(),
-            granularity: state.granularity,
+            granularity: state.lab.granularity(),
             family: state.family,
             draft: state.draft.clone(),
             call: state.call.clone(),
@@ -58,6 +66,12 @@ impl Page {
             picked: state.picked,
             notice: state.notice.clone(),
             said: state.said.clone(),
+            sheet: state.sheet,
+            dock: state.dock,
+            log_draft: state.log_draft.clone(),
+            log: state.log.clone(),
+            log_shown: state.log_shown,
+            log_error: state.log_error.clone(),
         }
     }
 }
@@ -77,7 +91,7 @@ pub fn Sandbox(Props { page, dispatch }: &Props) -> Html {
     let shown = &page.shown;
     let picked = page.picked;
     html! {
-        <div class="sandbox">
+        <div class="sandbox" data-sheet={page.sheet.label()} style={page.dock.map(|h| format!("--dock: {h}px"))}>
             <Header theme={page.theme} dispatch={dispatch.clone()} />
             <NoticeBar notice={page.notice.clone()} dispatch={dispatch.clone()} />
             <main class="stage" data-main={page.view.label()}>
@@ -94,12 +108,18 @@ pub fn Sandbox(Props { page, dispatch }: &Props) -> Html {
                 dispatch={dispatch.clone()}
             />
             <Inspector step={shown.step.clone()} dispatch={dispatch.clone()} />
+            <div class="sheets" role="group" aria-label="Below the timeline">
+                { for Sheet::ALL.into_iter().map(|sheet| sheet_tab(sheet, page.sheet, dispatch)) }
+            </div>
+            <Divider height={page.dock} dispatch={dispatch.clone()} />
             <TerminalPane
                 terminal={shown.terminal.clone()}
                 draft={page.draft.clone()}
                 motion={page.motion}
                 turns={page.turns}
                 restoring={page.restoring}
+                log={page.log.clone()}
+                log_shown={page.log_shown}
                 dispatch={dispatch.clone()}
             />
             <section class="tools" aria-label="System calls and logs">
@@ -109,8 +129,19 @@ pub fn Sandbox(Props { page, dispatch }: &Props) -> Html {
                     processes={shown.processes.clone()}
                     dispatch={dispatch.clone()}
                 />
+                <LogImport draft={page.log_draft.clone()} error={page.log_error.clone()} dispatch={dispatch.clone()} />
             </section>
             <Help open={page.help} dispatch={dispatch.clone()} />
         </div>
+    }
+}
+
+fn sheet_tab(own: Sheet, shown: Sheet, dispatch: &Callback<Msg>) -> Html {
+    let on = own == shown;
+    let choose = dispatch.reform(move |_: web_sys::MouseEvent| Msg::Sheet(own));
+    html! {
+        <button type="button" class={if on { "tab is-shown" } else { "tab" }} aria-pressed={on.to_string()} onclick={choose}>
+            { own.label() }
+        </button>
     }
 }

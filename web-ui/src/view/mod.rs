@@ -2,3 +2,4 @@
 
 pub mod pid_views;
 pub mod process_tree;
+pub mod strace_log;

@@ -1,9 +1,12 @@
 //! Parts of pages that are no views: the terminal, the timeline, the inspector, marks and badges.
 
+pub mod divider;
 pub mod glyph;
 pub mod header;
 pub mod help;
+pub mod icon;
 pub mod inspector;
+pub mod log_import;
 pub mod mark;
 pub mod namespace;
 pub mod notice;

@@ -2,7 +2,7 @@
 
 use yew::{Callback, Html, Properties, component, html};
 
-use crate::state::{Msg, Notice};
+use crate::state::{Msg, Notice, Offer};
 
 /// Props of [`NoticeBar`].
 #[derive(Clone, PartialEq, Properties)]
@@ -22,9 +22,11 @@ pub fn NoticeBar(Props { notice, dispatch }: &Props) -> Html {
             if let Some(notice) = notice {
                 <div class={if notice.problem { "notice__bar is-problem" } else { "notice__bar" }}>
                     <p>{ &notice.text }</p>
-                    if notice.kept.is_some() {
-                        <button type="button" onclick={send(Msg::KeptDownload)}>{ "download it" }</button>
-                    }
+                    { match notice.offer {
+                        Offer::Nothing => Html::default(),
+                        Offer::Download(_) => html! { <button type="button" onclick={send(Msg::TakeOffer)}>{ "download it" }</button> },
+                        Offer::GoBack(_) => html! { <button type="button" onclick={send(Msg::TakeOffer)}>{ "back to the one before" }</button> },
+                    } }
                     <button type="button" class="quiet" onclick={send(Msg::Dismiss)}>{ "close" }</button>
                 </div>
             }

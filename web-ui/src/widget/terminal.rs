@@ -13,8 +13,9 @@ use yew::{
 use crate::browser::element;
 use crate::browser::key::Key;
 use crate::lab::{Motion, Terminal};
-use crate::state::Msg;
+use crate::state::{Msg, OpenLog};
 use crate::transcript::Line;
+use crate::view::strace_log::StraceLogView;
 
 /// Props of [`TerminalPane`].
 #[derive(Clone, PartialEq, Properties)]
@@ -29,13 +30,17 @@ pub struct Props {
     pub turns: u64,
     /// A session is being restored.
     pub restoring: bool,
+    /// The log that is looked at.
+    pub log: Option<OpenLog>,
+    /// It is shown in the place of the console.
+    pub log_shown: bool,
     /// Where messages go.
     pub dispatch: Callback<Msg>,
 }
 
 /// The terminal.
 #[component]
-pub fn TerminalPane(Props { terminal, draft, motion, turns, restoring, dispatch }: &Props) -> Html {
+pub fn TerminalPane(Props { terminal, draft, motion, turns, restoring, log, log_shown, dispatch }: &Props) -> Html {
     let screen: NodeRef = use_node_ref();
     {
         let screen = screen.clone();
@@ -51,17 +56,22 @@ pub fn TerminalPane(Props { terminal, draft, motion, turns, restoring, dispatch 
             <div class="terminal__bar">
                 <div class="terminal__tabs">
                     { for terminal.consoles.iter().map(|id| {
-                        let shown = id.0 == terminal.console;
+                        let shown = id.0 == terminal.console && !log_shown;
                         html! {
                             <button type="button" class={classes!("tab", shown.then_some("is-shown"))} aria-pressed={shown.to_string()}
                                 onclick={send(Msg::ShowConsole(*id))}>{ name(*id) }</button>
                         }
                     }) }
                     <button type="button" class="tab" aria-label="open another console" onclick={send(Msg::OpenConsole)}>{ "+" }</button>
+                    if log.is_some() {
+                        <button type="button" class={classes!("tab", log_shown.then_some("is-shown"))} aria-pressed={log_shown.to_string()}
+                            onclick={send(Msg::LogShow(true))}>{ "strace log" }</button>
+                    }
                 </div>
                 { status(*motion, *turns, *restoring, terminal, dispatch) }
             </div>
-            <div class="terminal__screen" ref={screen} onclick={Callback::from(|_| if !element::has_selection() { element::focus("terminal-input") })}>
+            { for log.iter().filter(|_| *log_shown).map(|log| html! { <StraceLogView log={log.clone()} dispatch={dispatch.clone()} /> }) }
+            <div class="terminal__screen" hidden={*log_shown} ref={screen} onclick={Callback::from(|_| if !element::has_selection() { element::focus("terminal-input") })}>
                 <div class="terminal__log" role="log" aria-label={format!("Output of console {}", terminal.console)} data-testid="terminal-log" tabindex="0">
                     if terminal.more {
                         <div class="terminal__more">{ "earlier lines: step back to see them" }</div>

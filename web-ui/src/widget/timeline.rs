@@ -8,6 +8,7 @@ use kernel_model::timeline::{Direction, Stride};
 use yew::{Callback, Html, InputEvent, KeyboardEvent, Properties, TargetCast, classes, component, html};
 
 use super::glyph;
+use super::icon::{Icon, icon};
 use crate::browser::element;
 use crate::browser::key::Key;
 use crate::lab::Branch;
@@ -237,9 +238,9 @@ fn controls(
     html! {
         <div class="controls">
             <div class="controls__steps">
-                <button type="button" data-testid="step-back" class="step" disabled={at_start} aria-label="step back" onclick={send(Msg::Step(Direction::Back))}>{ "◀" }</button>
-                <button type="button" data-testid="play" class="step" aria-label={if playing { "stop playing" } else { "play" }} aria-pressed={playing.to_string()} onclick={send(Msg::Play(!playing))}>{ if playing { "❚❚" } else { "⏵" } }</button>
-                <button type="button" data-testid="step-forward" class="step" disabled={at_end} aria-label="step forward" onclick={send(Msg::Step(Direction::Forward))}>{ "▶" }</button>
+                <button type="button" data-testid="step-back" class="step" disabled={at_start} aria-label="step back" onclick={send(Msg::Step(Direction::Back))}>{ icon(Icon::Back) }</button>
+                <button type="button" data-testid="play" class="step" aria-label={if playing { "stop playing" } else { "play" }} aria-pressed={playing.to_string()} onclick={send(Msg::Play(!playing))}>{ icon(if playing { Icon::Stop } else { Icon::Play }) }</button>
+                <button type="button" data-testid="step-forward" class="step" disabled={at_end} aria-label="step forward" onclick={send(Msg::Step(Direction::Forward))}>{ icon(Icon::Forward) }</button>
             </div>
             <div class="controls__strides">
                 <button type="button" data-testid="step-into" disabled={at_end} onclick={send(Msg::Stride(Stride::Into, Direction::Forward))}>{ "into" }</button>
