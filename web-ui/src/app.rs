@@ -45,7 +45,7 @@ impl Component for App {
     fn update(&mut self, _: &Context<Self>, msg: Msg) -> bool {
         let effects = if msg == Msg::Frame {
             self.frame_asked = false;
-            self.state.frame(clock::slice())
+            self.state.frame(clock::now)
         } else {
             self.tick_asked &= msg != Msg::PlayTick;
             self.state.update(msg)

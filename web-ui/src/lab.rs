@@ -11,6 +11,7 @@ use kernel_model::projection::label;
 use kernel_model::projection::pid_tree::PidTree;
 use kernel_model::projection::pid_views::PidViews;
 use kernel_model::projection::prompt::Prompt;
+use kernel_model::shell::Completion;
 use kernel_model::task::TaskId;
 use kernel_model::timeline::{Direction, Session, Stride, Timeline};
 use kernel_model::world::{Config, World};
@@ -24,8 +25,11 @@ pub type Machine = hypervisor_model::machine::BareMetal;
 /// Turns without rest after which the history pauses by itself.
 pub const PAUSE_AFTER: u64 = 300_000;
 
-/// Turns between two looks at the clock.
-const TURNS_PER_LOOK: u64 = 64;
+/// Turns between two looks at the clock. A turn in which a program is brought back to where it was can take long.
+const TURNS_PER_LOOK: u64 = 4;
+
+/// How many processes are offered as callers.
+const MAX_CALLERS: usize = 120;
 
 /// What the newest state is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -402,8 +406,12 @@ impl Lab {
 
     /// Everything that the page shows of the moment at the cursor.
     pub fn show(&mut self, console: ConsoleId) -> Shown {
-        self.transcript.follow(&mut self.timeline);
+        let calm = self.motion() != Motion::Running;
+        self.transcript.follow(&mut self.timeline, calm);
         let at = self.position();
+        if !calm && at == self.len() {
+            return self.show_running(console);
+        }
         let from = self.step_from().min(at);
         self.timeline.seek(from);
         let before = self.timeline.world().clone();
@@ -411,16 +419,38 @@ impl Lab {
         let after = self.timeline.world().clone();
         let step = self.describe(&before, &after, from);
         Shown {
-            tape: Rc::new(Tape::of(&mut self.timeline, from)),
+            tape: Rc::new(Tape::of(&mut self.timeline, from, true)),
             pid_views: Rc::new(PidViews::of_step(&before, &after)),
             tree: Rc::new(PidTree::of_step(&before, &after)),
             step: Rc::new(step),
             terminal: Rc::new(self.terminal(&after, console)),
-            processes: Rc::new(
-                after.processes.iter().take(500).map(|(_, p)| (p.leader, name_of(&after, p.leader))).collect(),
-            ),
+            processes: Rc::new(processes(&after)),
             branches: Rc::new(self.branches()),
         }
+    }
+
+    /// The same in a hurry, while the history grows: no step is singled out.
+    fn show_running(&mut self, console: ConsoleId) -> Shown {
+        let world = self.timeline.world().clone();
+        let at = self.position();
+        let tape = Tape::of(&mut self.timeline, at, false);
+        let sentence = "The machine runs. Interrupt it, or wait until it rests, to look at single steps.".to_owned();
+        Shown {
+            tape: Rc::new(tape),
+            pid_views: Rc::new(PidViews::of(&world)),
+            tree: Rc::new(PidTree::of(&world)),
+            step: Rc::new(Step { number: at, sentence, ..Step::default() }),
+            terminal: Rc::new(self.terminal(&world, console)),
+            processes: Rc::new(processes(&world)),
+            branches: Rc::new(self.branches()),
+        }
+    }
+
+    /// What could stand at the cursor of a command line, as the shell of a console sees the world.
+    pub fn complete(&self, console: ConsoleId, line: &str, cursor: usize) -> Completion {
+        let world = self.timeline.world();
+        let shell = world.consoles.get(console).map(|c| c.shell);
+        shell.map_or_else(Completion::default, |task| kernel_model::shell::complete(world, task, line, cursor))
     }
 
     fn terminal(&self, world: &World, console: ConsoleId) -> Terminal {
@@ -453,7 +483,7 @@ impl Lab {
         let at = self.position();
         let changes = Changes::between(before, after);
         let around = self.around(after, from);
-        let Some(event) = self.timeline.current_event() else {
+        let Some(event) = self.headline(from) else {
             return Step { sentence: "Nothing has happened yet.".to_owned(), around, ..Step::default() };
         };
         let explained = explain(&event, after);
@@ -469,6 +499,19 @@ impl Lab {
             changes,
             around,
         }
+    }
+
+    /// The event that stands for the step: the last one that is as coarse as a step is meant to be.
+    fn headline(&mut self, from: u64) -> Option<Event> {
+        const LOOKED_AT: u64 = 64;
+        let at = self.position();
+        let last = self.timeline.current_event()?;
+        if self.granularity == Granularity::Micro || at == from {
+            return Some(last);
+        }
+        let first = from.max(at.saturating_sub(LOOKED_AT));
+        let events = self.timeline.events_in(first, (at - first) as usize);
+        Some(events.into_iter().rev().find(|e| e.kind.granularity() <= self.granularity).unwrap_or(last))
     }
 
     fn around(&mut self, world: &World, from: u64) -> Vec<Nearby> {
@@ -493,6 +536,11 @@ impl Lab {
             })
             .collect()
     }
+}
+
+/// Processes to choose from.
+fn processes(world: &World) -> Vec<(TaskId, String)> {
+    world.processes.iter().take(MAX_CALLERS).map(|(_, p)| (p.leader, name_of(world, p.leader))).collect()
 }
 
 fn call_line(event: &Event) -> Option<String> {

@@ -15,6 +15,11 @@ use lessons::permalink::Permalink;
 
 use crate::lab::{Lab, Motion, Shown};
 
+/// How long the model may run before the page gets its turn, in milliseconds.
+const SLICE_MS: f64 = 8.0;
+/// How long a picture of a running machine stays, in milliseconds.
+const LOOK_MS: f64 = 120.0;
+
 /// Light, dark, or as the system says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Theme {
@@ -91,6 +96,10 @@ pub struct State {
     pub log_shown: bool,
     /// Why a log could not be read.
     pub log_error: Option<String>,
+    /// When a running machine is to be drawn again.
+    next_look: f64,
+    /// What could stand at the cursor of the terminal.
+    pub candidates: Vec<String>,
     /// The session as text and how it was when it became that.
     saved: (String, u64),
     /// Counts the changes of the session.
@@ -197,6 +206,7 @@ pub enum Msg {
     Frame,
     Draft(String),
     Enter,
+    Complete(usize),
     Recall(Direction),
     Interrupt,
     EndOfInput,
@@ -293,6 +303,8 @@ impl State {
             log_error: None,
             saved: (String::new(), u64::MAX),
             revision: 0,
+            next_look: 0.0,
+            candidates: Vec::new(),
         }
     }
 
@@ -320,14 +332,21 @@ impl State {
         effects
     }
 
-    /// A slice of running, as long as `time_left` says.
-    pub fn frame(&mut self, time_left: impl FnMut() -> bool) -> Vec<Effect> {
+    /// A slice of running, by a clock in milliseconds.
+    pub fn frame(&mut self, now: impl Fn() -> f64) -> Vec<Effect> {
         let was = self.lab.motion();
-        self.lab.run(time_left);
-        self.refresh();
-        match self.lab.motion() {
+        let end = now() + SLICE_MS;
+        self.lab.run(|| now() < end);
+        let motion = self.lab.motion();
+        if motion != Motion::Running || now() >= self.next_look {
+            let begun = now();
+            self.refresh();
+            // Looking must never take more than a small part of the time.
+            self.next_look = now() + ((now() - begun) * 5.0).max(LOOK_MS);
+        }
+        match motion {
             Motion::Running => vec![Effect::NextFrame],
-            Motion::AtRest | Motion::Paused if was == Motion::Running => vec![Effect::Save],
+            _ if was == Motion::Running => vec![Effect::Save],
             _ => Vec::new(),
         }
     }
@@ -338,8 +357,10 @@ impl State {
             Msg::Draft(text) => {
                 self.draft = text;
                 self.recalled = None;
+                self.candidates.clear();
             }
             Msg::Enter => return self.enter(),
+            Msg::Complete(cursor) => self.complete(cursor),
             Msg::Recall(direction) => self.recall(direction),
             Msg::Interrupt => {
                 if self.draft.is_empty() || self.lab.motion() != Motion::AtRest {
@@ -628,11 +649,33 @@ impl State {
     fn enter(&mut self) -> Vec<Effect> {
         let text = std::mem::take(&mut self.draft);
         self.recalled = None;
+        self.candidates.clear();
         if !text.trim().is_empty() && self.history.last() != Some(&text) {
             self.history.push(text.clone());
         }
         self.act(Action::Line { console: self.console, text });
         Vec::new()
+    }
+
+    /// Completes the word before the cursor as far as all candidates agree.
+    fn complete(&mut self, cursor: usize) {
+        let completion = self.lab.complete(self.console, &self.draft, cursor);
+        let Some(first) = completion.candidates.first() else {
+            self.candidates = Vec::new();
+            return;
+        };
+        let mut agreed = first.as_str();
+        for other in &completion.candidates {
+            let same = agreed.char_indices().zip(other.chars()).find(|((_, a), b)| a != b);
+            agreed = &agreed[..same.map_or(agreed.len().min(other.len()), |((at, _), _)| at)];
+        }
+        let (Some(before), Some(after)) = (self.draft.get(..completion.start), self.draft.get(cursor..)) else {
+            return;
+        };
+        let alone = completion.candidates.len() == 1;
+        let space = if alone && !agreed.ends_with('/') && after.is_empty() { " " } else { "" };
+        self.draft = format!("{before}{agreed}{space}{after}");
+        self.candidates = if alone { Vec::new() } else { completion.candidates };
     }
 
     fn recall(&mut self, direction: Direction) {

@@ -8,6 +8,8 @@ use kernel_model::timeline::Timeline;
 
 /// How many events are drawn before and after the cursor.
 const REACH: u64 = 110;
+/// The same while the history grows.
+const HASTY_REACH: u64 = 32;
 
 /// A window of the history.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -56,10 +58,11 @@ pub struct Span {
 
 impl Tape {
     /// The tape around the cursor of a history; the step that is shown began before event `from`.
-    pub fn of<M: PvOps + Clone>(timeline: &mut Timeline<M>, from: u64) -> Tape {
+    pub fn of<M: PvOps + Clone>(timeline: &mut Timeline<M>, from: u64, calm: bool) -> Tape {
         let position = timeline.position();
-        let first = position.saturating_sub(REACH);
-        let events = timeline.events_in(first, (2 * REACH) as usize);
+        let reach = if calm { REACH } else { HASTY_REACH };
+        let first = position.saturating_sub(reach);
+        let events = timeline.events_in(first, (2 * reach) as usize);
         let world = timeline.world();
         let marks = events
             .iter()

@@ -14,6 +14,8 @@ use kernel_model::timeline::Timeline;
 
 /// Most events that are read in one go.
 const REACH: u64 = 4096;
+/// Most events that are read in one go while the history grows.
+const HASTY_REACH: u64 = 256;
 /// Most bytes of output that are kept.
 const MAX_BYTES: usize = 256 << 10;
 /// Most lines that are shown.
@@ -56,6 +58,8 @@ pub struct Transcript {
     first: u64,
     /// The event after the range.
     end: u64,
+    /// Something was left out in a hurry that there would be room for.
+    hasty: bool,
 }
 
 impl Transcript {
@@ -75,13 +79,16 @@ impl Transcript {
         self.first = self.first.min(event);
     }
 
-    /// Makes the range reach up to the cursor. The cursor stays where it is.
-    pub fn follow<M: PvOps + Clone>(&mut self, timeline: &mut Timeline<M>) {
+    /// Makes the range reach up to the cursor. The cursor stays where it is. While the history grows (it is
+    /// not `calm`) only a little is read at a time.
+    pub fn follow<M: PvOps + Clone>(&mut self, timeline: &mut Timeline<M>, calm: bool) {
         let at = timeline.position();
-        let jumped = at > self.end + REACH || at < self.first || (at < self.end && self.kept_before(at) == 0);
-        if jumped {
-            let first = at.saturating_sub(REACH);
-            *self = Transcript { first, end: first, ..Transcript::default() };
+        let reach = if calm { REACH } else { HASTY_REACH };
+        let far = at > self.end + reach;
+        let jumped = far || at < self.first || (at < self.end && self.kept_before(at) == 0);
+        if jumped || (calm && self.hasty) {
+            let first = at.saturating_sub(reach);
+            *self = Transcript { first, end: first, hasty: !calm, ..Transcript::default() };
         }
         if at > self.end {
             self.read(timeline, at);

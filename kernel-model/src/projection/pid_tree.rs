@@ -10,7 +10,7 @@ use crate::task::{ProcessId, TaskId, TaskState};
 use crate::world::World;
 
 /// How many processes are listed; the others are counted.
-pub const MAX_ROWS: usize = 200;
+pub const MAX_ROWS: usize = 120;
 
 /// A forest of processes: children below their parents.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

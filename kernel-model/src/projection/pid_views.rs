@@ -10,7 +10,7 @@ use crate::task::TaskId;
 use crate::world::World;
 
 /// How many processes are listed; the others are counted.
-pub const MAX_ROWS: usize = 200;
+pub const MAX_ROWS: usize = 120;
 
 /// The matrix of tasks by PID namespaces.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -27,10 +27,19 @@ pub fn has_selection() -> bool {
     selection.is_some_and(|s| !s.is_collapsed())
 }
 
-/// Where the cursor of a text field is, in bytes of its UTF-8 text.
+/// Where the cursor of a one-line field is, in bytes of its UTF-8 text.
 pub fn cursor_of(field: &web_sys::HtmlInputElement) -> usize {
-    let units = field.selection_start().ok().flatten().unwrap_or(u32::MAX) as usize;
-    let text = field.value();
+    in_bytes(&field.value(), field.selection_start().ok().flatten())
+}
+
+/// Where the cursor of a field of several lines is, in bytes of its UTF-8 text.
+pub fn cursor_of_lines(field: &web_sys::HtmlTextAreaElement) -> usize {
+    in_bytes(&field.value(), field.selection_start().ok().flatten())
+}
+
+/// From the browser's UTF-16 units to bytes.
+fn in_bytes(text: &str, units: Option<u32>) -> usize {
+    let units = units.unwrap_or(u32::MAX) as usize;
     let mut seen = 0;
     for (at, c) in text.char_indices() {
         if seen >= units {

@@ -29,6 +29,7 @@ pub struct Page {
     pub granularity: Granularity,
     pub family: Family,
     pub draft: String,
+    pub candidates: Vec<String>,
     pub call: CallConsole,
     pub caller: Option<TaskId>,
     pub theme: Theme,
@@ -57,6 +58,7 @@ impl Page {
             granularity: state.lab.granularity(),
             family: state.family,
             draft: state.draft.clone(),
+            candidates: state.candidates.clone(),
             call: state.call.clone(),
             caller: state.caller(),
             theme: state.theme,
@@ -115,6 +117,7 @@ pub fn Sandbox(Props { page, dispatch }: &Props) -> Html {
             <TerminalPane
                 terminal={shown.terminal.clone()}
                 draft={page.draft.clone()}
+                candidates={page.candidates.clone()}
                 motion={page.motion}
                 turns={page.turns}
                 restoring={page.restoring}

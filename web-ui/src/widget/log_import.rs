@@ -3,7 +3,7 @@
 use kernel_model::strace::parse::MAX_LOG;
 use yew::{Callback, DragEvent, Event, Html, InputEvent, Properties, TargetCast, component, html};
 
-use crate::browser::file;
+use crate::browser::{clock, file};
 use crate::state::Msg;
 
 /// Props of [`LogImport`].
@@ -28,7 +28,9 @@ pub fn LogImport(Props { draft, error, dispatch }: &Props) -> Html {
             let pasted = text.trim_end().contains('\n');
             dispatch.emit(Msg::LogDraft(text));
             if pasted {
-                dispatch.emit(Msg::LogOpen);
+                // After the field has shown what was pasted, so that it is emptied in the end.
+                let dispatch = dispatch.clone();
+                clock::next_frame(move || dispatch.emit(Msg::LogOpen));
             }
         })
     };

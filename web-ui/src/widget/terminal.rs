@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use kernel_model::console::ConsoleId;
 use kernel_model::projection::prompt::Prompt;
+use kernel_model::shell::{Complete, is_complete};
 use kernel_model::timeline::Direction;
 use yew::{
     Callback, Html, InputEvent, KeyboardEvent, NodeRef, Properties, TargetCast, classes, component, html,
@@ -17,6 +18,9 @@ use crate::state::{Msg, OpenLog};
 use crate::transcript::Line;
 use crate::view::strace_log::StraceLogView;
 
+/// How many completions are listed.
+const MAX_CANDIDATES: usize = 60;
+
 /// Props of [`TerminalPane`].
 #[derive(Clone, PartialEq, Properties)]
 pub struct Props {
@@ -24,6 +28,8 @@ pub struct Props {
     pub terminal: Rc<Terminal>,
     /// What is typed.
     pub draft: String,
+    /// What could stand at the cursor.
+    pub candidates: Vec<String>,
     /// What the newest state is doing.
     pub motion: Motion,
     /// For how many turns.
@@ -40,7 +46,9 @@ pub struct Props {
 
 /// The terminal.
 #[component]
-pub fn TerminalPane(Props { terminal, draft, motion, turns, restoring, log, log_shown, dispatch }: &Props) -> Html {
+pub fn TerminalPane(
+    Props { terminal, draft, candidates, motion, turns, restoring, log, log_shown, dispatch }: &Props,
+) -> Html {
     let screen: NodeRef = use_node_ref();
     {
         let screen = screen.clone();
@@ -78,8 +86,17 @@ pub fn TerminalPane(Props { terminal, draft, motion, turns, restoring, log, log_
                     }
                     { for terminal.lines.iter().map(line) }
                 </div>
+                if !candidates.is_empty() {
+                    <div class="terminal__candidates" role="status" aria-label="Completions">
+                        { for candidates.iter().take(MAX_CANDIDATES).map(|c| html! { <span>{ c }</span> }) }
+                        if candidates.len() > MAX_CANDIDATES { <span>{ format!("and {} more", candidates.len() - MAX_CANDIDATES) }</span> }
+                    </div>
+                }
                 <div class="terminal__entry">
-                    { for terminal.prompt.iter().map(prompt) }
+                    <div class="terminal__prompts" aria-hidden="true">
+                        { for terminal.prompt.iter().map(prompt) }
+                        { for (1..draft.split('\n').count()).map(|_| html! { <span class="prompt prompt--more">{ "> " }</span> }) }
+                    </div>
                     { field(terminal, draft, *motion, dispatch) }
                 </div>
             </div>
@@ -132,9 +149,18 @@ fn field(terminal: &Terminal, draft: &str, motion: Motion, dispatch: &Callback<M
     let pressed = {
         let dispatch = dispatch.clone();
         let (empty, lines) = (draft.is_empty(), draft.lines().count());
+        let at_prompt = terminal.prompt.is_some();
         Callback::from(move |event: KeyboardEvent| {
             let key = Key::from(&event);
+            let field = event.target_dyn_into::<web_sys::HtmlTextAreaElement>();
+            let text = field.as_ref().map(|f| f.value()).unwrap_or_default();
+            let unfinished = at_prompt && is_complete(&text) == Complete::Incomplete;
             let msg = match key.name.as_str() {
+                // The browser puts the newline where the cursor is.
+                "Enter" if unfinished => return,
+                "Tab" if !key.shift && !key.command && !text.trim().is_empty() => {
+                    Msg::Complete(field.as_ref().map_or(0, element::cursor_of_lines))
+                }
                 "Enter" if !key.shift && !key.command && !event.is_composing() => Msg::Enter,
                 "ArrowUp" if lines <= 1 && !key.command => Msg::Recall(Direction::Back),
                 "ArrowDown" if lines <= 1 && !key.command => Msg::Recall(Direction::Forward),

@@ -115,8 +115,8 @@ fn span(span: &Span, x: i64, now: u64) -> Html {
         span.slept.then_some("is-slept"),
         (span.first >= now).then_some("is-future")
     );
-    // A name needs some seven pixels a letter.
-    let fits = width as usize >= span.text.chars().count().min(6) * 7 + 6;
+    // Less than two events wide nothing can be read.
+    let fits = span.last > span.first;
     html! { <div key={format!("s{}", span.first)} {class} {style}>if fits { <span>{ &span.text }</span> }</div> }
 }
 
