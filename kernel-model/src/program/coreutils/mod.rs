@@ -11,6 +11,7 @@ pub mod cp;
 pub mod cut;
 pub mod date;
 pub mod dd;
+pub mod df;
 pub mod echo;
 pub mod env;
 pub mod filevercmp;
@@ -21,15 +22,18 @@ pub mod ls;
 mod ls_format;
 pub mod mkdir;
 pub mod mknod;
+pub mod mktemp;
 pub mod od;
 pub mod printf;
 pub mod readlink;
 pub mod rm;
 pub mod rmdir;
+pub mod seq;
 pub mod sleep;
 pub mod small;
 pub mod sort;
 pub mod stat;
+pub mod tac;
 pub mod tail;
 pub mod tee;
 pub mod test_expr;
@@ -37,6 +41,7 @@ pub mod timeout;
 pub mod touch;
 pub mod tr;
 pub mod true_false;
+pub mod uniq;
 mod usage_errors;
 pub mod wc;
 
@@ -49,10 +54,15 @@ pub const PROGRAMS: &[&Program] = &[
     &busybox::BUSYBOX,
     &cat::CAT,
     &dd::DD,
+    &df::DF,
     &mknod::MKFIFO,
     &mknod::MKNOD,
+    &mktemp::MKTEMP,
     &od::OD,
+    &seq::SEQ,
     &sort::SORT,
+    &tac::PASTE,
+    &tac::TAC,
     &timeout::NICE,
     &timeout::NOHUP,
     &timeout::TIMEOUT,
@@ -98,5 +108,6 @@ pub const PROGRAMS: &[&Program] = &[
     &true_false::FALSE,
     &true_false::TRUE,
     &tr::TR,
+    &uniq::UNIQ,
     &wc::WC,
 ];
