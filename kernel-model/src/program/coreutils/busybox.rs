@@ -14,6 +14,7 @@ APPLET [ARG]...  run a program that is modelled, with busybox' wording where it 
 /// The applets: those of Debian's busybox 1.35 that are modelled.
 const APPLETS: &[&str] = &[
     "[",
+    "ash",
     "awk",
     "basename",
     "cat",
@@ -117,7 +118,12 @@ const APPLETS: &[&str] = &[
 ];
 
 fn applets() -> impl Iterator<Item = &'static str> {
-    APPLETS.iter().copied().filter(|name| registry::find(name).is_some())
+    APPLETS.iter().copied().filter(|name| program_of(name).is_some())
+}
+
+/// The program that does an applet's work. busybox' own shell is ash; what scripts need of it, bash does, too.
+fn program_of(applet: &str) -> Option<&'static registry::Program> {
+    registry::find(if matches!(applet, "sh" | "ash") { "bash" } else { applet })
 }
 
 const BANNER: &str = "BusyBox v1.35.0 (Debian 1:1.35.0-4+b4) multi-call binary.\n";
@@ -153,7 +159,7 @@ async fn busybox(sys: Sys) -> i32 {
 
 /// Where `--install` without a directory puts an applet.
 fn install_dir(name: &str) -> &'static str {
-    match registry::find(name).map_or("/usr/bin", |p| p.dir) {
+    match program_of(name).map_or("/usr/bin", |p| p.dir) {
         "/sbin" => "/sbin",
         "/bin" => "/bin",
         "/usr/sbin" => "/usr/sbin",
@@ -191,7 +197,7 @@ async fn applet(sys: &Sys, argv: Vec<String>) -> i32 {
         sys.eprint(format!("{name}: applet not found\n")).await;
         return 127;
     }
-    match registry::find(&name) {
+    match program_of(&name) {
         Some(program) => {
             let running: Running = (program.main)(inner);
             running.await

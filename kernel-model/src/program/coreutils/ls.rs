@@ -255,11 +255,13 @@ impl Run<'_> {
         if self.listing.follow_operands {
             return self.sys.stat(path).await;
         }
-        if self.listing.follow_operand_directories
-            && let Ok(stat) = self.sys.stat(path).await
-            && stat.is_dir()
-        {
-            return Ok(stat);
+        if self.listing.follow_operand_directories {
+            // A link that leads nowhere is listed itself; any other trouble on the way is told.
+            match self.sys.stat(path).await {
+                Ok(stat) if stat.is_dir() => return Ok(stat),
+                Ok(_) | Err(Errno::ENOENT | Errno::ELOOP) => {}
+                Err(e) => return Err(e),
+            }
         }
         self.sys.lstat(path).await
     }

@@ -60,9 +60,9 @@ impl Process {
         self.marked(&line)
     }
 
-    /// The name of the program, marked when it has ended.
-    pub fn comm_marked(&self) -> String {
-        self.marked(&self.comm)
+    /// The name of the program.
+    pub fn comm_printable(&self) -> String {
+        printable(&self.comm)
     }
 
     fn marked(&self, text: &str) -> String {

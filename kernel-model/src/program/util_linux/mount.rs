@@ -5,6 +5,7 @@ use super::mountinfo::mount_of;
 use crate::errno::Errno;
 use crate::program::Sys;
 use crate::program::getopt::{Long, Options, Spec, Takes};
+use crate::syscall::Sysno;
 
 crate::program!(
     MOUNT = "mount" in "/usr/bin",
@@ -96,7 +97,19 @@ const PSEUDO: &[&str] = &[
     "tracefs",
 ];
 
+/// A set-user-ID mount gives its power back before it does anything that fstab does not allow everybody
+/// (`suid_drop`); the standard world's fstab is empty, so that is always.
+pub(super) async fn drop_privileges(sys: &Sys) {
+    let (uid, gid) = (sys.getuid().await, sys.getgid().await);
+    if uid != 0 && sys.geteuid().await == 0 {
+        // Should this fail, the calls that follow are refused or allowed as the kernel sees fit.
+        let _ = sys.call(Sysno::SETGID, vec![gid.into()]).await;
+        let _ = sys.call(Sysno::SETUID, vec![uid.into()]).await;
+    }
+}
+
 async fn main(sys: Sys) -> i32 {
+    drop_privileges(&sys).await;
     let options = match sys.getopt(&SPEC).await {
         Ok(options) => options,
         Err(status) => return status,

@@ -1,5 +1,6 @@
 //! `umount`: detaches file systems.
 
+use super::mount::drop_privileges;
 use super::mountinfo::subtree;
 use crate::errno::Errno;
 use crate::program::Sys;
@@ -43,6 +44,7 @@ mod umount_flags {
 }
 
 async fn main(sys: Sys) -> i32 {
+    drop_privileges(&sys).await;
     let options = match sys.getopt(&SPEC).await {
         Ok(options) => options,
         Err(status) => return status,

@@ -301,7 +301,9 @@ async fn run(sys: &Sys, plan: &Plan, euid: u32, egid: u32) -> Step<()> {
     }
 
     if let Err(e) = sys.unshare(plan.flags).await {
-        return fail(sys, "unshare failed", e).await;
+        // busybox names the call with its flags.
+        let what = if sys.is_busybox() { format!("unshare(0x{:x})", plan.flags) } else { "unshare failed".to_owned() };
+        return fail(sys, &what, e).await;
     }
     if let Some(mapper) = &mapper {
         release_helper(sys, mapper).await?;

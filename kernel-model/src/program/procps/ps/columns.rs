@@ -239,7 +239,7 @@ impl Column {
             "tty" | "tt" | "tname" => p.tty_name(),
             "stat" => p.stat_letters(),
             "s" | "state" => p.state.to_string(),
-            "comm" | "ucmd" | "ucomm" => p.comm_marked(),
+            "comm" | "ucmd" | "ucomm" => p.comm_printable(),
             "fname" => printable(&p.comm).chars().take(8).collect(),
             "args" | "cmd" | "command" => p.args(),
             "ruid" => p.uids[0].to_string(),
