@@ -4,6 +4,7 @@ pub mod caps;
 pub mod capsh;
 pub mod file_caps;
 pub mod getcap;
+pub mod getent;
 pub mod getpcaps;
 pub mod hostname;
 pub mod newidmap;
@@ -15,6 +16,7 @@ use super::registry::Program;
 pub const PROGRAMS: &[&Program] = &[
     &capsh::CAPSH,
     &getcap::GETCAP,
+    &getent::GETENT,
     &getpcaps::GETPCAPS,
     &hostname::HOSTNAME,
     &newidmap::NEWGIDMAP,

@@ -1,5 +1,6 @@
 //! Programs that search and change text.
 
+pub mod awk;
 pub mod glob;
 pub mod grep;
 pub mod regex;
@@ -8,4 +9,4 @@ pub mod sed;
 use super::registry::Program;
 
 /// The programs in this folder.
-pub const PROGRAMS: &[&Program] = &[&grep::EGREP, &grep::FGREP, &grep::GREP, &sed::SED];
+pub const PROGRAMS: &[&Program] = &[&awk::AWK, &awk::MAWK, &grep::EGREP, &grep::FGREP, &grep::GREP, &sed::SED];

@@ -1,0 +1,755 @@
+//! From words to the tree.
+
+use super::ast::{ArrayName, Expr, Function, Getline, Op, Pattern, Redirect, Rule, Script, Source, Stmt};
+use super::lex::{Placed, Token, tokens};
+use crate::program::text::regex::{Regex, Syntax, Whole};
+
+/// Reads a program.
+///
+/// # Errors
+/// What is wrong, and in which line.
+pub(super) fn parse(source: &str) -> Result<Script, (String, usize)> {
+    let mut parser = Parser {
+        tokens: tokens(source)?,
+        at: 0,
+        params: Vec::new(),
+        no_in: false,
+        no_gt: false,
+        depth: 0,
+        script: Script::default(),
+    };
+    parser.script().map_err(|message| (message, parser.line()))?;
+    let mut script = parser.script;
+    infer_arrays(&mut script);
+    Ok(script)
+}
+
+type Result_<T> = Result<T, String>;
+
+/// How deep expressions and statements may be nested.
+const DEEPEST: usize = 200;
+
+struct Parser {
+    tokens: Vec<Placed>,
+    at: usize,
+    /// Parameters of the function that is being read.
+    params: Vec<String>,
+    /// `in` belongs to a for statement.
+    no_in: bool,
+    /// `>` is a redirection.
+    no_gt: bool,
+    depth: usize,
+    script: Script,
+}
+
+impl Parser {
+    fn token(&self) -> &Token {
+        self.tokens.get(self.at).map_or(&Token::End, |t| &t.0)
+    }
+
+    fn line(&self) -> usize {
+        self.tokens.get(self.at).or(self.tokens.last()).map_or(1, |t| t.1)
+    }
+
+    fn take(&mut self) -> Token {
+        let token = self.token().clone();
+        self.at += 1;
+        token
+    }
+
+    fn is(&self, sign: &str) -> bool {
+        matches!(self.token(), Token::Sign(s) if *s == sign)
+    }
+
+    fn is_keyword(&self, word: &str) -> bool {
+        matches!(self.token(), Token::Keyword(w) if w == word)
+    }
+
+    fn accept(&mut self, sign: &str) -> bool {
+        let is = self.is(sign);
+        self.at += usize::from(is);
+        is
+    }
+
+    fn accept_keyword(&mut self, word: &str) -> bool {
+        let is = self.is_keyword(word);
+        self.at += usize::from(is);
+        is
+    }
+
+    fn wrong<T>(&self) -> Result_<T> {
+        Err(format!("syntax error at or near {}", self.token().shown()))
+    }
+
+    fn expect(&mut self, sign: &str) -> Result_<()> {
+        if self.accept(sign) { Ok(()) } else { self.wrong() }
+    }
+
+    fn newlines(&mut self) {
+        while *self.token() == Token::Newline {
+            self.at += 1;
+        }
+    }
+
+    fn ends(&mut self) {
+        while *self.token() == Token::Newline || self.is(";") {
+            self.at += 1;
+        }
+    }
+
+    fn script(&mut self) -> Result_<()> {
+        self.ends();
+        while *self.token() != Token::End {
+            if self.accept_keyword("function") {
+                self.function()?;
+            } else {
+                let rule = self.rule()?;
+                self.script.rules.push(rule);
+            }
+            self.ends();
+        }
+        Ok(())
+    }
+
+    fn function(&mut self) -> Result_<()> {
+        let (Token::Name(name) | Token::CallName(name)) = self.take() else {
+            self.at -= 1;
+            return self.wrong();
+        };
+        self.expect("(")?;
+        let mut params = Vec::new();
+        while let Token::Name(param) = self.token().clone() {
+            self.at += 1;
+            params.push(param);
+            if !self.accept(",") {
+                break;
+            }
+            self.newlines();
+        }
+        self.expect(")")?;
+        self.newlines();
+        self.params.clone_from(&params);
+        let body = self.block()?;
+        self.params.clear();
+        let arrays = vec![false; params.len()];
+        self.script.functions.insert(name, Function { params, arrays, body });
+        Ok(())
+    }
+
+    fn rule(&mut self) -> Result_<Rule> {
+        let pattern = if self.accept_keyword("BEGIN") {
+            Pattern::Begin
+        } else if self.accept_keyword("END") {
+            Pattern::End
+        } else if self.is("{") {
+            Pattern::Always
+        } else {
+            let from = self.expr()?;
+            if self.accept(",") {
+                self.newlines();
+                let to = self.expr()?;
+                self.script.ranges += 1;
+                Pattern::Range(from, to, self.script.ranges - 1)
+            } else {
+                Pattern::When(from)
+            }
+        };
+        if self.is("{") {
+            return Ok(Rule { pattern, action: Some(Stmt::Block(self.block()?)) });
+        }
+        match pattern {
+            Pattern::Begin | Pattern::End => self.wrong(),
+            pattern => Ok(Rule { pattern, action: None }),
+        }
+    }
+
+    fn block(&mut self) -> Result_<Vec<Stmt>> {
+        self.expect("{")?;
+        let mut all = Vec::new();
+        loop {
+            self.ends();
+            if self.accept("}") {
+                return Ok(all);
+            }
+            if *self.token() == Token::End {
+                return Err("missing } near end of file".into());
+            }
+            all.push(self.statement()?);
+        }
+    }
+
+    /// The end of a simple statement.
+    fn finish(&mut self) -> Result_<()> {
+        if self.is("}") || *self.token() == Token::End {
+            return Ok(());
+        }
+        if self.accept(";") || *self.token() == Token::Newline {
+            self.newlines();
+            return Ok(());
+        }
+        self.wrong()
+    }
+
+    fn statement(&mut self) -> Result_<Stmt> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err("the program is nested too deeply".into());
+        }
+        let statement = self.statement_inside();
+        self.depth -= 1;
+        statement
+    }
+
+    fn body(&mut self) -> Result_<Box<Stmt>> {
+        self.newlines();
+        if self.accept(";") {
+            return Ok(Box::new(Stmt::Block(Vec::new())));
+        }
+        Ok(Box::new(self.statement()?))
+    }
+
+    fn condition(&mut self) -> Result_<Expr> {
+        self.expect("(")?;
+        let condition = self.expr()?;
+        self.expect(")")?;
+        Ok(condition)
+    }
+
+    fn statement_inside(&mut self) -> Result_<Stmt> {
+        if self.is("{") {
+            return Ok(Stmt::Block(self.block()?));
+        }
+        let Token::Keyword(word) = self.token().clone() else { return self.simple_and_end() };
+        match word.as_str() {
+            "if" => {
+                self.at += 1;
+                let condition = self.condition()?;
+                let then = self.body()?;
+                let before = self.at;
+                self.ends();
+                if self.accept_keyword("else") {
+                    return Ok(Stmt::If(condition, then, Some(self.body()?)));
+                }
+                self.at = before;
+                Ok(Stmt::If(condition, then, None))
+            }
+            "while" => {
+                self.at += 1;
+                Ok(Stmt::While(self.condition()?, self.body()?))
+            }
+            "do" => {
+                self.at += 1;
+                let body = self.body()?;
+                self.ends();
+                if !self.accept_keyword("while") {
+                    return self.wrong();
+                }
+                let condition = self.condition()?;
+                self.finish()?;
+                Ok(Stmt::Do(body, condition))
+            }
+            "for" => self.for_statement(),
+            _ => self.simple_and_end(),
+        }
+    }
+
+    fn for_statement(&mut self) -> Result_<Stmt> {
+        self.at += 1;
+        self.expect("(")?;
+        if let (
+            Some((Token::Name(variable), _)),
+            Some((Token::Keyword(word), _)),
+            Some((Token::Name(array), _)),
+            Some((Token::Sign(")"), _)),
+        ) = (
+            self.tokens.get(self.at).cloned(),
+            self.tokens.get(self.at + 1).cloned(),
+            self.tokens.get(self.at + 2).cloned(),
+            self.tokens.get(self.at + 3).cloned(),
+        ) && word == "in"
+        {
+            self.at += 4;
+            let (variable, array) = (self.variable(variable), self.array(array));
+            return Ok(Stmt::ForIn(variable, array, self.body()?));
+        }
+        let first = if self.is(";") { None } else { Some(Box::new(self.simple()?)) };
+        self.expect(";")?;
+        self.newlines();
+        let condition = if self.is(";") { None } else { Some(self.expr()?) };
+        self.expect(";")?;
+        self.newlines();
+        let step = if self.is(")") { None } else { Some(Box::new(self.simple()?)) };
+        self.expect(")")?;
+        Ok(Stmt::For(first, condition, step, self.body()?))
+    }
+
+    fn simple_and_end(&mut self) -> Result_<Stmt> {
+        let statement = self.simple()?;
+        self.finish()?;
+        Ok(statement)
+    }
+
+    fn simple(&mut self) -> Result_<Stmt> {
+        let Token::Keyword(word) = self.token().clone() else { return Ok(Stmt::Expr(self.expr()?)) };
+        let ends = |p: &Parser| p.is(";") || p.is("}") || matches!(p.token(), Token::Newline | Token::End);
+        if word == "getline" {
+            return Ok(Stmt::Expr(self.expr()?));
+        }
+        self.at += 1;
+        Ok(match word.as_str() {
+            "print" | "printf" => return self.print(word == "printf"),
+            "next" => Stmt::Next,
+            "nextfile" => Stmt::NextFile,
+            "break" => Stmt::Break,
+            "continue" => Stmt::Continue,
+            "exit" => Stmt::Exit(if ends(self) { None } else { Some(self.expr()?) }),
+            "return" => Stmt::Return(if ends(self) { None } else { Some(self.expr()?) }),
+            "delete" => {
+                let Token::Name(name) = self.take() else {
+                    self.at -= 1;
+                    return self.wrong();
+                };
+                let array = self.array(name);
+                let index = if self.accept("[") { Some(self.list("]")?) } else { None };
+                Stmt::Delete(array, index)
+            }
+            _ => {
+                self.at -= 1;
+                return self.wrong();
+            }
+        })
+    }
+
+    fn print(&mut self, formatted: bool) -> Result_<Stmt> {
+        let before = std::mem::replace(&mut self.no_gt, true);
+        let mut values = Vec::new();
+        let ends = |p: &Parser| {
+            p.is(";")
+                || p.is("}")
+                || p.is(">")
+                || p.is(">>")
+                || p.is("|")
+                || matches!(p.token(), Token::Newline | Token::End)
+        };
+        if !ends(self) {
+            loop {
+                values.push(self.expr()?);
+                if !self.accept(",") {
+                    break;
+                }
+                self.newlines();
+            }
+        }
+        if let [Expr::Group(inside)] = values.as_slice() {
+            values = inside.clone();
+        }
+        let redirect = if self.accept(">") {
+            Some(Redirect::File(self.concatenation()?))
+        } else if self.accept(">>") {
+            Some(Redirect::Append(self.concatenation()?))
+        } else if self.accept("|") {
+            Some(Redirect::Pipe(self.concatenation()?))
+        } else {
+            None
+        };
+        self.no_gt = before;
+        Ok(if formatted { Stmt::Printf(values, redirect) } else { Stmt::Print(values, redirect) })
+    }
+
+    fn variable(&self, name: String) -> Expr {
+        match self.params.iter().position(|p| *p == name) {
+            Some(place) => Expr::Local(place),
+            None => Expr::Global(name),
+        }
+    }
+
+    fn array(&self, name: String) -> ArrayName {
+        match self.params.iter().position(|p| *p == name) {
+            Some(place) => ArrayName::Local(place),
+            None => ArrayName::Global(name),
+        }
+    }
+
+    /// Expressions up to a closing sign.
+    fn list(&mut self, end: &str) -> Result_<Vec<Expr>> {
+        let before = (std::mem::take(&mut self.no_in), std::mem::take(&mut self.no_gt));
+        let mut all = Vec::new();
+        self.newlines();
+        if !self.accept(end) {
+            loop {
+                all.push(self.expr()?);
+                self.newlines();
+                if self.accept(end) {
+                    break;
+                }
+                self.expect(",")?;
+                self.newlines();
+            }
+        }
+        (self.no_in, self.no_gt) = before;
+        Ok(all)
+    }
+
+    fn expr(&mut self) -> Result_<Expr> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err("the program is nested too deeply".into());
+        }
+        let expr = self.assignment();
+        self.depth -= 1;
+        expr
+    }
+
+    fn assignment(&mut self) -> Result_<Expr> {
+        let left = self.choice()?;
+        if !matches!(left, Expr::Global(_) | Expr::Local(_) | Expr::Field(_) | Expr::Index(..)) {
+            return Ok(left);
+        }
+        let op = match self.token() {
+            Token::Sign("=") => None,
+            Token::Sign("+=") => Some(Op::Add),
+            Token::Sign("-=") => Some(Op::Sub),
+            Token::Sign("*=") => Some(Op::Mul),
+            Token::Sign("/=") => Some(Op::Div),
+            Token::Sign("%=") => Some(Op::Mod),
+            Token::Sign("^=") => Some(Op::Pow),
+            _ => return Ok(left),
+        };
+        self.at += 1;
+        self.newlines();
+        Ok(Expr::Assign(Box::new(left), op, Box::new(self.expr()?)))
+    }
+
+    fn choice(&mut self) -> Result_<Expr> {
+        let condition = self.or()?;
+        if !self.accept("?") {
+            return Ok(condition);
+        }
+        self.newlines();
+        let then = self.expr()?;
+        self.newlines();
+        self.expect(":")?;
+        self.newlines();
+        Ok(Expr::Choice(Box::new(condition), Box::new(then), Box::new(self.expr()?)))
+    }
+
+    fn or(&mut self) -> Result_<Expr> {
+        let mut left = self.and()?;
+        while self.accept("||") {
+            self.newlines();
+            left = Expr::Or(Box::new(left), Box::new(self.and()?));
+        }
+        Ok(left)
+    }
+
+    fn and(&mut self) -> Result_<Expr> {
+        let mut left = self.membership()?;
+        while self.accept("&&") {
+            self.newlines();
+            left = Expr::And(Box::new(left), Box::new(self.membership()?));
+        }
+        Ok(left)
+    }
+
+    fn membership(&mut self) -> Result_<Expr> {
+        let mut left = self.matching()?;
+        while !self.no_in && self.accept_keyword("in") {
+            let Token::Name(name) = self.take() else {
+                self.at -= 1;
+                return self.wrong();
+            };
+            let keys = if let Expr::Group(keys) = left { keys } else { vec![left] };
+            left = Expr::In(keys, self.array(name));
+        }
+        Ok(left)
+    }
+
+    fn matching(&mut self) -> Result_<Expr> {
+        let mut left = self.comparison()?;
+        loop {
+            let wanted = match self.token() {
+                Token::Sign("~") => true,
+                Token::Sign("!~") => false,
+                _ => return Ok(left),
+            };
+            self.at += 1;
+            left = Expr::Match(wanted, Box::new(left), Box::new(self.comparison()?));
+        }
+    }
+
+    fn comparison(&mut self) -> Result_<Expr> {
+        let mut left = self.concatenation()?;
+        while self.is("|") && matches!(self.tokens.get(self.at + 1), Some((Token::Keyword(w), _)) if w == "getline") {
+            self.at += 2;
+            let into = self.getline_target()?;
+            left = Expr::Getline(Box::new(Getline { source: Source::Command(left), into }));
+        }
+        let op = match self.token() {
+            Token::Sign("<") => Op::Lt,
+            Token::Sign("<=") => Op::Le,
+            Token::Sign("==") => Op::Eq,
+            Token::Sign("!=") => Op::Ne,
+            Token::Sign(">") if !self.no_gt => Op::Gt,
+            Token::Sign(">=") => Op::Ge,
+            _ => return Ok(left),
+        };
+        self.at += 1;
+        Ok(Expr::Binary(op, Box::new(left), Box::new(self.concatenation()?)))
+    }
+
+    /// Whether an operand that is concatenated may begin here.
+    fn begins_operand(&self) -> bool {
+        match self.token() {
+            Token::Number(_) | Token::Text(_) | Token::Regex(_) | Token::Name(_) | Token::CallName(_) => true,
+            Token::Builtin(_) => true,
+            Token::Sign(s) => matches!(*s, "(" | "$" | "!" | "-" | "+" | "++" | "--"),
+            _ => false,
+        }
+    }
+
+    fn concatenation(&mut self) -> Result_<Expr> {
+        let mut left = self.additive()?;
+        while self.begins_operand() {
+            left = Expr::Binary(Op::Concat, Box::new(left), Box::new(self.additive()?));
+        }
+        Ok(left)
+    }
+
+    fn additive(&mut self) -> Result_<Expr> {
+        let mut left = self.multiplicative()?;
+        loop {
+            let op = match self.token() {
+                Token::Sign("+") => Op::Add,
+                Token::Sign("-") => Op::Sub,
+                _ => return Ok(left),
+            };
+            self.at += 1;
+            left = Expr::Binary(op, Box::new(left), Box::new(self.multiplicative()?));
+        }
+    }
+
+    fn multiplicative(&mut self) -> Result_<Expr> {
+        let mut left = self.unary()?;
+        loop {
+            let op = match self.token() {
+                Token::Sign("*") => Op::Mul,
+                Token::Sign("/") => Op::Div,
+                Token::Sign("%") => Op::Mod,
+                _ => return Ok(left),
+            };
+            self.at += 1;
+            left = Expr::Binary(op, Box::new(left), Box::new(self.unary()?));
+        }
+    }
+
+    fn unary(&mut self) -> Result_<Expr> {
+        for (sign, key) in [("!", '!'), ("-", '-'), ("+", '+')] {
+            if self.accept(sign) {
+                self.depth += 1;
+                if self.depth > DEEPEST {
+                    return Err("the program is nested too deeply".into());
+                }
+                let inner = self.unary()?;
+                self.depth -= 1;
+                return Ok(Expr::Unary(key, Box::new(inner)));
+            }
+        }
+        self.power()
+    }
+
+    fn power(&mut self) -> Result_<Expr> {
+        let base = self.postfix()?;
+        if !self.accept("^") {
+            return Ok(base);
+        }
+        // The right side may have a sign, and powers group to the right.
+        Ok(Expr::Binary(Op::Pow, Box::new(base), Box::new(self.unary()?)))
+    }
+
+    fn postfix(&mut self) -> Result_<Expr> {
+        for (sign, by) in [("++", 1.0), ("--", -1.0)] {
+            if self.accept(sign) {
+                let target = self.primary()?;
+                return Ok(Expr::Step(Box::new(target), by, false));
+            }
+        }
+        let target = self.primary()?;
+        if matches!(target, Expr::Global(_) | Expr::Local(_) | Expr::Field(_) | Expr::Index(..)) {
+            for (sign, by) in [("++", 1.0), ("--", -1.0)] {
+                if self.accept(sign) {
+                    return Ok(Expr::Step(Box::new(target), by, true));
+                }
+            }
+        }
+        Ok(target)
+    }
+
+    fn getline_target(&mut self) -> Result_<Option<Expr>> {
+        Ok(match self.token() {
+            Token::Name(_) | Token::Sign("$") => Some(self.primary()?),
+            _ => None,
+        })
+    }
+
+    fn primary(&mut self) -> Result_<Expr> {
+        match self.take() {
+            Token::Number(n) => Ok(Expr::Number(n)),
+            Token::Text(s) => Ok(Expr::Text(s)),
+            Token::Regex(s) => Ok(Expr::Regex(Regex::new(&s, Syntax::Awk, false, Whole::Anything)?)),
+            Token::Name(name) => {
+                if self.accept("[") {
+                    let array = self.array(name);
+                    return Ok(Expr::Index(array, self.list("]")?));
+                }
+                Ok(self.variable(name))
+            }
+            Token::CallName(name) => {
+                self.expect("(")?;
+                Ok(Expr::Call(name, self.list(")")?))
+            }
+            Token::Builtin(name) => {
+                let arguments = if self.accept("(") { self.list(")")? } else { Vec::new() };
+                Ok(Expr::Builtin(name, arguments))
+            }
+            Token::Sign("$") => {
+                self.depth += 1;
+                if self.depth > DEEPEST {
+                    return Err("the program is nested too deeply".into());
+                }
+                let inner = if self.is("-") || self.is("!") || self.is("+") {
+                    self.unary()?
+                } else if self.is("++") || self.is("--") {
+                    self.postfix()?
+                } else {
+                    self.primary()?
+                };
+                self.depth -= 1;
+                Ok(Expr::Field(Box::new(inner)))
+            }
+            Token::Sign("(") => {
+                let mut inside = self.list(")")?;
+                match inside.len() {
+                    0 => self.wrong(),
+                    1 => Ok(inside.remove(0)),
+                    _ => Ok(Expr::Group(inside)),
+                }
+            }
+            Token::Keyword(word) if word == "getline" => {
+                let into = self.getline_target()?;
+                let source = if self.accept("<") { Source::File(self.primary()?) } else { Source::Main };
+                Ok(Expr::Getline(Box::new(Getline { source, into })))
+            }
+            _ => {
+                self.at -= 1;
+                self.wrong()
+            }
+        }
+    }
+}
+
+/// Finds out which parameters are arrays: those that are used as such, and those that are handed to such.
+fn infer_arrays(script: &mut Script) {
+    loop {
+        let known = script.functions.clone();
+        let mut changed = false;
+        for function in script.functions.values_mut() {
+            let mut found = function.arrays.clone();
+            let mut mark = |name: &ArrayName| {
+                if let ArrayName::Local(place) = name
+                    && let Some(flag) = found.get_mut(*place)
+                {
+                    *flag = true;
+                }
+            };
+            function.body.iter().for_each(|s| statement_arrays(s, &known, &mut mark));
+            changed |= found != function.arrays;
+            function.arrays = found;
+        }
+        if !changed {
+            return;
+        }
+    }
+}
+
+type Known = std::collections::BTreeMap<String, Function>;
+
+fn statement_arrays(statement: &Stmt, known: &Known, mark: &mut dyn FnMut(&ArrayName)) {
+    let mut all = |exprs: &[Expr]| exprs.iter().for_each(|e| expr_arrays(e, known, mark));
+    match statement {
+        Stmt::Expr(e) => all(std::slice::from_ref(e)),
+        Stmt::Print(values, redirect) | Stmt::Printf(values, redirect) => {
+            all(values);
+            if let Some(Redirect::File(e) | Redirect::Append(e) | Redirect::Pipe(e)) = redirect {
+                all(std::slice::from_ref(e));
+            }
+        }
+        Stmt::If(e, then, otherwise) => {
+            all(std::slice::from_ref(e));
+            statement_arrays(then, known, mark);
+            if let Some(otherwise) = otherwise {
+                statement_arrays(otherwise, known, mark);
+            }
+        }
+        Stmt::While(e, body) | Stmt::Do(body, e) => {
+            all(std::slice::from_ref(e));
+            statement_arrays(body, known, mark);
+        }
+        Stmt::For(first, condition, step, body) => {
+            all(condition.as_slice());
+            for part in [first, step].into_iter().flatten().chain([body]) {
+                statement_arrays(part, known, mark);
+            }
+        }
+        Stmt::ForIn(_, array, body) => {
+            mark(array);
+            statement_arrays(body, known, mark);
+        }
+        Stmt::Block(body) => body.iter().for_each(|s| statement_arrays(s, known, mark)),
+        Stmt::Exit(Some(e)) | Stmt::Return(Some(e)) => all(std::slice::from_ref(e)),
+        Stmt::Delete(array, index) => {
+            all(index.as_deref().unwrap_or_default());
+            mark(array);
+        }
+        _ => {}
+    }
+}
+
+fn expr_arrays(expr: &Expr, known: &Known, mark: &mut dyn FnMut(&ArrayName)) {
+    let mut both = |a: &Expr, b: &Expr| {
+        expr_arrays(a, known, mark);
+        expr_arrays(b, known, mark);
+    };
+    match expr {
+        Expr::Index(array, keys) | Expr::In(keys, array) => {
+            keys.iter().for_each(|k| expr_arrays(k, known, mark));
+            mark(array);
+        }
+        Expr::Group(all) => all.iter().for_each(|e| expr_arrays(e, known, mark)),
+        Expr::Field(e) | Expr::Unary(_, e) | Expr::Step(e, _, _) => expr_arrays(e, known, mark),
+        Expr::Binary(_, a, b) | Expr::And(a, b) | Expr::Or(a, b) | Expr::Match(_, a, b) | Expr::Assign(a, _, b) => {
+            both(a, b)
+        }
+        Expr::Choice(a, b, c) => {
+            both(a, b);
+            expr_arrays(c, known, mark);
+        }
+        Expr::Call(name, arguments) => {
+            for (i, argument) in arguments.iter().enumerate() {
+                let is_array = known.get(name).and_then(|f| f.arrays.get(i)).copied().unwrap_or(false);
+                match argument {
+                    Expr::Local(place) if is_array => mark(&ArrayName::Local(*place)),
+                    other => expr_arrays(other, known, mark),
+                }
+            }
+        }
+        Expr::Builtin(name, arguments) => {
+            for (i, argument) in arguments.iter().enumerate() {
+                match argument {
+                    Expr::Local(place) if name == "split" && i == 1 => mark(&ArrayName::Local(*place)),
+                    other => expr_arrays(other, known, mark),
+                }
+            }
+        }
+        _ => {}
+    }
+}
