@@ -26,7 +26,7 @@ pub type Machine = hypervisor_model::machine::BareMetal;
 pub const PAUSE_AFTER: u64 = 300_000;
 
 /// Turns between two looks at the clock. A turn in which a program is brought back to where it was can take long.
-const TURNS_PER_LOOK: u64 = 4;
+const TURNS_PER_LOOK: u64 = 2;
 
 /// How many processes are offered as callers.
 const MAX_CALLERS: usize = 120;

@@ -58,8 +58,8 @@ pub struct Transcript {
     first: u64,
     /// The event after the range.
     end: u64,
-    /// Something was left out in a hurry that there would be room for.
-    hasty: bool,
+    /// Events inside the range that were passed over in a hurry.
+    hole: Option<(u64, u64)>,
 }
 
 impl Transcript {
@@ -77,6 +77,7 @@ impl Transcript {
         }
         self.end = self.end.min(event);
         self.first = self.first.min(event);
+        self.hole = self.hole.filter(|(start, _)| *start < event).map(|(start, end)| (start, end.min(event)));
     }
 
     /// Makes the range reach up to the cursor. The cursor stays where it is. While the history grows (it is
@@ -84,11 +85,17 @@ impl Transcript {
     pub fn follow<M: PvOps + Clone>(&mut self, timeline: &mut Timeline<M>, calm: bool) {
         let at = timeline.position();
         let reach = if calm { REACH } else { HASTY_REACH };
-        let far = at > self.end + reach;
-        let jumped = far || at < self.first || (at < self.end && self.kept_before(at) == 0);
-        if jumped || (calm && self.hasty) {
-            let first = at.saturating_sub(reach);
-            *self = Transcript { first, end: first, hasty: !calm, ..Transcript::default() };
+        let floor = at.saturating_sub(reach);
+        if at < self.first || (at < self.end && self.kept_before(at) == 0) {
+            *self = Transcript { first: floor, end: floor, ..Transcript::default() };
+        }
+        if let Some((start, end)) = self.hole.filter(|(start, end)| calm && at > *start && floor < *end) {
+            self.cut(start.max(floor));
+            self.hole = (floor > start).then_some((start, floor.min(end)));
+        }
+        if at > self.end + reach {
+            self.hole = Some((self.hole.map_or(self.end, |(start, _)| start), floor));
+            self.end = floor;
         }
         if at > self.end {
             self.read(timeline, at);

@@ -61,8 +61,9 @@ fn column_head(column: &Column) -> Html {
     html! {
         <th scope="col" class={classes!("pid-views__ns", ns_class(NsKind::Pid, column.ns.0), change_class(column.change))}>
             { ns_letter(NsKind::Pid, column.ns.0) }
-            <span class="pid-views__name">{ column.name() }</span>
+            { " " }
             { change_mark(column.change) }
+            <span class="pid-views__name">{ column.name() }</span>
             if !column.open && column.change != Change::Gone {
                 <span class="pid-views__closed">{ "init is gone" }</span>
             }
