@@ -119,6 +119,16 @@ mod tests {
         assert!(text.len() < 160, "{} characters", text.len());
     }
 
+    /// Links that were given away once. They are never changed; a new version adds to them.
+    #[test]
+    fn old_links_stay_readable() {
+        for golden in [
+            "AQFOALH_AAADAAABMXVuc2hhcmUgLS1waWQgLS1mb3JrIC0tbW91bnQtcHJvYyBzaCAtYyAnZWNobyAkJCcBTQEBAAABDGhvc3RuYW1lIGJveAEM",
+        ] {
+            assert_eq!(Permalink::from_text(golden), Ok(example()), "now it would be {}", example().to_text());
+        }
+    }
+
     #[test]
     fn every_damage_is_an_error_and_never_another_panic() {
         let text = example().to_text();
