@@ -184,6 +184,7 @@ impl World {
             did_exec: true,
             dumpable: true,
             mm_user_ns: user_ns,
+            exe: None,
             rlimits: Rlimits::standard(),
             tty: None,
             children_cpu_time: Nanos(0),

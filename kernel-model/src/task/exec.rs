@@ -121,8 +121,14 @@ impl Kernel<'_> {
         }
     }
 
+    /// Whether somebody could change the file while it runs (`deny_write_access`). Descriptors that
+    /// memfd_create(2) gives are not counted.
     fn is_open_for_writing(&self, dentry: DentryId) -> bool {
-        let inode = self.vfs.dentries[dentry].inode;
+        let d = &self.vfs.dentries[dentry];
+        if d.unlinked && d.name.starts_with("memfd:") {
+            return false;
+        }
+        let inode = d.inode;
         self.vfs.files.iter().any(|(_, file)| match file.path().map(|p| p.node) {
             Some(Node::Tree(d)) => {
                 file.can_write() && self.vfs.dentries.get(d).is_some_and(|other| other.inode == inode)
@@ -138,6 +144,10 @@ impl Kernel<'_> {
         let text = String::from_utf8_lossy(&header);
         if let Some(program) = text.strip_prefix("\x7fELF\nprogram ") {
             return program.lines().next().map(|name| Format::Elf(name.into())).ok_or(Errno::ENOEXEC);
+        }
+        if is_elf_executable(&header) {
+            // From outside: what it does is not known, and its file's name stands for it.
+            return Ok(Format::Elf(self.vfs.dentries[dentry].name.as_str().into()));
         }
         let line = text.strip_prefix("#!").ok_or(Errno::ENOEXEC)?.lines().next().unwrap_or("");
         let line = line.trim_matches([' ', '\t']);
@@ -155,6 +165,10 @@ impl Kernel<'_> {
         self.finish_vfork(task);
         self.enter_time_namespace(task);
 
+        // First of all: the descriptor that is closed below may be the last that holds the file.
+        if let Some(old) = self.processes[process].exe.replace(bprm.place) {
+            self.put_path(old);
+        }
         let old = Arc::clone(&self.tasks[task].cred);
         let unreadable = self.inode_permission_as(&old, bprm.place, Access::READ).is_err();
         let mm_user_ns = if unreadable { self.dump_namespace(&old, dentry) } else { old.user_ns };
@@ -283,6 +297,15 @@ impl Kernel<'_> {
             self.wake(task);
         }
     }
+}
+
+/// Whether this is the beginning of an executable for this machine (`load_elf_binary`): the magic number, the
+/// type, and x86-64.
+fn is_elf_executable(header: &[u8]) -> bool {
+    const ET_EXEC: u8 = 2;
+    const ET_DYN: u8 = 3;
+    const EM_X86_64: u8 = 62;
+    header.starts_with(b"\x7fELF") && matches!(header.get(16..20), Some([ET_EXEC | ET_DYN, 0, EM_X86_64, 0]))
 }
 
 /// A shell that replaces the shell of a console reads on from there, unless it was given something to do.

@@ -48,6 +48,9 @@ impl Kernel<'_> {
     fn exit_process(&mut self, process: ProcessId) {
         let leader = self.processes[process].leader;
         self.disown_console(leader);
+        if let Some(exe) = self.processes[process].exe.take() {
+            self.put_path(exe);
+        }
         let own_ns = self.pids[self.tasks[leader].pid].ns();
         let is_reaper = self.pid_namespaces.get(own_ns).is_some_and(|ns| ns.child_reaper == Some(leader));
         if is_reaper {

@@ -178,6 +178,8 @@ pub struct Process {
     pub dumpable: bool,
     /// The user namespace that owned its memory at the last execve(2) (`mm->user_ns`).
     pub mm_user_ns: crate::namespace::user::UserNsId,
+    /// The file that it runs (`mm->exe_file`), which it keeps in being; `None` for what was there at boot.
+    pub exe: Option<crate::vfs::path::VfsPath>,
     /// Resource limits.
     pub rlimits: crate::security::rlimit::Rlimits,
     /// The console that is its controlling terminal.

@@ -41,6 +41,9 @@ pub struct Dentry {
     pub unlinked: bool,
 }
 
+/// No seals can be added (fcntl(2)).
+pub const F_SEAL_SEAL: u32 = 1;
+
 /// A file, directory, link or device.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Inode {
@@ -60,6 +63,9 @@ pub struct Inode {
     pub nlink: u32,
     /// Extended attributes, such as `security.capability`.
     pub xattrs: OrdMap<String, Arc<[u8]>>,
+    /// `F_SEAL_*` of a file in memory. None can be added to one that has `F_SEAL_SEAL`, and all have it that
+    /// were not made for sealing.
+    pub seals: u32,
     /// Last read, in Unix time, as the other two.
     pub atime: Nanos,
     /// Last change of the contents.
@@ -146,8 +152,20 @@ impl World {
         super_block.last_ino += 1;
         let ino = super_block.last_ino;
         let nlink = if matches!(kind, InodeKind::Directory) { 2 } else { 1 };
-        let inode =
-            Inode { sb, ino, kind, mode, uid, gid, nlink, xattrs: OrdMap::new(), atime: now, mtime: now, ctime: now };
+        let inode = Inode {
+            sb,
+            ino,
+            kind,
+            mode,
+            uid,
+            gid,
+            nlink,
+            xattrs: OrdMap::new(),
+            seals: F_SEAL_SEAL,
+            atime: now,
+            mtime: now,
+            ctime: now,
+        };
         Ok(self.vfs.inodes.add(inode))
     }
 
@@ -310,11 +328,12 @@ impl World {
         }
     }
 
-    /// Whether an open file, a root or working directory, or a mount refers to a name.
+    /// Whether an open file, a root or working directory, a running program, or a mount refers to a name.
     fn is_dentry_in_use(&self, dentry: DentryId) -> bool {
         let node = super::Node::Tree(dentry);
         self.vfs.files.iter().any(|(_, f)| f.path().is_some_and(|p| p.node == node))
             || self.vfs.fs_structs.iter().any(|(_, fs)| fs.root.node == node || fs.cwd.node == node)
+            || self.processes.iter().any(|(_, p)| p.exe.is_some_and(|exe| exe.node == node))
             || self.vfs.mounts.iter().any(|(_, m)| m.root == node || m.place.is_some_and(|p| p.node == node))
     }
 

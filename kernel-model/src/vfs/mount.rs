@@ -231,6 +231,7 @@ impl World {
     pub fn is_mount_busy(&self, mnt: MountId) -> bool {
         self.vfs.fs_structs.iter().any(|(_, fs)| fs.root.mnt == mnt || fs.cwd.mnt == mnt)
             || self.vfs.files.iter().any(|(_, f)| f.path().is_some_and(|p| p.mnt == mnt))
+            || self.processes.iter().any(|(_, p)| p.exe.is_some_and(|exe| exe.mnt == mnt))
     }
 
     /// Whether files of a file system are open for writing, seen through this mount or through any.

@@ -5,11 +5,13 @@ use crate::kernel::Kernel;
 use crate::program::libc::o;
 use crate::syscall::{Arg, Args, Ret, Support, SysResult, SyscallInfo, Sysno, Value};
 use crate::task::TaskId;
+use crate::vfs::Node;
 use crate::vfs::file::{FileId, FileKind};
 use crate::vfs::fs::FileType;
+use crate::vfs::fs::procfs::node::{ProcNode, TaskFile};
 
 /// How much one call moves at most.
-const MAX: usize = 1 << 20;
+const MAX: usize = 64 << 20;
 
 /// sendfile(2). The new offset is output 2.
 pub const SENDFILE: SyscallInfo = SyscallInfo {
@@ -70,7 +72,7 @@ fn sendfile(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
         return Err(Errno::EBADF.into());
     }
     let sendable = match k.vfs.files[from].kind {
-        FileKind::Path(place) => k.attr(place).file_type == FileType::Regular,
+        FileKind::Path(place) => k.attr(place).file_type == FileType::Regular && has_splice_read(place.node),
         _ => false,
     };
     if !sendable || k.vfs.files[to].flags & o::APPEND != 0 {
@@ -83,6 +85,17 @@ fn sendfile(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
         Some(at) => ret.with(2, Value::List(vec![(at + n as u64).into()])),
         None => ret,
     })
+}
+
+/// Most files that procfs has for a process can only be read (`splice_read` of their operations).
+fn has_splice_read(node: Node) -> bool {
+    match node {
+        Node::Proc(ProcNode::TaskFile(_, file)) => {
+            matches!(file, TaskFile::Mounts | TaskFile::Mountinfo | TaskFile::Mountstats)
+        }
+        Node::Proc(ProcNode::FdInfo(..)) => false,
+        _ => true,
+    }
 }
 
 fn copy_file_range(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {

@@ -7,7 +7,10 @@ use crate::program::libc::o;
 use crate::security::rlimit::NOFILE;
 use crate::syscall::{Arg, Args, FlagNames, Ret, Support, SysResult, SyscallInfo, Sysno};
 use crate::task::TaskId;
-use crate::vfs::file::FileKind;
+use crate::vfs::Node;
+use crate::vfs::file::{FileId, FileKind};
+use crate::vfs::fs::FsKind;
+use crate::vfs::inode::{F_SEAL_SEAL, InodeId, InodeKind};
 
 /// The commands.
 const COMMANDS: FlagNames = &[
@@ -33,7 +36,8 @@ const COMMANDS: FlagNames = &[
 
 /// Flags that `F_SETFL` can change.
 const SETTABLE: u32 = o::APPEND | o::NONBLOCK | 0o20_000 | 0o40_000 | 0o1_000_000;
-const SEALABLE: &str = "/memfd:";
+/// All of `F_SEAL_*`.
+const F_ALL_SEALS: u32 = 0x3f;
 
 /// fcntl(2).
 pub const FCNTL: SyscallInfo = SyscallInfo {
@@ -87,12 +91,37 @@ fn fcntl(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
             _ => return Err(Errno::EBADF.into()),
         },
         1033 | 1034 => {
-            let name = k.file_name(id, caller);
-            if !name.starts_with(SEALABLE) {
-                return Err(Errno::EINVAL.into());
+            let inode = sealable(k, id);
+            if cmd == 1033 {
+                add_seals(k, id, inode, arg()? as u32)?;
+                0
+            } else {
+                i64::from(k.vfs.inodes[inode.ok_or(Errno::EINVAL)?].seals)
             }
-            0
         }
         _ => return Err(Errno::EINVAL.into()),
     }))
+}
+
+/// The file in memory that a descriptor is open on (`memfd_file_seals_ptr`).
+fn sealable(k: &Kernel<'_>, id: FileId) -> Option<InodeId> {
+    let FileKind::Path(place) = k.vfs.files[id].kind else { return None };
+    let Node::Tree(dentry) = place.node else { return None };
+    let inode = k.vfs.dentries[dentry].inode;
+    let regular = matches!(k.vfs.inodes[inode].kind, InodeKind::Regular(_));
+    (regular && matches!(k.super_of(place).kind, FsKind::Tmpfs(_))).then_some(inode)
+}
+
+/// `memfd_add_seals`.
+fn add_seals(k: &mut Kernel<'_>, id: FileId, inode: Option<InodeId>, seals: u32) -> Result<(), Errno> {
+    if !k.vfs.files[id].can_write() {
+        return Err(Errno::EPERM);
+    }
+    let inode = inode.filter(|_| seals & !F_ALL_SEALS == 0).ok_or(Errno::EINVAL)?;
+    let inode = &mut k.vfs.inodes[inode];
+    if inode.seals & F_SEAL_SEAL != 0 {
+        return Err(Errno::EPERM);
+    }
+    inode.seals |= seals;
+    Ok(())
 }

@@ -8,11 +8,13 @@ use crate::task::TaskId;
 use crate::vfs::Node;
 use crate::vfs::content::Content;
 use crate::vfs::file::FileKind;
-use crate::vfs::inode::InodeKind;
+use crate::vfs::inode::{F_SEAL_SEAL, InodeKind};
 use crate::vfs::path::VfsPath;
 
 /// `MFD_CLOEXEC` and `MFD_ALLOW_SEALING`, `MFD_HUGETLB`, `MFD_NOEXEC_SEAL`, `MFD_EXEC`.
 const CLOEXEC: u64 = 1;
+const ALLOW_SEALING: u64 = 2;
+const NOEXEC_SEAL: u64 = 8;
 const KNOWN: u64 = 0x1f;
 /// The longest name.
 const NAME_MAX: usize = 249;
@@ -65,6 +67,8 @@ fn memfd_create(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     let kind = InodeKind::Regular(Content::default());
     // It never appears in a directory: made and taken away at once, it lives as long as it is open.
     let dentry = k.world.create_nameless(dir, &name, kind, 0o777, cred.fsuid, cred.fsgid)?;
+    let inode = k.vfs.dentries[dentry].inode;
+    k.vfs.inodes[inode].seals = if flags & (ALLOW_SEALING | NOEXEC_SEAL) != 0 { 0 } else { F_SEAL_SEAL };
     let place = VfsPath { mnt: root.mnt, node: Node::Tree(dentry) };
     let open = o::RDWR | if flags & CLOEXEC != 0 { o::CLOEXEC } else { 0 };
     Ok(Ret::new(k.install_file(caller, FileKind::Path(place), open)?))

@@ -150,6 +150,10 @@ fn creat(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
 }
 
 fn openat2(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
+    const OPEN_HOW_SIZE_VER0: i64 = 24;
+    if a.get(3).as_int().is_some_and(|size| size < OPEN_HOW_SIZE_VER0) {
+        return Err(Errno::EINVAL.into());
+    }
     let field = |name: &str| a.get(2).field(name).and_then(Value::as_int).unwrap_or(0) as u64;
     let (flags, mode, resolve) = (field("flags"), field("mode"), field("resolve"));
     let known = OPEN_FLAGS.iter().fold(3, |all, (_, bit)| all | bit);

@@ -39,6 +39,8 @@ pub const CLONE_FLAGS: FlagNames = &[
     ("CLONE_NEWPID", CLONE_NEWPID),
     ("CLONE_NEWNET", CLONE_NEWNET),
     ("CLONE_IO", flags::IO),
+    ("CLONE_CLEAR_SIGHAND", flags::CLEAR_SIGHAND),
+    ("CLONE_INTO_CGROUP", flags::INTO_CGROUP),
     ("SIGCHLD", 17),
 ];
 

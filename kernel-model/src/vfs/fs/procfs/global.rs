@@ -29,7 +29,9 @@ impl Kernel<'_> {
                 format!("0.00 0.00 0.00 {running}/{} {last}\n", tasks().count())
             }
             TopFile::Meminfo => self.meminfo_text(),
-            TopFile::Modules | TopFile::Vmstat => String::new(),
+            // What they tell of is not modelled: symbols, keys, the kernel's log, modules, timers.
+            TopFile::Kallsyms | TopFile::KeyUsers | TopFile::Keys | TopFile::Kmsg => String::new(),
+            TopFile::Modules | TopFile::TimerList | TopFile::Vmstat => String::new(),
             TopFile::Partitions => "major minor  #blocks  name\n\n".to_owned(),
             TopFile::Stat => self.system_stat_text(),
             TopFile::Swaps => "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n".to_owned(),

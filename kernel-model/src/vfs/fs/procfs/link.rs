@@ -27,7 +27,8 @@ impl Kernel<'_> {
                     TaskLink::Root => self.fs_root_of(of).map(Link::Jump).ok_or(Errno::ENOENT),
                     TaskLink::Exe => {
                         let t = self.tasks.get(of).filter(|t| !t.state.has_exited()).ok_or(Errno::ENOENT)?;
-                        Ok(Link::Text(t.user.image.exe.clone()))
+                        let exe = self.processes[t.process].exe;
+                        Ok(exe.map_or_else(|| Link::Text(t.user.image.exe.clone()), Link::Jump))
                     }
                 }
             }

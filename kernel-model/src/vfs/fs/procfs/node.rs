@@ -24,6 +24,8 @@ pub enum ProcNode {
     Link(TopLink),
     /// A file in the top directory.
     File(TopFile),
+    /// A directory in the top directory of whose contents nothing is modelled.
+    Dir(TopDir),
     /// `/proc/PID`.
     Task(TaskId),
     /// `/proc/PID/task`.
@@ -99,6 +101,18 @@ entries! {
 }
 
 entries! {
+    /// Directories in the top directory that are empty here: what they tell of is not modelled.
+    TopDir {
+        Acpi = "acpi", 0o555;
+        Bus = "bus", 0o555;
+        Driver = "driver", 0o555;
+        Fs = "fs", 0o555;
+        Irq = "irq", 0o555;
+        Tty = "tty", 0o555;
+    }
+}
+
+entries! {
     /// Files in the top directory.
     TopFile {
         Cgroups = "cgroups", 0o444;
@@ -106,12 +120,17 @@ entries! {
         Cpuinfo = "cpuinfo", 0o444;
         Devices = "devices", 0o444;
         Filesystems = "filesystems", 0o444;
+        Kallsyms = "kallsyms", 0o444;
+        KeyUsers = "key-users", 0o444;
+        Keys = "keys", 0o444;
+        Kmsg = "kmsg", 0o400;
         Loadavg = "loadavg", 0o444;
         Meminfo = "meminfo", 0o444;
         Modules = "modules", 0o444;
         Partitions = "partitions", 0o444;
         Stat = "stat", 0o444;
         Swaps = "swaps", 0o444;
+        TimerList = "timer_list", 0o400;
         Uptime = "uptime", 0o444;
         Version = "version", 0o444;
         Vmstat = "vmstat", 0o444;
@@ -205,6 +224,42 @@ impl ProcNode {
     }
 }
 
+/// Whether procfs here has something at `path` (below its top directory), as far as that can be said without
+/// knowing which processes and descriptors there are.
+pub fn is_modelled(path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    match parts.as_slice() {
+        [] => true,
+        ["sys", rest @ ..] => {
+            let mut dir = Some(ProcNode::SysctlDir(sysctl::ROOT));
+            for name in rest {
+                dir = match dir {
+                    Some(ProcNode::SysctlDir(i)) => sysctl::lookup(i, name),
+                    _ => None,
+                };
+            }
+            dir.is_some()
+        }
+        ["mounts", ..] => true,
+        ["net", rest @ ..] => is_modelled_of_task(&[&["net"], rest].concat()),
+        ["self" | "thread-self", rest @ ..] => is_modelled_of_task(rest),
+        [pid, rest @ ..] if pid.bytes().all(|b| b.is_ascii_digit()) => is_modelled_of_task(rest),
+        [name, rest @ ..] => TopDir::from_name(name).is_some() && rest.is_empty() || TopFile::from_name(name).is_some(),
+    }
+}
+
+/// The same in the directory of a process.
+fn is_modelled_of_task(parts: &[&str]) -> bool {
+    match parts {
+        [] | ["task" | "fdinfo" | "fd" | "ns" | "net" | "attr"] | ["fd" | "fdinfo", ..] => true,
+        ["cwd" | "root", ..] => true,
+        ["task", _, rest @ ..] => is_modelled_of_task(rest),
+        ["ns", name] => NsKind::from_name(name.strip_suffix("_for_children").unwrap_or(name)).is_some(),
+        ["net", name] => NetFile::from_name(name).is_some(),
+        [name, ..] => TaskFile::from_name(name).is_some() || TaskLink::from_name(name).is_some(),
+    }
+}
+
 impl World {
     /// What stat(2) shows of an entry.
     pub(in crate::vfs::fs) fn proc_attr(&self, sb: SuperId, node: ProcNode) -> Attr {
@@ -213,6 +268,7 @@ impl World {
                 (FileType::Directory, 0o555)
             }
             ProcNode::AttrDir(_) | ProcNode::NetDir(_) | ProcNode::SysctlDir(_) => (FileType::Directory, 0o555),
+            ProcNode::Dir(d) => (FileType::Directory, d.mode()),
             ProcNode::FdDir(_) | ProcNode::FdInfoDir(_) => (FileType::Directory, 0o500),
             ProcNode::NsDir(_) => (FileType::Directory, 0o511),
             ProcNode::Link(_) | ProcNode::TaskLink(..) | ProcNode::NsLink(..) => (FileType::Symlink, 0o777),
@@ -268,6 +324,7 @@ impl World {
             ProcNode::Root => 1,
             ProcNode::Link(l) => FIRST + 1 + l as u64,
             ProcNode::File(f) => FIRST + 16 + f as u64,
+            ProcNode::Dir(d) => FIRST + 64 + d as u64,
             ProcNode::SysctlDir(i) => FIRST + 0x1000 + u64::from(i),
             ProcNode::Sysctl(i) => FIRST + 0x2000 + u64::from(i),
             _ => {
@@ -297,7 +354,9 @@ impl World {
     /// The entry above.
     pub(in crate::vfs::fs) fn proc_parent(&self, node: ProcNode) -> ProcNode {
         match node {
-            ProcNode::Root | ProcNode::Link(_) | ProcNode::File(_) | ProcNode::Task(_) => ProcNode::Root,
+            ProcNode::Root | ProcNode::Link(_) | ProcNode::File(_) | ProcNode::Dir(_) | ProcNode::Task(_) => {
+                ProcNode::Root
+            }
             ProcNode::SysctlDir(i) => sysctl::parent_of_dir(i).map_or(ProcNode::Root, ProcNode::SysctlDir),
             ProcNode::Sysctl(i) => ProcNode::SysctlDir(sysctl::dir_of(i)),
             ProcNode::Thread(t) => {
@@ -325,6 +384,7 @@ impl World {
             ProcNode::Root => String::new(),
             ProcNode::Link(l) => l.name().into(),
             ProcNode::File(f) => f.name().into(),
+            ProcNode::Dir(d) => d.name().into(),
             ProcNode::Task(task) | ProcNode::Thread(task) => {
                 self.pid_in(self.proc_pid_ns(sb), task).map_or_else(String::new, |nr| nr.to_string())
             }
@@ -393,6 +453,7 @@ impl Kernel<'_> {
                 TopLink::from_name(name)
                     .map(ProcNode::Link)
                     .or_else(|| TopFile::from_name(name).map(ProcNode::File))
+                    .or_else(|| TopDir::from_name(name).map(ProcNode::Dir))
                     .or_else(|| (name == "sys").then_some(ProcNode::SysctlDir(sysctl::ROOT)))
                     .or_else(|| self.proc_task(ns, name).map(ProcNode::Task))
             }
@@ -424,7 +485,7 @@ impl Kernel<'_> {
                 None => NsKind::from_name(name).map(|kind| ProcNode::NsLink(task, kind, false)),
             },
             ProcNode::SysctlDir(i) => sysctl::lookup(i, name),
-            ProcNode::AttrDir(_) => None,
+            ProcNode::AttrDir(_) | ProcNode::Dir(_) => None,
             _ => return Err(Errno::ENOTDIR),
         })
     }
@@ -452,6 +513,7 @@ impl Kernel<'_> {
         let nodes: Vec<ProcNode> = match node {
             ProcNode::Root => {
                 let mut nodes: Vec<ProcNode> = TopFile::ALL.iter().map(|f| ProcNode::File(*f)).collect();
+                nodes.extend(TopDir::ALL.iter().map(|d| ProcNode::Dir(*d)));
                 nodes.push(ProcNode::SysctlDir(sysctl::ROOT));
                 nodes.extend(TopLink::ALL.iter().map(|l| ProcNode::Link(*l)));
                 nodes.extend(self.processes_in(ns).into_iter().map(ProcNode::Task));
