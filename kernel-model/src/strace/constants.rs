@@ -41,6 +41,12 @@ const OTHERS: FlagNames = &[
     ("MOUNT_ATTR_NOSYMFOLLOW", 0x20_0000),
     ("MOUNT_ATTR_IDMAP", 0x10_0000),
     ("FD_CLOEXEC", 1),
+    ("F_SEAL_SEAL", 0x01),
+    ("F_SEAL_SHRINK", 0x02),
+    ("F_SEAL_GROW", 0x04),
+    ("F_SEAL_WRITE", 0x08),
+    ("F_SEAL_FUTURE_WRITE", 0x10),
+    ("F_SEAL_EXEC", 0x20),
 ];
 
 /// The table of names of an argument, if it has one.

@@ -5,7 +5,10 @@ use super::seed;
 use crate::action::{Action, Adjustment};
 use crate::syscall::{Arg, Call, CallResult, SyscallInfo, Sysno, Value};
 use crate::task::TaskId;
+use crate::vfs::Node;
 use crate::vfs::file::FileKind;
+use crate::vfs::inode::InodeKind;
+use crate::vfs::path::VfsPath;
 use crate::world::World;
 
 /// What must be done so that the descriptors of `task` are those of the log after this call.
@@ -32,7 +35,7 @@ pub(super) fn changes(world: &World, task: TaskId, traced: &TracedCall, ours: Op
                 descriptors(world, task).into_iter().filter(|fd| !only_marks && (first..=last).contains(fd)).map(close),
             );
         }
-        "pipe" | "pipe2" | "socketpair" | "recvmsg" if ours.is_none_or(Result::is_err) => {
+        "pipe" | "pipe2" | "socketpair" | "recvmsg" | "clone" | "clone3" if ours.is_none_or(Result::is_err) => {
             for (fd, what) in new_descriptors(traced).into_iter().filter(|(fd, _)| !open(*fd)) {
                 changes.push(placeholder(fd, what));
             }
@@ -82,6 +85,7 @@ pub(super) fn before(world: &World, task: TaskId, info: &SyscallInfo, call: &Cal
             changes.push(stand_in(task, fd, what, false));
         }
     }
+    changes.extend(unseen_seek(world, task, call, traced));
     // A new descriptor is the lowest free one: those below it are taken, and it is free itself.
     let lowest = match call.nr {
         Sysno::FCNTL => call.args.get(2).and_then(Value::as_int).unwrap_or(0),
@@ -98,6 +102,29 @@ pub(super) fn before(world: &World, task: TaskId, info: &SyscallInfo, call: &Cal
         }
     }
     changes
+}
+
+/// lseek(2) is often left out of a log. When a read has given what lies elsewhere in the file, the file stood there.
+fn unseen_seek(world: &World, task: TaskId, call: &Call, traced: &TracedCall) -> Option<Action> {
+    const MOST: usize = 1 << 16;
+    if call.nr != Sysno::READ {
+        return None;
+    }
+    let fd = call.args.first()?.as_int()?;
+    let files = world.tasks.get(task)?.files?;
+    let entry = world.vfs.fd_tables.get(files)?.fds.get(&i32::try_from(fd).ok()?)?;
+    let file = world.vfs.files.get(entry.file)?;
+    let FileKind::Path(VfsPath { node: Node::Tree(dentry), .. }) = file.kind else { return None };
+    let InodeKind::Regular(content) = &world.inode_of(dentry).kind else { return None };
+    let Expr::Str { bytes, whole: true } = traced.args.get(1)?.plain() else { return None };
+    let all = content.read(0, MOST);
+    let stands = usize::try_from(file.pos).ok()?;
+    if bytes.is_empty() || all.get(stands..).is_some_and(|rest| rest.starts_with(bytes)) {
+        return None;
+    }
+    let at = all.windows(bytes.len()).rposition(|window| window == bytes.as_slice())?;
+    let args = vec![Value::Int(fd), Value::from(at), Value::Int(0)];
+    Some(Action::Syscall { task, call: Call { nr: Sysno::LSEEK, args } })
 }
 
 fn stand_in(task: TaskId, fd: i64, what: &str, cloexec: bool) -> Action {
@@ -124,7 +151,9 @@ fn closed_by_exec(traced: &TracedCall) -> bool {
 fn new_numbers(traced: &TracedCall) -> Vec<i64> {
     let duplicates = ["F_DUPFD", "F_DUPFD_CLOEXEC"];
     match traced.name.as_str() {
-        "pipe" | "pipe2" | "socketpair" => new_descriptors(traced).into_iter().map(|(fd, _)| fd).collect(),
+        "pipe" | "pipe2" | "socketpair" | "clone" | "clone3" => {
+            new_descriptors(traced).into_iter().map(|(fd, _)| fd).collect()
+        }
         "fcntl" if traced.args.get(1).is_some_and(|op| duplicates.iter().any(|d| seed::mentions(op, d))) => {
             traced.ret.value().into_iter().collect()
         }
@@ -198,7 +227,11 @@ fn new_descriptors(traced: &TracedCall) -> Vec<(i64, Option<&str>)> {
         return Vec::new();
     }
     let mut found = Vec::new();
-    if traced.name == "recvmsg" {
+    if traced.name.starts_with("clone") {
+        if traced.args.iter().any(|arg| seed::mentions(arg, "CLONE_PIDFD")) {
+            traced.args.iter().for_each(|arg| pidfd_in(arg, &mut found));
+        }
+    } else if traced.name == "recvmsg" {
         if let Some(message) = traced.args.get(1) {
             in_control_data(message, &mut found);
         }
@@ -206,6 +239,20 @@ fn new_descriptors(traced: &TracedCall) -> Vec<(i64, Option<&str>)> {
         found.extend(ends.iter().filter_map(|end| Some((seed::number(end)?, end.described()))));
     }
     found
+}
+
+/// `clone3({...} => {pidfd=[41]})`, `clone(..., parent_tid=[41])`.
+fn pidfd_in<'e>(expr: &'e Expr, found: &mut Vec<(i64, Option<&'e str>)>) {
+    match expr {
+        Expr::Field(name, e) => {
+            if let (true, Expr::List(fds)) = (name == "pidfd" || name.starts_with("parent_tid"), e.after()) {
+                found.extend(fds.iter().filter_map(|fd| Some((seed::number(fd)?, fd.described()))));
+            }
+        }
+        Expr::Struct(fields) => fields.iter().for_each(|field| pidfd_in(field, found)),
+        Expr::Changed(_, e) | Expr::Noted(e, _) => pidfd_in(e, found),
+        _ => {}
+    }
 }
 
 /// `cmsg_type=SCM_RIGHTS, cmsg_data=[5</path>]`, anywhere in a message.

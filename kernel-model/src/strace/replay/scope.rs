@@ -1,11 +1,11 @@
 //! Which calls of a log the model can be asked for, and why not the others.
 
-use super::super::parse::{Expr, Returned, TracedCall};
-use super::stage::Outcome;
+use super::super::parse::{Expr, Log, TracedCall};
 use super::{descriptors, seed};
-use crate::errno::Errno;
 use crate::syscall::{self, Arg, Call, Support, SyscallInfo, Sysno, Value};
 use crate::task::TaskId;
+use crate::vfs::fs::context::FsType;
+use crate::vfs::fs::procfs::node;
 use crate::world::World;
 
 /// The record of a call that the model has.
@@ -53,67 +53,137 @@ pub(super) fn same_but_for(call: &Call, recorded: i64, ours: i64) -> bool {
     is_getfl && recorded & !O_LARGEFILE == ours & !O_LARGEFILE
 }
 
-/// Why a call on which the model differs was out of its scope after all: it is about a file or file
-/// system that the model does not have, or about a number that only the recording machine knows.
-pub(super) fn excuse(world: &World, traced: &TracedCall, call: &Call, outcome: &Outcome) -> Option<String> {
-    let _ = world;
-    let paths = || traced.args.iter().filter_map(place_of);
-    if let Some(path) = paths().find(|p| seed::below(p, "/sys").is_some()) {
-        let what =
-            if seed::below(&path, "/sys/fs/cgroup").is_some() { "control groups are" } else { "this part of sysfs is" };
-        return Some(format!("{what} not modelled yet"));
-    }
-    let recorded_fine = matches!(traced.ret, Returned::Value { .. });
-    let our_error = match outcome {
-        Outcome::Returned(Err(e)) => Some(*e),
-        _ => None,
+/// The name of a pipe, a socket or a namespace, up to the number that only the recording machine knows.
+pub(super) fn same_link_but_for_number(recorded: &str, ours: &str) -> bool {
+    let kind = |link: &str| {
+        let (kind, number) = link.strip_suffix(']')?.split_once(":[")?;
+        number.bytes().all(|b| b.is_ascii_digit()).then(|| kind.to_owned())
     };
-    if matches!(call.nr, Sysno::READ | Sysno::PREAD64)
-        && let Some(path) = traced.args.first().and_then(Expr::described).filter(|p| depends_on_machine(p))
-    {
-        return Some(format!("what {path} says depends on the machine"));
+    kind(recorded).is_some_and(|recorded| kind(ours) == Some(recorded))
+}
+
+/// What of a log is outside the model whatever the results are. This is decided by what a call is about,
+/// before anything is compared.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Outside {
+    /// Where the log has mounted file systems that are not modelled.
+    mounted: Vec<String>,
+}
+
+impl Outside {
+    /// Reads off the log where it has mounted what.
+    pub(super) fn of_log(log: &Log) -> Outside {
+        let mut mounted = Vec::new();
+        for call in (0..log.lines.len()).filter_map(|at| log.call_at(at)) {
+            if call.name == "mount"
+                && call.ret.value() == Some(0)
+                && new_file_system(call).is_some_and(|kind| !is_modelled(&kind))
+                && let Some(target) = call.args.get(1).and_then(place_of)
+            {
+                mounted.push(target);
+            }
+        }
+        // A target that is named through a descriptor says nothing; what is at the top would take all with it.
+        mounted.retain(|target| seed::below(target, "/proc").is_none() && target != "/");
+        Outside { mounted }
     }
-    if recorded_fine
-        && our_error == Some(Errno::ENOENT)
-        && let Some(path) = paths().find(|p| seed::below(p, "/proc").is_some())
-    {
-        return Some(format!("{path} is not modelled"));
+
+    /// Why this call is about something that is not modelled.
+    pub(super) fn reason(&self, world: &World, task: TaskId, traced: &TracedCall, call: &Call) -> Option<String> {
+        if call.nr == Sysno::MOUNT
+            && let Some(kind) = new_file_system(traced).filter(|kind| !is_modelled(kind))
+        {
+            return Some(format!("the file system {kind} is not modelled"));
+        }
+        // Closing and duplicating is the same for everything.
+        if works_on_any_descriptor(call) {
+            return None;
+        }
+        for path in traced.args.iter().filter_map(place_of).map(|path| through_descriptor(world, task, path)) {
+            if is_control_group(&path) || self.mounted.iter().any(|top| seed::below(&path, top).is_some()) {
+                return Some("control groups are not modelled yet".to_owned());
+            }
+            if seed::below(&path, "/sys").is_some_and(|rest| !rest.trim_matches('/').is_empty()) {
+                return Some("what sysfs tells of the machine is not modelled".to_owned());
+            }
+            if let Some(rest) = seed::below(&path, "/proc") {
+                let reads = matches!(call.nr, Sysno::READ | Sysno::PREAD64 | Sysno::SENDFILE);
+                if reads && depends_on_machine(rest) {
+                    return Some(format!("what {path} says depends on the machine"));
+                }
+                if !node::is_modelled(rest) {
+                    return Some(format!("{path} is not modelled"));
+                }
+            }
+        }
+        None
     }
-    if call.nr == Sysno::MOUNT && matches!(our_error, Some(Errno::ENODEV)) {
-        let kind = call.args.get(2).and_then(Value::as_str).unwrap_or("");
-        return Some(format!("the file system {kind} is not modelled"));
+}
+
+/// The type of the file system that a mount(2) makes anew; `None` when it binds, moves or changes.
+fn new_file_system(call: &TracedCall) -> Option<String> {
+    const OTHER: [&str; 7] =
+        ["MS_BIND", "MS_MOVE", "MS_REMOUNT", "MS_SHARED", "MS_PRIVATE", "MS_SLAVE", "MS_UNBINDABLE"];
+    let flags = call.args.get(3)?;
+    if OTHER.iter().any(|name| seed::mentions(flags, name)) {
+        return None;
     }
-    None
+    call.args.get(2).and_then(|kind| seed::string(kind.unnamed().plain()))
+}
+
+/// Whether files in a file system of this type are what they are on Linux. The files of control groups are not.
+fn is_modelled(kind: &str) -> bool {
+    FsType::find(kind).is_some() && !matches!(kind, "cgroup" | "cgroup2")
+}
+
+/// Whether a path leads below `/sys/fs/cgroup`, of this root directory or of another.
+fn is_control_group(path: &str) -> bool {
+    path.trim_start_matches('/').starts_with("sys/fs/cgroup") || path.contains("/sys/fs/cgroup")
 }
 
 /// The path of an argument: what a descriptor is open on, or the path itself.
 fn place_of(arg: &Expr) -> Option<String> {
     match arg.described() {
-        Some(what) if what.starts_with('/') => Some(what.to_owned()),
-        _ => seed::string(arg.unnamed().plain()).filter(|p| p.starts_with('/')),
+        Some(what) if what.starts_with('/') => Some(seed::normal(what)),
+        _ => seed::string(arg.unnamed().plain()).filter(|p| p.starts_with('/') || is_control_group(p)),
     }
 }
 
-/// Files of procfs whose length says something about the machine: its memory, addresses and times.
-fn depends_on_machine(path: &str) -> bool {
-    const FILES: [&str; 17] = [
+/// `/proc/self/fd/N` is what the descriptor is open on.
+fn through_descriptor(world: &World, task: TaskId, path: String) -> String {
+    let open_on = || {
+        let (fd, rest) = path.strip_prefix("/proc/self/fd/").map(|p| p.split_once('/').unwrap_or((p, "")))?;
+        let files = world.tasks.get(task)?.files?;
+        let entry = world.vfs.fd_tables.get(files)?.fds.get(&fd.parse::<i32>().ok()?)?;
+        let place = world.vfs.files.get(entry.file)?.path()?;
+        Some(seed::normal(&format!("{}/{rest}", world.d_path(place, task))))
+    };
+    open_on().unwrap_or(path)
+}
+
+/// Files of procfs whose length says something about the machine: its memory, addresses, devices and times.
+fn depends_on_machine(below_proc: &str) -> bool {
+    const OF_TASK: [&str; 12] = [
         "stat",
         "statm",
         "status",
         "maps",
         "smaps",
-        "meminfo",
-        "cpuinfo",
-        "version",
-        "uptime",
-        "loadavg",
         "mountinfo",
         "mounts",
-        "filesystems",
-        "cmdline",
+        "mountstats",
+        "cgroup",
         "sched",
         "limits",
-        "self",
+        "io",
     ];
-    path.starts_with("/proc/") && path.rsplit('/').next().is_some_and(|file| FILES.contains(&file))
+    let parts: Vec<&str> = below_proc.split('/').filter(|part| !part.is_empty()).collect();
+    match parts.as_slice() {
+        // Limits that the kernel computes from the memory that there is.
+        ["sys", "user", ..] | ["sys", "kernel", "threads-max"] | ["sys", "fs", "file-max" | "file-nr"] => true,
+        ["sys", ..] => false,
+        [_] => true,
+        [.., file] => OF_TASK.contains(file),
+        [] => false,
+    }
 }

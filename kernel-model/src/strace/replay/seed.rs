@@ -18,19 +18,21 @@ pub(super) struct Fact {
     pub(super) executable: bool,
     /// It is a symbolic link to this path.
     pub(super) link: Option<String>,
-    /// The beginning of its contents, as far as the log has read them.
-    pub(super) content: Vec<u8>,
+    /// Its contents, as far as the log shows them, by where they begin.
+    pub(super) content: BTreeMap<usize, Vec<u8>>,
+    /// How long it is at least.
+    pub(super) size: usize,
     /// Permission bits and owner, where the log shows them.
     pub(super) mode: Option<u32>,
 }
 
 /// How a process sees the file system.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct View {
-    /// Its root directory, in the first root.
-    root: String,
-    /// Its working directory, as it sees it.
-    cwd: String,
+    /// Its root directory, in the first root's paths; `None` on a file system that the log has mounted.
+    root: Option<String>,
+    /// Its working directory, likewise.
+    cwd: Option<String>,
     /// Which list of mounts counts for it.
     namespace: usize,
 }
@@ -51,6 +53,8 @@ struct Scan<'l> {
     mounts: Vec<Vec<Mount>>,
     made: BTreeSet<String>,
     open: BTreeMap<(Option<u32>, i64), (String, usize)>,
+    /// What each process runs.
+    programs: BTreeMap<Option<u32>, String>,
     /// Paths below which something was looked for in vain: directories, if they are anything.
     searched: BTreeSet<String>,
     facts: BTreeMap<String, Fact>,
@@ -65,6 +69,7 @@ pub(super) fn facts(log: &Log, start: &str) -> BTreeMap<String, Fact> {
         mounts: vec![Vec::new()],
         made: BTreeSet::new(),
         open: BTreeMap::new(),
+        programs: BTreeMap::new(),
         searched: BTreeSet::new(),
         facts: BTreeMap::new(),
     };
@@ -98,7 +103,11 @@ impl Scan<'_> {
 
     fn view(&mut self, pid: Option<u32>) -> &mut View {
         let start = self.start;
-        self.views.entry(pid).or_insert_with(|| View { cwd: start.to_owned(), ..View::default() })
+        self.views.entry(pid).or_insert_with(|| View {
+            root: Some("/".to_owned()),
+            cwd: Some(start.to_owned()),
+            namespace: 0,
+        })
     }
 
     fn look_at(&mut self, pid: Option<u32>, call: &TracedCall) {
@@ -121,7 +130,20 @@ impl Scan<'_> {
         match call.name.as_str() {
             "clone" | "clone3" | "fork" | "vfork" => self.child(pid, call),
             "unshare" if ok && flag(0, "CLONE_NEWNS") => self.new_namespace(pid),
-            "execve" | "execveat" => self.found(place, ok, |f| f.executable = true),
+            "execve" | "execveat" => {
+                if let Some(program) = place.clone().filter(|place| ok && !is_kernels(place)) {
+                    self.programs.insert(pid, program);
+                }
+                self.found(place, ok, |f| f.executable = true);
+            }
+            "sendfile" if ok => self.sent(pid, call, 1),
+            "copy_file_range" if ok => self.sent(pid, call, 0),
+            "open_tree" | "move_mount" if ok => self.moved_tree(pid, call, place, second),
+            "fsmount" | "memfd_create" => {
+                if let Some(fd) = call.ret.value() {
+                    self.open.remove(&(pid, fd));
+                }
+            }
             "open" | "creat" => {
                 self.opened(pid, call, place, ok, flag(1, "O_CREAT") || call.name == "creat", flag(1, "O_DIRECTORY"));
             }
@@ -145,6 +167,11 @@ impl Scan<'_> {
             "stat" | "lstat" => self.found_with_mode(place, ok, call.args.get(1)),
             "newfstatat" | "fstatat64" => self.found_with_mode(place, ok, call.args.get(2)),
             "statx" => self.found_with_mode(place, ok, call.args.get(4)),
+            "readlink" if text(0).as_deref() == Some("/proc/self/exe") => {
+                if let Some(target) = text(1).filter(|_| ok) {
+                    self.runs(pid, target);
+                }
+            }
             "readlink" => {
                 let link = text(1);
                 self.found(place, ok, |f| f.link = link);
@@ -156,24 +183,27 @@ impl Scan<'_> {
             "statfs" | "chmod" | "chown" | "lchown" | "truncate" | "utime" | "getxattr" | "lgetxattr" | "fchmodat"
             | "fchownat" | "utimensat" => self.found(place, ok, |_| {}),
             "chdir" => {
-                self.found(place, ok, |f| f.directory = true);
-                if let Some(to) = text(0).filter(|_| ok) {
-                    let cwd = normal(&join(&self.view(pid).cwd.clone(), &to));
-                    self.view(pid).cwd = cwd;
+                self.found(place.clone(), ok, |f| f.directory = true);
+                if ok {
+                    self.view(pid).cwd = place;
                 }
             }
             "fchdir" if ok => {
-                if let Some(to) = call.args.first().and_then(Expr::described) {
-                    let root = self.view(pid).root.clone();
-                    self.view(pid).cwd = normal(to.strip_prefix(root.as_str()).unwrap_or(to));
+                let cwd = call.args.first().and_then(|dir| self.path_at(pid, Some(dir), String::new()));
+                self.view(pid).cwd = cwd;
+            }
+            "chroot" => {
+                self.found(place.clone(), ok, |f| f.directory = true);
+                if ok {
+                    self.view(pid).root = place;
                 }
             }
-            "chroot" | "pivot_root" => {
+            "pivot_root" => {
                 self.found(place.clone(), ok, |f| f.directory = true);
-                if let Some(root) = place.filter(|_| ok) {
+                if ok {
                     let view = self.view(pid);
-                    view.root = if root == "/" { String::new() } else { root };
-                    view.cwd = "/".to_owned();
+                    view.cwd.clone_from(&place);
+                    view.root = place;
                 }
             }
             "mkdir" | "mknod" | "mkdirat" | "mknodat" => self.made(place, ok, call),
@@ -190,9 +220,8 @@ impl Scan<'_> {
             }
             "mount" => self.mounted(pid, call, ok),
             "umount2" | "umount" => {
-                let namespace = self.view(pid).namespace;
-                if let (true, Some(target)) = (ok, place) {
-                    self.mounts[namespace].retain(|m| m.target != target);
+                if let Some(target) = text(0).filter(|_| ok) {
+                    self.unmounted(pid, &target);
                 }
             }
             _ => {}
@@ -221,31 +250,41 @@ impl Scan<'_> {
 
     /// Where a path of a call leads in the first root; `None` when it is on a file system that the log has mounted.
     fn path_at(&mut self, pid: Option<u32>, dir: Option<&Expr>, path: String) -> Option<String> {
+        self.path_below(pid, dir, path, usize::MAX)
+    }
+
+    /// The same as long as there were only the first `mounts` mounts.
+    fn path_below(&mut self, pid: Option<u32>, dir: Option<&Expr>, path: String, mounts: usize) -> Option<String> {
         let view = self.view(pid).clone();
-        let base = match dir {
-            Some(dir) if !path.starts_with('/') => {
+        let own = |path: &str| path.strip_prefix("/proc/self/fd/").map(str::to_owned);
+        let (start, rest) = match dir {
+            // A descriptor by its name in /proc is the file that it is open on.
+            _ if own(&path).is_some() => {
+                let named = own(&path)?;
+                let (fd, rest) = named.split_once('/').unwrap_or((&named, ""));
+                (self.open.get(&(pid, fd.parse().ok()?)).map(|(place, _)| place.clone()), rest.to_owned())
+            }
+            _ if path.starts_with('/') => (view.root, path),
+            Some(dir) if !mentions(dir, "AT_FDCWD") => {
                 let fd = number(dir.unnamed().plain());
-                let known = fd.and_then(|fd| self.open.get(&(pid, fd))).map(|(p, _)| p.clone());
-                match (known, dir.described()) {
-                    // Known by its place in the first root already.
-                    (Some(place), _) => return Some(normal(&join(&place, &path))),
-                    (None, Some(what)) if what.starts_with('/') => what.to_owned(),
-                    _ => view.cwd.clone(),
+                let known = fd.and_then(|fd| self.open.get(&(pid, fd))).map(|(place, _)| place.clone());
+                match (known, dir.described().filter(|what| what.starts_with('/'))) {
+                    (Some(place), _) => (Some(place), path),
+                    (None, Some(what)) => (view.root, join(what, &path)),
+                    _ => (None, path),
                 }
             }
-            _ => view.cwd.clone(),
+            _ => (view.cwd, path),
         };
-        let seen = normal(&join(&base, &path));
-        // A descriptor by its name in /proc is the file that it is open on.
-        if let Some((fd, rest)) = seen.strip_prefix("/proc/self/fd/").map(|p| p.split_once('/').unwrap_or((p, ""))) {
-            let (place, _) = self.open.get(&(pid, fd.parse().ok()?))?;
-            return Some(normal(&join(place, rest)));
-        }
-        let mut place = normal(&format!("{}{seen}", view.root));
-        let mounts = &self.mounts[view.namespace];
-        for mount in mounts.iter().rev().take(200) {
-            if let Some(rest) = below(&place, &mount.target) {
-                place = normal(&format!("{}{rest}", mount.source.as_ref()?));
+        let mut start = start?;
+        let mut place = normal(&format!("{start}/{rest}"));
+        let list = &self.mounts[view.namespace];
+        for mount in list.iter().take(mounts).rev().take(200) {
+            // A mount is crossed where the way begins above it, not where it begins in it or below.
+            if let Some(rest) = below(&place, &mount.target).filter(|_| below(&start, &mount.target).is_none()) {
+                let source = mount.source.clone()?;
+                place = normal(&format!("{source}{rest}"));
+                start = source;
             }
         }
         Some(place)
@@ -291,7 +330,12 @@ impl Scan<'_> {
     }
 
     fn opened(&mut self, pid: Option<u32>, call: &TracedCall, path: Option<String>, ok: bool, create: bool, dir: bool) {
-        let Some(path) = path else { return };
+        let Some(path) = path else {
+            if let Some(fd) = call.ret.value() {
+                self.open.remove(&(pid, fd));
+            }
+            return;
+        };
         if create && ok {
             self.made(Some(path.clone()), true, call);
         } else {
@@ -313,21 +357,85 @@ impl Scan<'_> {
         }
         let Some((path, offset)) = self.open.get_mut(&(pid, fd)) else { return };
         let length = call.ret.value().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-        let at = match call.args.get(3).filter(|_| call.name == "pread64").and_then(|e| number(e.plain())) {
+        let Some(Expr::Str { bytes, whole }) = call.args.get(1).map(Expr::plain) else { return };
+        let position = call.args.get(3).filter(|_| call.name == "pread64").and_then(|e| number(e.plain()));
+        let Some(fact) = self.facts.get_mut(path).filter(|_| length > 0) else { return };
+        // Back to something that was read already, by an lseek(2) that the log does not show.
+        let back = fact.size.checked_sub(length).filter(|_| position.is_none() && *whole && *offset >= fact.size);
+        if let (Some(back), Some(known)) = (back, fact.content.get_mut(&0))
+            && known.get(back..).is_some_and(|rest| !rest.is_empty() && bytes.starts_with(rest))
+        {
+            known.truncate(back);
+            known.extend_from_slice(bytes);
+            *offset = fact.size;
+            return;
+        }
+        let at = match position {
             Some(at) => usize::try_from(at).unwrap_or(0),
             None => {
                 *offset += length;
                 *offset - length
             }
         };
-        let Some(Expr::Str { bytes, .. }) = call.args.get(1).map(Expr::plain) else { return };
-        const MOST: usize = 4 << 20;
-        if let Some(fact) = self.facts.get_mut(path).filter(|_| at + length <= MOST) {
-            if fact.content.len() < at + length {
-                fact.content.resize(at + length, b' ');
+        fact.size = fact.size.max(at.saturating_add(length));
+        let shown = &bytes[..length.min(bytes.len())];
+        let known = fact.content.entry(at).or_default();
+        if known.len() < shown.len() {
+            *known = shown.to_vec();
+        }
+    }
+
+    /// A file from which so much was sent is as long as that.
+    fn sent(&mut self, pid: Option<u32>, call: &TracedCall, from: usize) {
+        let Some(fd) = call.args.get(from).and_then(|e| number(e.plain())) else { return };
+        let length = call.ret.value().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+        let Some((path, offset)) = self.open.get_mut(&(pid, fd)) else { return };
+        *offset += length;
+        let path = if path == "/proc/self/exe" { self.programs.get(&pid) } else { Some(&*path) };
+        if let Some(fact) = path.and_then(|path| self.facts.get_mut(path)) {
+            fact.size = fact.size.max(*offset);
+        }
+    }
+
+    /// What a process runs has another name than the one by which it was called: that was a link.
+    fn runs(&mut self, pid: Option<u32>, target: String) {
+        let Some(called) = self.programs.get(&pid).cloned() else { return };
+        let Some(place) = self.path_at(pid, None, target.clone()) else { return };
+        let script = |fact: &Fact| fact.content.get(&0).is_some_and(|text| text.starts_with(b"#!"));
+        if place == called || target.ends_with(" (deleted)") || self.facts.get(&called).is_none_or(script) {
+            return;
+        }
+        self.found(Some(place.clone()), true, |f| f.executable = true);
+        if let Some(fact) = self.facts.get_mut(&called).filter(|fact| fact.link.is_none()) {
+            fact.executable = false;
+            fact.link = Some(target);
+        }
+        self.programs.insert(pid, place);
+    }
+
+    /// open_tree(2) gives a descriptor for a copy of a tree; move_mount(2) puts it somewhere.
+    fn moved_tree(&mut self, pid: Option<u32>, call: &TracedCall, from: Option<String>, to: Option<String>) {
+        if call.name == "open_tree" {
+            if let Some(fd) = call.ret.value() {
+                match from {
+                    Some(from) => self.open.insert((pid, fd), (from, 0)),
+                    None => self.open.remove(&(pid, fd)),
+                };
             }
-            for (place, byte) in fact.content[at..].iter_mut().zip(bytes.iter().take(length)) {
-                *place = *byte;
+        } else if let Some(target) = to {
+            let namespace = self.view(pid).namespace;
+            self.mounts[namespace].push(Mount { target, source: from });
+        }
+    }
+
+    /// The last mount on a path goes.
+    fn unmounted(&mut self, pid: Option<u32>, target: &str) {
+        let namespace = self.view(pid).namespace;
+        for at in (0..self.mounts[namespace].len()).rev() {
+            let place = self.path_below(pid, None, target.to_owned(), at);
+            if place.as_ref() == Some(&self.mounts[namespace][at].target) {
+                self.mounts[namespace].remove(at);
+                return;
             }
         }
     }
@@ -343,7 +451,7 @@ impl Scan<'_> {
         if source.is_some() {
             self.found(source.clone(), ok, |_| {});
         }
-        self.found(target.clone(), ok, |f| f.directory |= source.is_none());
+        self.found(target.clone(), ok, |f| f.directory |= source.is_none() && !bind && !changes_only);
         let namespace = self.view(pid).namespace;
         if let (true, false, Some(target)) = (ok, changes_only, target) {
             if source.as_ref() != Some(&target) {
@@ -374,6 +482,8 @@ fn paths_of(name: &str) -> &'static [(Option<usize>, usize)] {
         "execve" | "open" | "creat" | "access" | "stat" | "lstat" | "readlink" | "statfs" | "chmod" | "chown"
         | "lchown" | "truncate" | "utime" | "getxattr" | "lgetxattr" | "chdir" | "chroot" | "pivot_root" | "mkdir"
         | "mknod" | "unlink" | "rmdir" | "umount2" | "umount" => &[(None, 0)],
+        "open_tree" => &[(Some(0), 1)],
+        "move_mount" => &[(Some(0), 1), (Some(2), 3)],
         "link" | "rename" => &[(None, 0), (None, 1)],
         "symlink" => &[(None, 1)],
         "symlinkat" => &[(Some(1), 2)],

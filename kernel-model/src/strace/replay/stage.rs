@@ -283,6 +283,7 @@ impl Stage {
             return;
         }
         if there && (fact.content.is_empty() || fact.executable) {
+            self.grow(path, fact.size);
             return;
         }
         const O_WRONLY_CREAT_TRUNC: i64 = 0o1101;
@@ -293,17 +294,36 @@ impl Stage {
             [at(), vec![Value::Int(O_WRONLY_CREAT_TRUNC), Value::from(mode)]].concat(),
         );
         let Some(fd) = opened.map(|ret| ret.value) else { return };
-        let mut content = fact.content.clone();
-        if fact.executable && !content.starts_with(b"#!") {
+        for (offset, bytes) in &fact.content {
+            self.write_at(fd, *offset, bytes);
+        }
+        if fact.executable && !fact.content.get(&0).is_some_and(|text| text.starts_with(b"#!")) {
             // What execve(2) takes for a program here; nobody runs it, because the log says what it does.
             let name = path.rsplit('/').next().unwrap_or(path);
-            let header = format!("\x7fELF\nprogram {name}\n").into_bytes();
-            let rest = content.split_off(content.len().min(header.len()));
-            content = [header, rest].concat();
+            self.write_at(fd, 0, format!("\x7fELF\nprogram {name}\n").as_bytes());
         }
-        if !content.is_empty() {
-            let length = Value::from(content.len());
-            self.quietly(init, Sysno::WRITE, vec![Value::Int(fd), Value::bytes(content), length]);
+        self.quietly(init, Sysno::CLOSE, vec![Value::Int(fd)]);
+        self.grow(path, fact.size);
+    }
+
+    fn write_at(&mut self, fd: i64, offset: usize, bytes: &[u8]) {
+        let args = vec![Value::Int(fd), Value::bytes(bytes), Value::from(bytes.len()), Value::from(offset)];
+        self.quietly(self.init(), Sysno::PWRITE64, args);
+    }
+
+    /// Makes a file at least so long; what nobody has seen of it is zeros.
+    fn grow(&mut self, path: &str, size: usize) {
+        const SEEK_END: i64 = 2;
+        if size == 0 {
+            return;
+        }
+        let init = self.init();
+        let opened =
+            self.quietly(init, Sysno::OPENAT, vec![Value::Int(AT_FDCWD), Value::str(path), 2.into(), 0.into()]);
+        let Some(fd) = opened.map(|ret| ret.value) else { return };
+        let end = self.quietly(init, Sysno::LSEEK, vec![Value::Int(fd), 0.into(), SEEK_END.into()]);
+        if end.is_some_and(|end| usize::try_from(end.value).is_ok_and(|end| end < size)) {
+            self.quietly(init, Sysno::FTRUNCATE, vec![Value::Int(fd), Value::from(size)]);
         }
         self.quietly(init, Sysno::CLOSE, vec![Value::Int(fd)]);
     }
