@@ -11,4 +11,5 @@ pub mod xargs;
 use super::registry::Program;
 
 /// The programs in this folder.
-pub const PROGRAMS: &[&Program] = &[&awk::AWK, &awk::MAWK, &find::FIND, &grep::EGREP, &grep::FGREP, &grep::GREP, &sed::SED, &xargs::XARGS];
+pub const PROGRAMS: &[&Program] =
+    &[&awk::AWK, &awk::MAWK, &find::FIND, &grep::EGREP, &grep::FGREP, &grep::GREP, &sed::SED, &xargs::XARGS];
