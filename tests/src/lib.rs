@@ -1,9 +1,10 @@
 //! The proof: what the tests in `tests/` are made of.
 //!
-//! [`browser`] finds a Chromium, [`page`] is Ringside's page open in it, [`scenario`] runs named
-//! scenarios against it, and [`probe`] is the models alone as wasm. [`known`] is the list of known
-//! differences to the recordings.
+//! [`browser`] finds a Chromium, [`page`] is Ringside's page open in it, [`accessibility`] asks axe about
+//! it, [`scenario`] runs named scenarios against it, and [`probe`] is the models alone as wasm. [`known`]
+//! is the list of known differences to the recordings.
 
+pub mod accessibility;
 pub mod browser;
 pub mod known;
 pub mod page;

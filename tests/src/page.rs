@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail};
 use headless_chrome::protocol::cdp::types::{Event, Method};
 use headless_chrome::protocol::cdp::{Emulation, Network, Page as PageDomain, Runtime};
 use headless_chrome::{Browser, Tab};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -47,17 +47,6 @@ pub enum Theme {
     Light,
     /// Light on dark.
     Dark,
-}
-
-/// One rule of accessibility that the page breaks.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Violation {
-    /// axe's name of the rule.
-    pub id: String,
-    /// What the rule asks for.
-    pub help: String,
-    /// Selectors of the elements that break it.
-    pub targets: Vec<String>,
 }
 
 /// The page in a tab with storage of its own.
@@ -177,10 +166,23 @@ impl Page {
     /// Clicks on the middle of an element with the mouse.
     pub fn click(&self, testid: &str) -> Result<()> {
         self.wait_for(testid)?;
+        self.click_on(&element(testid))
+    }
+
+    /// Clicks on the button that is called so: by its label, or by what is written on it.
+    pub fn click_button(&self, name: &str) -> Result<()> {
+        let button = format!(
+            "[...document.querySelectorAll('button')].find(b => b.checkVisibility() && \
+             (b.getAttribute('aria-label') ?? b.innerText) === {name:?})"
+        );
+        self.wait_until(&button)?;
+        self.click_on(&button)
+    }
+
+    fn click_on(&self, element: &str) -> Result<()> {
         let middle = format!(
-            "(() => {{ const e = {}; e.scrollIntoView({{ block: 'nearest', inline: 'nearest' }}); \
-             const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; }})()",
-            element(testid)
+            "(() => {{ const e = {element}; e.scrollIntoView({{ block: 'nearest', inline: 'nearest' }}); \
+             const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; }})()"
         );
         let (x, y) = self.evaluate(&middle)?;
         self.tab.click_point(headless_chrome::browser::tab::point::Point { x, y })?;
@@ -229,6 +231,18 @@ impl Page {
         let field = self.tab.wait_for_element(&format!("[data-testid={testid:?}]"))?;
         field.set_input_files(&[&file.to_string_lossy()])?;
         Ok(())
+    }
+
+    /// Drops a file onto an element; its content is an expression for what `new File` takes in its list.
+    pub fn drop_file(&self, testid: &str, name: &str, content: &str) -> Result<()> {
+        self.wait_for(testid)?;
+        self.evaluate(&format!(
+            "(() => {{ const dataTransfer = new DataTransfer(); \
+             dataTransfer.items.add(new File([{content}], {name:?})); \
+             for (const type of ['dragenter', 'dragover', 'drop']) \
+             {}.dispatchEvent(new DragEvent(type, {{ dataTransfer, bubbles: true, cancelable: true }})); }})()",
+            element(testid)
+        ))
     }
 
     /// Makes the window this large.
@@ -286,33 +300,6 @@ impl Page {
             fs::create_dir_all(folder)?;
         }
         fs::write(file, png).with_context(|| format!("cannot write {}", file.display()))
-    }
-
-    /// What axe finds against WCAG 2.0 to 2.2, levels A and AA, in the page as it is now.
-    pub fn accessibility_violations(&self) -> Result<Vec<Violation>> {
-        const AXE: &str = include_str!("../fixtures/axe-core/axe.min.js");
-        if !self.evaluate::<bool>("typeof axe === 'object'")? {
-            self.evaluate::<Value>(&format!("{AXE}; null"))?;
-        }
-        self.evaluate(
-            "axe.run(document, { resultTypes: ['violations'], runOnly: \
-               ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] }) \
-             .then(found => found.violations.map(v => ({ id: v.id, help: v.help, \
-               targets: v.nodes.map(node => node.target.flat().join(' ')) })))",
-        )
-    }
-
-    /// Fails when axe finds something.
-    pub fn must_be_accessible(&self, what: &str) -> Result<()> {
-        let violations = self.accessibility_violations()?;
-        if violations.is_empty() {
-            return Ok(());
-        }
-        let lines: Vec<String> = violations
-            .iter()
-            .map(|violation| format!("{} ({}): {}", violation.id, violation.help, violation.targets.join(", ")))
-            .collect();
-        bail!("{what} is not accessible:\n{}", lines.join("\n"))
     }
 
     /// The errors that the page has written to the browser's console since this was last asked.

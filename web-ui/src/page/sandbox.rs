@@ -12,7 +12,7 @@ use crate::widget::divider::Divider;
 use crate::widget::header::Header;
 use crate::widget::help::Help;
 use crate::widget::inspector::Inspector;
-use crate::widget::log_import::LogImport;
+use crate::widget::log_import::{LogImport, drop_target};
 use crate::widget::notice::NoticeBar;
 use crate::widget::syscall_console::SyscallConsole;
 use crate::widget::terminal::TerminalPane;
@@ -92,8 +92,10 @@ pub struct Props {
 pub fn Sandbox(Props { page, dispatch }: &Props) -> Html {
     let shown = &page.shown;
     let picked = page.picked;
+    let (over, dropped) = drop_target(dispatch);
     html! {
-        <div class="sandbox" data-sheet={page.sheet.label()} style={page.dock.map(|h| format!("--dock: {h}px"))}>
+        <div class="sandbox" data-sheet={page.sheet.label()} style={page.dock.map(|h| format!("--dock: {h}px"))}
+            ondragover={over} ondrop={dropped}>
             <Header theme={page.theme} dispatch={dispatch.clone()} />
             <NoticeBar notice={page.notice.clone()} dispatch={dispatch.clone()} />
             <main class="stage" data-main={page.view.label()}>

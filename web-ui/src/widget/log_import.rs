@@ -34,20 +34,6 @@ pub fn LogImport(Props { draft, error, dispatch }: &Props) -> Html {
             }
         })
     };
-    let take = |dispatch: &Callback<Msg>, files: Option<web_sys::FileList>| {
-        let Some(file) = files.and_then(|f| f.get(0)) else { return };
-        if file.size() > MAX_LOG as f64 {
-            let size = file.size() as u64 >> 20;
-            let why = format!(
-                "{} has {size} MiB; at most {} MiB are read. Cut it, for example with head -c 16M",
-                file.name(),
-                MAX_LOG >> 20
-            );
-            return dispatch.emit(Msg::LogTooLarge(why));
-        }
-        let dispatch = dispatch.clone();
-        file::read(&file, move |bytes| dispatch.emit(Msg::LogBytes(bytes)));
-    };
     let chosen = {
         let dispatch = dispatch.clone();
         Callback::from(move |event: Event| {
@@ -57,23 +43,13 @@ pub fn LogImport(Props { draft, error, dispatch }: &Props) -> Html {
             }
         })
     };
-    let dropped = {
-        let dispatch = dispatch.clone();
-        Callback::from(move |event: DragEvent| {
-            let files = event.data_transfer().and_then(|d| d.files());
-            if files.as_ref().is_some_and(|f| f.length() > 0) {
-                event.prevent_default();
-                take(&dispatch, files);
-            }
-        })
-    };
     let open = dispatch.reform(|_: web_sys::MouseEvent| Msg::LogOpen);
     html! {
         <div class="log-import">
             <h2><label for="strace-import">{ "Log of strace" }</label></h2>
             <textarea id="strace-import" class="log-import__field" data-testid="strace-import" rows="2" value={draft.clone()}
                 placeholder="drop a file here, or paste the output of strace -f" spellcheck="false" autocomplete="off"
-                aria-describedby="strace-error" oninput={typed} ondrop={dropped} />
+                aria-describedby="strace-error" oninput={typed} />
             <div class="log-import__line">
                 <button type="button" disabled={draft.trim().is_empty()} onclick={open}>{ "replay" }</button>
                 <label class="log-import__file">
@@ -83,4 +59,40 @@ pub fn LogImport(Props { draft, error, dispatch }: &Props) -> Html {
             <p id="strace-error" class="calls__error" role="status">{ error.clone().unwrap_or_default() }</p>
         </div>
     }
+}
+
+/// What is done with a file that is dropped: it is read wherever on the page it falls, because what the
+/// browser does with it otherwise is to leave the page.
+pub fn drop_target(dispatch: &Callback<Msg>) -> (Callback<DragEvent>, Callback<DragEvent>) {
+    let files_of = |event: &DragEvent| event.data_transfer().and_then(|d| d.files()).filter(|f| f.length() > 0);
+    let over = Callback::from(|event: DragEvent| {
+        let types = event.data_transfer().map(|d| d.types());
+        if types.is_some_and(|types| types.includes(&"Files".into(), 0)) {
+            event.prevent_default();
+        }
+    });
+    let dispatch = dispatch.clone();
+    let dropped = Callback::from(move |event: DragEvent| {
+        if let Some(files) = files_of(&event) {
+            event.prevent_default();
+            take(&dispatch, Some(files));
+        }
+    });
+    (over, dropped)
+}
+
+/// Reads the first of these files, unless it is too large.
+fn take(dispatch: &Callback<Msg>, files: Option<web_sys::FileList>) {
+    let Some(file) = files.and_then(|f| f.get(0)) else { return };
+    if file.size() > MAX_LOG as f64 {
+        let size = file.size() as u64 >> 20;
+        let why = format!(
+            "{} has {size} MiB; at most {} MiB are read. Cut it, for example with head -c 16M",
+            file.name(),
+            MAX_LOG >> 20
+        );
+        return dispatch.emit(Msg::LogTooLarge(why));
+    }
+    let dispatch = dispatch.clone();
+    file::read(&file, move |bytes| dispatch.emit(Msg::LogBytes(bytes)));
 }

@@ -1,0 +1,65 @@
+//! Programs that do not end: the page answers all the while, and everything can be taken back.
+
+use super::TIMELINE;
+use anyhow::{Result, ensure};
+use ringside_tests::page::{ModifierKey, Page};
+use ringside_tests::scenario::{Scenario, scenario};
+use std::time::{Duration, Instant};
+
+/// How long the page may take to answer while the model is busy. What it takes on a quiet machine is
+/// for the bench; this is what would be felt as stuck, with room for a busy one.
+const RESPONSIVE: Duration = Duration::from_millis(1000);
+const STATUS: &str = "document.querySelector('[data-testid=terminal-status]').innerText";
+
+pub fn scenarios() -> Vec<Scenario> {
+    vec![
+        scenario("an endless loop leaves the page responsive and can be interrupted", |page| {
+            stays_responsive(page, "while :; do :; done")
+        }),
+        scenario("yes leaves the page responsive and can be interrupted", |page| stays_responsive(page, "yes")),
+        scenario("a fork bomb leaves the page responsive and can be interrupted", |page| {
+            stays_responsive(page, "f() { f | f & }; f")
+        }),
+        scenario("a fork bomb that waits leaves the page responsive and can be interrupted", |page| {
+            stays_responsive(page, "bomb() { bomb | bomb & wait; }; bomb")
+        }),
+    ]
+}
+
+/// Runs a command that does not end; looks whether the page answers, interrupts it, goes on, and rewinds.
+fn stays_responsive(page: &Page, command: &str) -> Result<()> {
+    page.open("")?;
+    page.enter("echo $((100 + 1))")?;
+    page.wait_for_text("terminal-log", "\n101")?;
+    let (here, tree) = (page.value("timeline")?, page.text("view-process-tree")?);
+    page.enter(command)?;
+    page.wait_until(&format!("/running|paused/.test({STATUS})"))?;
+    let mut slowest = Duration::ZERO;
+    for _ in 0..20 {
+        let asked = Instant::now();
+        page.evaluate::<bool>("new Promise(done => requestAnimationFrame(() => done(true)))")?;
+        slowest = slowest.max(asked.elapsed());
+        ensure!(asked.elapsed() < RESPONSIVE, "a frame took {:?} while `{command}` ran", asked.elapsed());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let asked = Instant::now();
+    page.click_button("keys and help")?;
+    page.wait_until("document.querySelector('[role=dialog]') !== null")?;
+    let click = asked.elapsed();
+    ensure!(click < RESPONSIVE, "a click took {click:?} while `{command}` ran");
+    eprintln!("{command}: slowest frame {slowest:?}, click {click:?}");
+    page.click_button("close")?;
+    page.focus("terminal-input")?;
+    page.press_with(&[ModifierKey::Ctrl], "c")?;
+    page.wait_until(&format!("!/running/.test({STATUS})"))?;
+    page.enter("echo back $((200 + 2))")?;
+    page.wait_for_text("terminal-log", "\nback 202")?;
+    // The world before is still there.
+    page.evaluate::<()>("document.getElementById('go-to').focus()")?;
+    page.insert(&here)?;
+    page.press("Enter")?;
+    page.wait_until(&format!("{TIMELINE}.value === '{here}'"))?;
+    ensure!(page.text("view-process-tree")? == tree, "the world before `{command}` is not what it was");
+    page.wait_for_text("terminal-log", "\n101")?;
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! The page in a real browser, as a learner uses it.
+
+mod access;
+mod busy;
+mod keyboard;
+mod logs;
+mod session;
+mod stepping;
+
+use ringside_tests::scenario;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let parts = [
+        session::scenarios(),
+        stepping::scenarios(),
+        keyboard::scenarios(),
+        busy::scenarios(),
+        logs::scenarios(),
+        access::scenarios(),
+    ];
+    scenario::run(parts.into_iter().flatten().collect())
+}
+
+/// A JavaScript expression for the timeline's slider.
+const TIMELINE: &str = "document.querySelector('[data-testid=timeline]')";
