@@ -30,6 +30,7 @@ pub fn scenarios() -> Vec<Scenario> {
             page.press("Enter")?;
             page.wait_for_text("inspector", "EBADF")?;
             page.focus("syscall-input")?;
+            page.evaluate::<()>("document.activeElement.select()")?;
             page.insert("unsh")?;
             page.wait_until("document.querySelector('.calls__candidates')")?;
             everywhere(page)

@@ -31,7 +31,12 @@ fn stays_responsive(page: &Page, command: &str) -> Result<()> {
     page.open("")?;
     page.enter("echo $((100 + 1))")?;
     page.wait_for_text("terminal-log", "\n101")?;
+    page.click("step-back")?;
+    page.wait_until("!document.querySelector('[data-testid=step-forward]').disabled")?;
     let (here, tree) = (page.value("timeline")?, page.text("view-process-tree")?);
+    page.focus("timeline")?;
+    page.press("End")?;
+    page.wait_for_text("terminal-log", "\n101")?;
     page.enter(command)?;
     page.wait_until(&format!("/running|paused/.test({STATUS})"))?;
     let mut slowest = Duration::ZERO;
@@ -42,10 +47,15 @@ fn stays_responsive(page: &Page, command: &str) -> Result<()> {
         ensure!(asked.elapsed() < RESPONSIVE, "a frame took {:?} while `{command}` ran", asked.elapsed());
         std::thread::sleep(Duration::from_millis(50));
     }
-    let asked = Instant::now();
+    // From the press of the button to what it opens, by the page's own clock.
+    page.evaluate::<()>(
+        "addEventListener('click', event => { const look = () => document.querySelector('[role=dialog]') \
+           ? window.answered = performance.now() - event.timeStamp : requestAnimationFrame(look); look(); }, \
+         { capture: true, once: true })",
+    )?;
     page.click_button("keys and help")?;
-    page.wait_until("document.querySelector('[role=dialog]') !== null")?;
-    let click = asked.elapsed();
+    page.wait_until("window.answered")?;
+    let click = Duration::from_secs_f64(page.evaluate::<f64>("window.answered")? / 1e3);
     ensure!(click < RESPONSIVE, "a click took {click:?} while `{command}` ran");
     eprintln!("{command}: slowest frame {slowest:?}, click {click:?}");
     page.click_button("close")?;
@@ -60,6 +70,5 @@ fn stays_responsive(page: &Page, command: &str) -> Result<()> {
     page.press("Enter")?;
     page.wait_until(&format!("{TIMELINE}.value === '{here}'"))?;
     ensure!(page.text("view-process-tree")? == tree, "the world before `{command}` is not what it was");
-    page.wait_for_text("terminal-log", "\n101")?;
     Ok(())
 }

@@ -63,6 +63,7 @@ pub fn scenarios() -> Vec<Scenario> {
             page.wait_until(&format!("Number({TIMELINE}.max) > 0"))?;
             page.wait_for_text("inspector", "unshare(CLONE_NEWUTS)")?;
             page.focus("syscall-input")?;
+            page.evaluate::<()>("document.activeElement.select()")?;
             page.insert("unshare(CLONE_NEWTIME")?;
             page.press("Enter")?;
             page.wait_until("document.querySelector('#syscall-hint [role=alert]')?.innerText")
