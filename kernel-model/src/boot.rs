@@ -94,6 +94,7 @@ impl World {
             cgroup_namespaces: Table::default(),
             time_namespaces: Table::default(),
             pipes: Table::default(),
+            sockets: Table::default(),
             vfs: Vfs::default(),
             consoles: Table::default(),
             sysctls: OrdMap::new(),
@@ -127,7 +128,7 @@ impl World {
         });
         world.uts_namespaces.add(UtsNamespace { ns: common(), nodename: "lab".into(), domainname: "(none)".into() });
         world.mnt_namespaces.add(MntNamespace { ns: common(), root: MountId(1), mounts: OrdSet::new() });
-        world.net_namespaces.add(NetNamespace { ns: common() });
+        world.net_namespaces.add(NetNamespace::first(common()));
         world.ipc_namespaces.add(IpcNamespace { ns: common() });
         world.cgroup_namespaces.add(CgroupNamespace { ns: common() });
         world.time_namespaces.add(TimeNamespace {

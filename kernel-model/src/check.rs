@@ -28,6 +28,9 @@ impl World {
                 hold(ns);
             }
         }
+        for (_, socket) in self.sockets.iter() {
+            hold(NsRef::Net(socket.net));
+        }
         for (_, mount) in self.vfs.mounts.iter() {
             if let Node::Ns(ns) = mount.root {
                 hold(ns);

@@ -113,6 +113,8 @@ pub enum EventKind {
     IdMapWritten { ns: UserNsId, file: Arc<str>, text: Arc<str> },
     /// A name of a UTS namespace changed.
     NodenameSet { ns: crate::namespace::uts::UtsNsId, old: Arc<str>, new: Arc<str> },
+    /// A network device was switched on or off.
+    LinkChanged { ns: crate::namespace::net::NetNsId, device: Arc<str>, up: bool },
     /// A signal was sent.
     SignalSent { signal: Signal, to: TaskId },
     /// A signal was thrown away: ignored, or sent to an init that has no handler for it.
@@ -208,6 +210,7 @@ impl EventKind {
             | EventKind::NamespaceCreated { .. }
             | EventKind::NamespaceEntered { .. }
             | EventKind::NamespaceFreed { .. }
+            | EventKind::LinkChanged { .. }
             | EventKind::NodenameSet { .. } => Family::Namespace,
             EventKind::CapabilityChecked { .. }
             | EventKind::CredentialsChanged { .. }

@@ -15,6 +15,7 @@ pub mod event;
 pub mod ipc;
 pub mod kernel;
 pub mod namespace;
+pub mod net;
 pub mod program;
 pub mod projection;
 pub mod pv_ops;

@@ -60,6 +60,7 @@ pub struct World {
     pub cgroup_namespaces: Table<CgroupNsId, CgroupNamespace>,
     pub time_namespaces: Table<TimeNsId, TimeNamespace>,
     pub pipes: Table<PipeId, Pipe>,
+    pub sockets: Table<crate::net::socket::SocketId, crate::net::socket::Socket>,
     pub vfs: Vfs,
     pub consoles: Table<ConsoleId, Console>,
     /// Kernel settings that are not per namespace, by their name under `/proc/sys`.

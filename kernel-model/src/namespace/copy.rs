@@ -136,7 +136,7 @@ impl Kernel<'_> {
         }
         if flags & CLONE_NEWNET != 0 {
             let ns = self.charge_namespace(NsKind::Net, cred)?;
-            proxy.net = self.net_namespaces.add(NetNamespace { ns });
+            proxy.net = self.net_namespaces.add(NetNamespace::new(ns));
             self.namespace_made(NsRef::Net(proxy.net), made);
         }
         if flags & CLONE_NEWTIME != 0 {

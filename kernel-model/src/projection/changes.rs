@@ -323,6 +323,7 @@ fn description(world: &World, file: crate::vfs::file::FileId, task: TaskId) -> S
         FileKind::PipeWrite(pipe, _) => format!("writing end of pipe {pipe}"),
         FileKind::PipeBoth(pipe, _) => format!("both ends of pipe {pipe}"),
         FileKind::Tty(ConsoleId(n), _) => format!("console {n}"),
+        FileKind::Socket(id) => world.socket_name(*id),
         FileKind::PidFd(_) => "a process".to_owned(),
         FileKind::MountTree(path) => format!("detached mounts at {}", world.d_path(*path, task)),
         FileKind::FsContext(fc) => format!("a context for {}", fc.fs_type),

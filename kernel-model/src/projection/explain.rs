@@ -144,6 +144,10 @@ fn step(kind: &EventKind, who: &str, world: &World) -> (String, &'static str) {
             ),
             "uts_namespaces(7)",
         ),
+        EventKind::LinkChanged { ns, device, up } => (
+            format!("{device} in {} is now {}.", ns_name(world, NsRef::Net(*ns)), if *up { "up" } else { "down" }),
+            "netdevice(7), dev_change_flags()",
+        ),
         EventKind::SignalSent { signal, to } => {
             (format!("{signal} is on its way to {}.", task_name(world, *to)), "signal(7), __send_signal_locked()")
         }
@@ -296,6 +300,7 @@ fn sleep_reason(world: &World, sleep: &Sleep) -> String {
 fn wait_reason(world: &World, wait: Wait) -> String {
     match wait {
         Wait::Child(_) => "a child changes state".to_owned(),
+        Wait::SocketReadable(_) => "a message arrives in the socket".to_owned(),
         Wait::PipeReadable(_) => "there is something to read in the pipe".to_owned(),
         Wait::PipeWritable(_) => "there is room in the pipe".to_owned(),
         Wait::FifoPeer(_) => "somebody opens the other end".to_owned(),

@@ -51,6 +51,7 @@ pub fn label(kind: &EventKind, world: &World) -> String {
         }
         EventKind::CredentialsChanged { .. } => "credentials changed".to_owned(),
         EventKind::IdMapWritten { file, text, .. } => format!("{file}: {}", text.trim_end()),
+        EventKind::LinkChanged { device, up, .. } => format!("{device} {}", if *up { "up" } else { "down" }),
         EventKind::NodenameSet { old, new, .. } => format!("nodename {old} → {new}"),
         EventKind::SignalSent { signal, to } => format!("SIG{} to {}", signal.short_name(), name(*to)),
         EventKind::SignalDropped { signal, why, .. } => format!("SIG{} dropped: {why}", signal.short_name()),

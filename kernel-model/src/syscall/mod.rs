@@ -8,6 +8,7 @@ pub mod file;
 pub mod identity;
 pub mod mount;
 pub mod namespace;
+pub mod net;
 pub mod process;
 pub mod time;
 
@@ -154,7 +155,7 @@ impl Sleep {
 
 /// The records of all calls that the model has, by folder.
 pub const GROUPS: &[&[&SyscallInfo]] =
-    &[file::RECORDS, mount::RECORDS, process::RECORDS, identity::RECORDS, namespace::RECORDS, time::RECORDS];
+    &[file::RECORDS, mount::RECORDS, process::RECORDS, identity::RECORDS, namespace::RECORDS, net::RECORDS, time::RECORDS];
 
 /// The records of all calls that the model has.
 pub fn records() -> impl Iterator<Item = &'static SyscallInfo> {

@@ -12,6 +12,7 @@ use crate::console::ConsoleId;
 use crate::event::EventKind;
 use crate::ipc::pipe::PipeId;
 use crate::kernel::Kernel;
+use crate::net::socket::SocketId;
 use crate::pv_ops::PvOp;
 use crate::syscall::Sleep;
 use crate::task::signal::Signal;
@@ -38,6 +39,8 @@ pub enum Wait {
     Outside,
     /// Only a signal (pause(2), sigsuspend(2)).
     Signal,
+    /// A message arrives in the socket.
+    SocketReadable(SocketId),
     /// A lock on this inode is given up (flock(2)).
     FileLock(u64),
 }

@@ -91,6 +91,7 @@ impl World {
                 self.pipe_name(*id)
             }
             (FileKind::FsContext(_), None) => "anon_inode:[fscontext]".to_owned(),
+            (FileKind::Socket(id), None) => self.socket_name(*id),
             (FileKind::PidFd(_), None) => "anon_inode:[pidfd]".to_owned(),
             (FileKind::Placeholder(name), None) => name.clone(),
             (_, None) => String::new(),

@@ -9,6 +9,7 @@ use crate::console::ConsoleId;
 use crate::id;
 use crate::ipc::pipe::PipeId;
 use crate::namespace::pid::PidId;
+use crate::net::socket::SocketId;
 use crate::program::libc::o;
 use crate::security::credentials::Cred;
 
@@ -56,7 +57,7 @@ impl OpenFile {
         match self.kind {
             FileKind::Path(path) | FileKind::Tty(_, path) | FileKind::MountTree(path) => Some(path),
             FileKind::PipeRead(_, fifo) | FileKind::PipeWrite(_, fifo) | FileKind::PipeBoth(_, fifo) => fifo,
-            FileKind::PidFd(_) | FileKind::FsContext(_) | FileKind::Placeholder(_) => None,
+            FileKind::PidFd(_) | FileKind::Socket(_) | FileKind::FsContext(_) | FileKind::Placeholder(_) => None,
         }
     }
 
@@ -84,6 +85,8 @@ pub enum FileKind {
     PipeBoth(PipeId, Option<VfsPath>),
     /// A terminal.
     Tty(ConsoleId, VfsPath),
+    /// A socket (socket(2)).
+    Socket(SocketId),
     /// A process (pidfd_open(2)).
     PidFd(PidId),
     /// A detached mount tree (open_tree(2), fsmount(2)) at this place.

@@ -101,6 +101,7 @@ impl Kernel<'_> {
             FileKind::PipeRead(id, _) => self.close_pipe_end(id, true, false),
             FileKind::PipeWrite(id, _) => self.close_pipe_end(id, false, true),
             FileKind::PipeBoth(id, _) => self.close_pipe_end(id, true, true),
+            FileKind::Socket(id) => self.release_socket(id),
             FileKind::FsContext(ref fc) => {
                 if let Some(sb) = fc.sb {
                     self.put_super(sb);

@@ -15,6 +15,9 @@ use crate::world::World;
 pub(super) fn record(name: &str) -> Result<&'static SyscallInfo, String> {
     let Some(nr) = Sysno::from_name(name) else { return Err(format!("`{name}` is no system call that is known here")) };
     let Some(info) = syscall::info(nr) else { return Err(format!("{name}(2) is not modelled")) };
+    if syscall::net::RECORDS.iter().any(|record| record.nr == nr) {
+        return Err(format!("{name}(2): the sockets of a recorded tool hold more than the model's network"));
+    }
     match info.support {
         Support::NotModelled(why) => Err(format!("{name}(2) is not modelled: {why}")),
         Support::Full | Support::Partial(_) => Ok(info),

@@ -92,6 +92,10 @@ fn state_of(k: &Kernel<'_>, caller: TaskId, fd: i32, waits: &mut Vec<Wait>) -> i
             let readable = !c.at_prompt && (!c.lines.is_empty() || c.end_of_input);
             POLLOUT | if readable { POLLIN } else { 0 }
         }
+        FileKind::Socket(id) => {
+            waits.push(Wait::SocketReadable(id));
+            POLLOUT | if k.sockets[id].queue.is_empty() { 0 } else { POLLIN }
+        }
         FileKind::PidFd(pid) => {
             let task = k.pids.get(pid).and_then(|p| p.task).and_then(|t| k.tasks.get(t));
             match task {

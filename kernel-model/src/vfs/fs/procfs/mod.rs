@@ -7,6 +7,7 @@
 
 pub mod global;
 pub mod link;
+pub mod net;
 pub mod node;
 pub mod status;
 pub mod sysctl;
@@ -54,7 +55,7 @@ impl Kernel<'_> {
             ProcNode::Sysctl(index) => self.sysctl_text(index, reader)?,
             ProcNode::TaskFile(task, which) => return self.task_file_text(task, which, ns, reader, &opener),
             ProcNode::FdInfo(task, fd) => self.fdinfo_text(task, fd, ns)?,
-            ProcNode::NetFile(_, which) => which.text().to_owned(),
+            ProcNode::NetFile(task, which) => self.net_file_text(task, which),
             _ => return Err(Errno::EINVAL),
         };
         Ok(text.into_bytes())

@@ -184,20 +184,6 @@ entries! {
     }
 }
 
-impl NetFile {
-    /// What it says: nothing but headings, until there is a network.
-    pub(super) fn text(self) -> &'static str {
-        match self {
-            NetFile::Dev => {
-                "Inter-|   Receive                                                |  Transmit\n \
-                 face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n    \
-                 lo:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0\n"
-            }
-            NetFile::Unix => "Num       RefCount Protocol Flags    Type St Inode Path\n",
-        }
-    }
-}
-
 /// The entries of `/proc/PID/ns` that are not named after a kind.
 const FOR_CHILDREN: [NsKind; 2] = [NsKind::Pid, NsKind::Time];
 

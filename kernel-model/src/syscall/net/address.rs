@@ -1,0 +1,136 @@
+//! bind(2), connect(2) and getsockname(2): the two ends of a socket.
+
+use std::net::Ipv4Addr;
+
+use super::socket::FAMILIES;
+use crate::errno::Errno;
+use crate::kernel::Kernel;
+use crate::net::icmp::sockaddr_in;
+use crate::net::netlink::sockaddr_nl;
+use crate::net::socket::{AF_INET, AF_NETLINK, Protocol};
+use crate::syscall::{Arg, Args, Ret, Support, SysResult, SyscallInfo, Sysno, Value};
+use crate::task::TaskId;
+
+/// The port from which a socket speaks that has not asked for one (the first of `ip_local_port_range`).
+const FIRST_EPHEMERAL_PORT: u16 = 32_768;
+
+/// bind(2).
+pub const BIND: SyscallInfo = SyscallInfo {
+    nr: Sysno::BIND,
+    man: "bind(2)",
+    args: &[Arg::Fd("sockfd"), Arg::Data("addr"), Arg::Int("addrlen")],
+    errno: &[
+        (Errno::EBADF, "sockfd is not open"),
+        (Errno::ENOTSOCK, "sockfd is no socket"),
+        (Errno::EINVAL, "the address is of another family, or the socket is bound"),
+        (Errno::EADDRINUSE, "another socket of the namespace has this port"),
+        (Errno::EADDRNOTAVAIL, "no device has this address"),
+    ],
+    support: Support::Partial("groups of netlink are not joined"),
+    run: bind,
+};
+
+/// connect(2).
+pub const CONNECT: SyscallInfo = SyscallInfo {
+    nr: Sysno::CONNECT,
+    man: "connect(2)",
+    args: &[Arg::Fd("sockfd"), Arg::Data("addr"), Arg::Int("addrlen")],
+    errno: &[
+        (Errno::EBADF, "sockfd is not open"),
+        (Errno::ENOTSOCK, "sockfd is no socket"),
+        (Errno::EAFNOSUPPORT, "the address is of another family"),
+        (Errno::ENETUNREACH, "no route leads to the address"),
+    ],
+    support: Support::Partial("datagrams over IPv4: a route is looked up"),
+    run: connect,
+};
+
+/// getsockname(2). The address is output 1.
+pub const GETSOCKNAME: SyscallInfo = SyscallInfo {
+    nr: Sysno::GETSOCKNAME,
+    man: "getsockname(2)",
+    args: &[Arg::Fd("sockfd"), Arg::Data("addr"), Arg::Data("addrlen")],
+    errno: &[(Errno::EBADF, "sockfd is not open"), (Errno::ENOTSOCK, "sockfd is no socket")],
+    support: Support::Full,
+    run: getsockname,
+};
+
+/// The family of a `struct sockaddr`, as a number or by its name.
+fn family(addr: &Value) -> Option<i64> {
+    match addr.field("sa_family")? {
+        Value::Int(n) => Some(*n),
+        Value::Str(name) => FAMILIES.iter().find(|(n, _)| *n == &**name).map(|(_, n)| *n as i64),
+        _ => None,
+    }
+}
+
+/// The address and port of a `struct sockaddr_in`.
+///
+/// # Errors
+/// EFAULT for what is none; EAFNOSUPPORT for another family.
+pub(super) fn sockaddr(addr: &Value) -> Result<(Ipv4Addr, u16), Errno> {
+    if family(addr).ok_or(Errno::EFAULT)? != AF_INET {
+        return Err(Errno::EAFNOSUPPORT);
+    }
+    let address = addr.field("sin_addr").and_then(Value::as_str).and_then(|a| a.parse().ok()).ok_or(Errno::EFAULT)?;
+    let port = addr.field("sin_port").and_then(Value::as_int).and_then(|p| u16::try_from(p).ok()).unwrap_or(0);
+    Ok((address, port))
+}
+
+fn bind(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
+    let id = k.socket_of_fd(caller, a.int32(0)?)?;
+    let addr = a.get(1);
+    match k.sockets[id].protocol {
+        Protocol::Route { .. } => {
+            if family(addr) != Some(AF_NETLINK) {
+                return Err(Errno::EINVAL.into());
+            }
+            let port = addr.field("nl_pid").and_then(Value::as_int).unwrap_or(0) as u32;
+            k.bind_netlink(caller, id, port)?;
+        }
+        Protocol::Icmp { .. } | Protocol::Udp { .. } => {
+            let (address, _) = sockaddr(addr)?;
+            let net = &k.net_namespaces[k.sockets[id].net];
+            let local = |r: crate::net::route::Route| r.kind == crate::net::route::RTN_LOCAL;
+            if address != Ipv4Addr::UNSPECIFIED && !net.route_to(address).is_some_and(local) {
+                return Err(Errno::EADDRNOTAVAIL.into());
+            }
+        }
+    }
+    Ok(Ret::new(0))
+}
+
+fn connect(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
+    let id = k.socket_of_fd(caller, a.int32(0)?)?;
+    let addr = a.get(1);
+    let socket = &k.sockets[id];
+    let protocol = match socket.protocol.clone() {
+        Protocol::Route { .. } => {
+            let port = if family(addr) == Some(AF_NETLINK) { addr.field("nl_pid") } else { None };
+            return if port.is_some() { Ok(Ret::new(0)) } else { Err(Errno::EINVAL.into()) };
+        }
+        protocol => {
+            let (to, port) = sockaddr(addr)?;
+            let route = k.net_namespaces[socket.net].route_to(to).ok_or(Errno::ENETUNREACH)?;
+            // The host speaks to an address of its own from that address.
+            let local = route.kind == crate::net::route::RTN_LOCAL;
+            let source = if local && to != Ipv4Addr::UNSPECIFIED { to } else { route.source };
+            match protocol {
+                Protocol::Icmp { raw, .. } => Protocol::Icmp { raw, peer: Some(to) },
+                _ => Protocol::Udp { connected: Some((source, to, port)) },
+            }
+        }
+    };
+    k.sockets[id].protocol = protocol;
+    Ok(Ret::new(0))
+}
+
+fn getsockname(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
+    let id = k.socket_of_fd(caller, a.int32(0)?)?;
+    let address = match &k.sockets[id].protocol {
+        Protocol::Route { port } => sockaddr_nl(*port),
+        Protocol::Icmp { .. } | Protocol::Udp { connected: None } => sockaddr_in(Ipv4Addr::UNSPECIFIED, 0),
+        Protocol::Udp { connected: Some((source, ..)) } => sockaddr_in(*source, FIRST_EPHEMERAL_PORT),
+    };
+    Ok(Ret::new(0).with(1, address))
+}

@@ -1,0 +1,21 @@
+//! Calls on sockets.
+
+pub mod address;
+pub mod message;
+pub mod setsockopt;
+pub mod socket;
+
+use super::SyscallInfo;
+
+/// The records of the calls in this folder.
+pub const RECORDS: &[&SyscallInfo] = &[
+    &socket::SOCKET,
+    &address::BIND,
+    &address::CONNECT,
+    &address::GETSOCKNAME,
+    &setsockopt::SETSOCKOPT,
+    &message::SENDTO,
+    &message::SENDMSG,
+    &message::RECVFROM,
+    &message::RECVMSG,
+];

@@ -1,0 +1,117 @@
+//! socket(2): an end of a conversation.
+
+use crate::errno::Errno;
+use crate::event::EventKind;
+use crate::kernel::Kernel;
+use crate::net::socket::{AF_INET, AF_NETLINK, AF_UNIX, Protocol};
+use crate::program::libc::o;
+use crate::security::capability::Cap;
+use crate::syscall::{Arg, Args, FlagNames, Ret, Support, SysResult, SyscallInfo, Sysno};
+use crate::task::TaskId;
+use crate::vfs::file::FileKind;
+
+/// Address families.
+pub(super) const FAMILIES: FlagNames = &[
+    ("AF_UNSPEC", 0),
+    ("AF_UNIX", AF_UNIX as u64),
+    ("AF_INET", AF_INET as u64),
+    ("AF_INET6", 10),
+    ("AF_NETLINK", AF_NETLINK as u64),
+    ("AF_PACKET", 17),
+];
+/// `AF_MAX`.
+const AF_MAX: i64 = 46;
+
+const SOCK_DGRAM: i64 = 2;
+const SOCK_RAW: i64 = 3;
+/// `SOCK_MAX`.
+const SOCK_MAX: i64 = 11;
+/// `SOCK_TYPE_MASK`: the bits above it are flags.
+const TYPE_MASK: i64 = 0xf;
+
+const IPPROTO_ICMP: i64 = 1;
+const IPPROTO_UDP: i64 = 17;
+const NETLINK_ROUTE: i64 = 0;
+
+/// socket(2).
+pub const SOCKET: SyscallInfo = SyscallInfo {
+    nr: Sysno::SOCKET,
+    man: "socket(2)",
+    args: &[
+        Arg::Enum("domain", FAMILIES),
+        Arg::Flags(
+            "type",
+            &[
+                ("SOCK_STREAM", 1),
+                ("SOCK_DGRAM", SOCK_DGRAM as u64),
+                ("SOCK_RAW", SOCK_RAW as u64),
+                ("SOCK_CLOEXEC", o::CLOEXEC as u64),
+                ("SOCK_NONBLOCK", o::NONBLOCK as u64),
+            ],
+        ),
+        Arg::Int("protocol"),
+    ],
+    errno: &[
+        (Errno::EINVAL, "an unknown flag or type"),
+        (Errno::EAFNOSUPPORT, "an unknown family, or one that is not modelled"),
+        (Errno::EPROTONOSUPPORT, "the family does not have this protocol, or it is not modelled"),
+        (Errno::EACCES, "an echo socket, and no group of the caller is in ping_group_range"),
+        (Errno::EPERM, "a raw socket without CAP_NET_RAW over the network namespace"),
+        (Errno::EMFILE, "RLIMIT_NOFILE is reached"),
+    ],
+    support: Support::Partial("AF_NETLINK with NETLINK_ROUTE, AF_INET with ICMP echo; UDP only finds its route"),
+    run: socket,
+};
+
+fn socket(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
+    let (family, flags, protocol) = (a.int(0)?, a.int(1)?, a.int(2)?);
+    let kind = flags & TYPE_MASK;
+    let flags = flags & !TYPE_MASK;
+    if flags & !i64::from(o::CLOEXEC | o::NONBLOCK) != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    if !(0..AF_MAX).contains(&family) {
+        return Err(Errno::EAFNOSUPPORT.into());
+    }
+    if kind >= SOCK_MAX {
+        return Err(Errno::EINVAL.into());
+    }
+    let protocol = match (family, kind, protocol) {
+        (AF_NETLINK, SOCK_RAW | SOCK_DGRAM, NETLINK_ROUTE) => Protocol::Route { port: 0 },
+        (AF_NETLINK, SOCK_RAW | SOCK_DGRAM, _) => {
+            return Err(not_modelled(k, "netlink families other than NETLINK_ROUTE", Errno::EPROTONOSUPPORT));
+        }
+        (AF_NETLINK, ..) => return Err(Errno::ESOCKTNOSUPPORT.into()),
+        (AF_INET, SOCK_DGRAM, IPPROTO_ICMP) if may_ping(k, caller) => Protocol::Icmp { raw: false, peer: None },
+        (AF_INET, SOCK_DGRAM, IPPROTO_ICMP) => return Err(Errno::EACCES.into()),
+        (AF_INET, SOCK_RAW, IPPROTO_ICMP) => {
+            let owner = k.net_namespaces[k.tasks[caller].nsproxy.net].ns.owner;
+            if !k.capable_in(caller, owner, Cap::NET_RAW) {
+                return Err(Errno::EPERM.into());
+            }
+            Protocol::Icmp { raw: true, peer: None }
+        }
+        (AF_INET, SOCK_DGRAM, 0 | IPPROTO_UDP) => Protocol::Udp { connected: None },
+        (AF_INET, ..) => return Err(not_modelled(k, "TCP and other protocols of IPv4", Errno::EPROTONOSUPPORT)),
+        (AF_UNIX, ..) => return Err(not_modelled(k, "sockets of AF_UNIX", Errno::EAFNOSUPPORT)),
+        (0, ..) => return Err(Errno::EAFNOSUPPORT.into()),
+        _ => return Err(not_modelled(k, "sockets of this family", Errno::EAFNOSUPPORT)),
+    };
+    k.unused_fd(caller, 0)?;
+    let id = k.new_socket(caller, protocol);
+    Ok(Ret::new(k.install_file(caller, FileKind::Socket(id), o::RDWR | flags as u32)?))
+}
+
+fn not_modelled(k: &mut Kernel<'_>, what: &str, errno: Errno) -> crate::syscall::Stop {
+    k.emit(EventKind::NotModelled { what: what.into() });
+    errno.into()
+}
+
+/// Whether a group of the caller is in `net.ipv4.ping_group_range` (`ping_init_sock`).
+fn may_ping(k: &Kernel<'_>, caller: TaskId) -> bool {
+    let range = k.sysctl("net/ipv4/ping_group_range", caller).unwrap_or_default();
+    let mut bounds = range.split_whitespace().filter_map(|n| n.parse::<u32>().ok());
+    let (Some(low), Some(high)) = (bounds.next(), bounds.next()) else { return false };
+    let cred = &k.tasks[caller].cred;
+    std::iter::once(&cred.egid).chain(cred.groups.iter()).any(|g| (low..=high).contains(&g.0))
+}
