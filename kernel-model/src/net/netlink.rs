@@ -36,9 +36,8 @@ pub mod nlm {
 const QUESTIONS: [&str; 3] = ["RTM_GETLINK", "RTM_GETADDR", "RTM_GETROUTE"];
 
 /// Kinds of devices that a kernel has and the model does not.
-const LINK_KINDS: [&str; 12] = [
-    "veth", "bridge", "dummy", "vlan", "macvlan", "macvtap", "ipvlan", "vxlan", "ifb", "vrf", "bond", "wireguard",
-];
+const LINK_KINDS: [&str; 12] =
+    ["veth", "bridge", "dummy", "vlan", "macvlan", "macvtap", "ipvlan", "vxlan", "ifb", "vrf", "bond", "wireguard"];
 
 /// Why a request was refused: the error, and the kernel's own words if it has any (`extack`).
 struct Refusal {
@@ -71,9 +70,8 @@ impl Kernel<'_> {
             return if wanted == 0 || wanted == port { Ok(port) } else { Err(Errno::EINVAL) };
         }
         let net = self.sockets[id].net;
-        let taken = |port: u32| {
-            self.sockets.iter().any(|(_, s)| s.net == net && s.protocol == Protocol::Route { port })
-        };
+        let taken =
+            |port: u32| self.sockets.iter().any(|(_, s)| s.net == net && s.protocol == Protocol::Route { port });
         let port = if wanted != 0 {
             if taken(wanted) {
                 return Err(Errno::EADDRINUSE);
@@ -216,7 +214,9 @@ impl Kernel<'_> {
             let creates = kind == "RTM_NEWLINK" && flags & nlm::CREATE != 0;
             return match by_kind {
                 _ if !creates => Err(Errno::ENODEV.into()),
-                Some(kind) if LINK_KINDS.contains(&kind) => Err(self.not_modelled(&format!("network devices of type {kind}"))),
+                Some(kind) if LINK_KINDS.contains(&kind) => {
+                    Err(self.not_modelled(&format!("network devices of type {kind}")))
+                }
                 _ => Err(Refusal { errno: Errno::EOPNOTSUPP, words: Some("Unknown device type") }),
             };
         };
@@ -278,7 +278,11 @@ fn fields_of(value: Value) -> Vec<(std::borrow::Cow<'static, str>, Value)> {
 fn length_of(message: &Value) -> usize {
     match message {
         Value::Struct(fields) => {
-            16 + fields.iter().skip(4).map(|(_, v)| if let Value::Str(s) = v { 4 + s.len().next_multiple_of(4) } else { 4 }).sum::<usize>()
+            16 + fields
+                .iter()
+                .skip(4)
+                .map(|(_, v)| if let Value::Str(s) = v { 4 + s.len().next_multiple_of(4) } else { 4 })
+                .sum::<usize>()
         }
         _ => 0,
     }

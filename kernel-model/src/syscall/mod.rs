@@ -154,8 +154,15 @@ impl Sleep {
 }
 
 /// The records of all calls that the model has, by folder.
-pub const GROUPS: &[&[&SyscallInfo]] =
-    &[file::RECORDS, mount::RECORDS, process::RECORDS, identity::RECORDS, namespace::RECORDS, net::RECORDS, time::RECORDS];
+pub const GROUPS: &[&[&SyscallInfo]] = &[
+    file::RECORDS,
+    mount::RECORDS,
+    process::RECORDS,
+    identity::RECORDS,
+    namespace::RECORDS,
+    net::RECORDS,
+    time::RECORDS,
+];
 
 /// The records of all calls that the model has.
 pub fn records() -> impl Iterator<Item = &'static SyscallInfo> {

@@ -1,8 +1,11 @@
 //! Network tools.
 
+pub mod ip;
+pub mod ping;
+mod rtnl;
 pub mod unmodelled;
 
 use super::registry::Program;
 
 /// The programs in this folder.
-pub const PROGRAMS: &[&Program] = &[&unmodelled::BRIDGE, &unmodelled::IP, &unmodelled::PING, &unmodelled::SS];
+pub const PROGRAMS: &[&Program] = &[&unmodelled::BRIDGE, &ip::IP, &ping::PING, &unmodelled::SS];

@@ -103,15 +103,7 @@ fn sendmsg(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     send(k, caller, a.int32(0)?, id, body, len, msg.field("msg_name").unwrap_or(&Value::Null))
 }
 
-fn send(
-    k: &mut Kernel<'_>,
-    caller: TaskId,
-    fd: i32,
-    id: SocketId,
-    body: &Value,
-    len: usize,
-    to: &Value,
-) -> SysResult {
+fn send(k: &mut Kernel<'_>, caller: TaskId, fd: i32, id: SocketId, body: &Value, len: usize, to: &Value) -> SysResult {
     match k.sockets[id].protocol.clone() {
         Protocol::Route { .. } => {
             k.bind_netlink(caller, id, 0)?;
