@@ -58,6 +58,8 @@ struct Scan<'l> {
     /// Paths below which something was looked for in vain: directories, if they are anything.
     searched: BTreeSet<String>,
     facts: BTreeMap<String, Fact>,
+    /// What was bound to what: both are directories, or neither is.
+    bound: Vec<(String, String)>,
 }
 
 /// What was there before the log began, by path. `start` is the first process' working directory.
@@ -72,8 +74,19 @@ pub(super) fn facts(log: &Log, start: &str) -> BTreeMap<String, Fact> {
         programs: BTreeMap::new(),
         searched: BTreeSet::new(),
         facts: BTreeMap::new(),
+        bound: Vec::new(),
     };
     scan.run();
+    for (source, target) in std::mem::take(&mut scan.bound) {
+        let is_directory = |path: &str| path == "/" || scan.facts.get(path).is_some_and(|fact| fact.directory);
+        if is_directory(&source) || is_directory(&target) {
+            for path in [source, target] {
+                if let Some(fact) = scan.facts.get_mut(&path) {
+                    fact.directory = true;
+                }
+            }
+        }
+    }
     for (path, fact) in &mut scan.facts {
         fact.directory |= fact.link.is_none() && scan.searched.contains(path);
     }
@@ -452,11 +465,14 @@ impl Scan<'_> {
             self.found(source.clone(), ok, |_| {});
         }
         self.found(target.clone(), ok, |f| f.directory |= source.is_none() && !bind && !changes_only);
+        if let (true, Some(source), Some(target)) = (ok && bind, &source, &target) {
+            self.bound.push((source.clone(), target.clone()));
+        }
         let namespace = self.view(pid).namespace;
-        if let (true, false, Some(target)) = (ok, changes_only, target) {
-            if source.as_ref() != Some(&target) {
-                self.mounts[namespace].push(Mount { target, source });
-            }
+        if let (true, false, Some(target)) = (ok, changes_only, target)
+            && source.as_ref() != Some(&target)
+        {
+            self.mounts[namespace].push(Mount { target, source });
         }
     }
 
