@@ -220,7 +220,7 @@ fn directive_text(
         }
         'p' => if tm.hour < 12 { "AM" } else { "PM" }.into(),
         'P' => if tm.hour < 12 { "am" } else { "pm" }.into(),
-        'q' => ((tm.month + 2) / 3).to_string(),
+        'q' => tm.month.div_ceil(3).to_string(),
         'r' => again("%I:%M:%S %p"),
         'R' => again("%H:%M"),
         's' => seconds.to_string(),

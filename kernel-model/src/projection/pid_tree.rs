@@ -218,7 +218,7 @@ impl PidTree {
             if row.threads > 1 {
                 let _ = write!(out, " {} threads", row.threads);
             }
-            out.push_str(" ");
+            out.push(' ');
             for badge in &row.namespaces {
                 let _ = write!(out, " {}{}{}", badge.kind.letter(), badge.instance, badge.change.mark());
             }

@@ -214,7 +214,7 @@ fn argument(info: &SyscallInfo, arg: &Arg, expr: &Expr, column: usize) -> Result
             _ => bad("a buffer: a string in quotes, or NULL"),
         },
         Arg::Strings(_) => match expr.plain() {
-            Expr::List(items) => strings(items).or_else(|what| bad(what)),
+            Expr::List(items) => strings(items).or_else(&bad),
             Expr::Null | Expr::Int(_) => Ok(Value::Null),
             _ => bad("an array of strings, for example [\"sh\", \"-c\", \"exit 1\"]"),
         },

@@ -176,7 +176,7 @@ impl<M: PvOps + Clone> Timeline<M> {
     /// Shows another branch; the present one is kept in its place.
     pub fn switch_branch(&mut self, index: usize, budget: u64) {
         let Some(target) = self.branches.get(index).cloned() else { return };
-        let own = std::mem::replace(&mut self.actions, Vec::new());
+        let own = std::mem::take(&mut self.actions);
         let common = own.iter().zip(&target).take_while(|(a, b)| a == b).count();
         self.branches[index] = own.clone();
         self.actions = own;

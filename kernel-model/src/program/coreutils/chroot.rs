@@ -4,7 +4,7 @@ use crate::errno::Errno;
 use crate::program;
 use crate::program::Sys;
 use crate::program::getopt::{Long, Spec, Takes};
-use crate::program::quote::{quote, quoteaf};
+use crate::program::quote::quote;
 use crate::syscall::{Sysno, Value};
 
 program!(CHROOT = "chroot" in "/usr/sbin", "run command or interactive shell with special root directory", chroot, "\

@@ -4,7 +4,7 @@ use crate::program;
 use crate::program::Sys;
 use crate::program::calendar::{Tm, days_from_civil, month_by_name, strftime};
 use crate::program::getopt::{Long, Spec, Takes};
-use crate::program::quote::{quote, quoteaf, quotef};
+use crate::program::quote::{quote, quotef};
 
 program!(DATE = "date" in "/usr/bin", "print the system date and time", date, "\
 +FORMAT  as strftime(3), with %N for nanoseconds
@@ -102,7 +102,7 @@ pub fn parse_date(text: &str, now: u64) -> Option<u64> {
     let mut tm = Tm::from_unix((now / 1_000_000_000) as i64);
     let mut below = i128::from(now % 1_000_000_000);
     let (mut extra, mut months) = (0_i128, 0_i64);
-    let text = text.replace('T', " ").replace(',', " ");
+    let text = text.replace(['T', ','], " ");
     let mut words = text.split_whitespace().peekable();
     let midnight = |tm: &mut Tm| (tm.hour, tm.minute, tm.second) = (0, 0, 0);
     let mut time_given = false;

@@ -114,7 +114,7 @@ async fn run(sys: &Sys, kind: &Kind) -> Result<(), i32> {
 
 async fn ranges(sys: &Sys, kind: &Kind, words: &[String]) -> Result<Vec<Range>, i32> {
     let wanted = words.len().div_ceil(3);
-    if words.len() % 3 != 0 {
+    if !words.len().is_multiple_of(3) {
         sys.eprint(format!("ranges: {wanted} argc: {}\n", words.len())).await;
         sys.warnx(format!("Not enough arguments to form {wanted} mappings")).await;
         return usage(sys, kind).await;

@@ -310,10 +310,12 @@ fn operation(i: &mut Input<'_>, least: u8) -> Parsed<Expr> {
 /// A value without operators, with its description and comments.
 fn operand(i: &mut Input<'_>) -> Parsed<Expr> {
     let mut e = atom(i)?;
-    if i.input.starts_with('<') && !i.input.starts_with("<<") && !matches!(e, Expr::Omitted) {
-        if let Some(what) = description(i) {
-            e = Expr::Described(Box::new(e), what);
-        }
+    if i.input.starts_with('<')
+        && !i.input.starts_with("<<")
+        && !matches!(e, Expr::Omitted)
+        && let Some(what) = description(i)
+    {
+        e = Expr::Described(Box::new(e), what);
     }
     let mut notes = String::new();
     loop {

@@ -196,10 +196,11 @@ impl Head {
             rest = after.trim_start();
         }
         // -r together with -t: `10:20:30 (+     0.000123)`.
-        if head.time.is_some() && rest.starts_with("(+") {
-            if let Some((_, after)) = rest.split_once(')') {
-                rest = after.trim_start();
-            }
+        if head.time.is_some()
+            && rest.starts_with("(+")
+            && let Some((_, after)) = rest.split_once(')')
+        {
+            rest = after.trim_start();
         }
         while let Some(after) = bracketed_number(rest) {
             rest = after.trim_start();

@@ -57,10 +57,12 @@ impl Identity {
         let asks = |name: &str| call.args.first().is_some_and(|op| seed::mentions(op, name));
         if asks("PR_CAPBSET_DROP") {
             *dropped = *dropped | bit;
-        } else if asks("PR_CAPBSET_READ") && call.ret.value() == Some(0) && bit.is_subset(CapSet::FULL) {
-            if *dropped & bit == CapSet::EMPTY {
-                self.unbounded = self.unbounded | bit;
-            }
+        } else if asks("PR_CAPBSET_READ")
+            && call.ret.value() == Some(0)
+            && bit.is_subset(CapSet::FULL)
+            && *dropped & bit == CapSet::EMPTY
+        {
+            self.unbounded = self.unbounded | bit;
         }
     }
 }

@@ -70,8 +70,8 @@ impl Awk<'_> {
                 Expr::Index(array, keys) => {
                     let key = self.key(keys).await?;
                     let array = self.array(array);
-                    let value = array.borrow_mut().get(key);
-                    value
+
+                    array.borrow_mut().get(key)
                 }
                 Expr::In(keys, array) => {
                     let key = self.key(keys).await?;

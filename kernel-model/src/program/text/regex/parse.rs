@@ -104,7 +104,9 @@ impl<'a> Parser<'a> {
     fn skip(&mut self, text: &str) -> bool {
         let there = self.looking_at(text);
         if there {
-            text.chars().for_each(|_| drop(self.rest.next()));
+            text.chars().for_each(|_| {
+                self.rest.next();
+            });
         }
         there
     }
