@@ -129,7 +129,7 @@ impl World {
         world.uts_namespaces.add(UtsNamespace { ns: common(), nodename: "lab".into(), domainname: "(none)".into() });
         world.mnt_namespaces.add(MntNamespace { ns: common(), root: MountId(1), mounts: OrdSet::new() });
         world.net_namespaces.add(NetNamespace::first(common()));
-        world.ipc_namespaces.add(IpcNamespace { ns: common() });
+        world.ipc_namespaces.add(IpcNamespace::new(common()));
         world.cgroup_namespaces.add(CgroupNamespace { ns: common() });
         world.time_namespaces.add(TimeNamespace {
             ns: common(),

@@ -42,6 +42,9 @@ impl World {
                 hold(NsRef::Pid(ns));
             }
         }
+        for (id, ns) in self.ipc_namespaces.iter() {
+            ns.shm.iter().flat_map(|segment| &segment.attached).for_each(|_| hold(NsRef::Ipc(id)));
+        }
         for (_, ns) in self.pid_namespaces.iter() {
             ns.parent.into_iter().for_each(|p| hold(NsRef::Pid(p)));
         }

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::console::ConsoleId;
+use crate::ipc::sysv::IpcKind;
 use crate::namespace::NsRef;
+use crate::namespace::ipc::IpcNsId;
 use crate::namespace::pid::{Pid, PidNsId};
 use crate::namespace::user::UserNsId;
 use crate::pv_ops::PvOp;
@@ -141,6 +143,10 @@ pub enum EventKind {
     FileCreated { path: Arc<str> },
     /// A name was taken away.
     FileRemoved { path: Arc<str> },
+    /// A System V object was made.
+    IpcCreated { ns: IpcNsId, kind: IpcKind, id: i32 },
+    /// A System V object was removed.
+    IpcRemoved { ns: IpcNsId, kind: IpcKind, id: i32 },
     /// Bytes went into a file, pipe or setting.
     DataWritten { what: Arc<str>, bytes: u64 },
     /// Something that is not modelled was asked for.
@@ -211,6 +217,8 @@ impl EventKind {
             | EventKind::NamespaceEntered { .. }
             | EventKind::NamespaceFreed { .. }
             | EventKind::LinkChanged { .. }
+            | EventKind::IpcCreated { .. }
+            | EventKind::IpcRemoved { .. }
             | EventKind::NodenameSet { .. } => Family::Namespace,
             EventKind::CapabilityChecked { .. }
             | EventKind::CredentialsChanged { .. }

@@ -1,3 +1,5 @@
 //! Communication between processes.
 
+pub mod mqueue;
 pub mod pipe;
+pub mod sysv;

@@ -122,7 +122,7 @@ impl Kernel<'_> {
         }
         if flags & CLONE_NEWIPC != 0 {
             let ns = self.charge_namespace(NsKind::Ipc, cred)?;
-            proxy.ipc = self.ipc_namespaces.add(IpcNamespace { ns });
+            proxy.ipc = self.ipc_namespaces.add(IpcNamespace::new(ns));
             self.namespace_made(NsRef::Ipc(proxy.ipc), made);
         }
         if flags & CLONE_NEWPID != 0 {

@@ -95,7 +95,7 @@ impl Kernel<'_> {
         let NsCommon { inum, owner, .. } = *common;
         match ns {
             NsRef::Cgroup(id) => drop(self.cgroup_namespaces.remove(id)),
-            NsRef::Ipc(id) => drop(self.ipc_namespaces.remove(id)),
+            NsRef::Ipc(id) => self.free_ipc_namespace(id),
             NsRef::Mnt(id) => self.free_mnt_namespace(id),
             NsRef::Net(id) => drop(self.net_namespaces.remove(id)),
             NsRef::Pid(id) => {

@@ -186,6 +186,18 @@ fn step(kind: &EventKind, who: &str, world: &World) -> (String, &'static str) {
         EventKind::RootChanged { path, .. } => {
             (format!("What {} calls `/` is now {path}.", who), "chroot(2), pivot_root(2)")
         }
+        EventKind::IpcCreated { ns, kind, id } => (
+            format!(
+                "A {} comes into being with the id {id}; only processes in {} can use it.",
+                kind.name(),
+                ns_name(world, NsRef::Ipc(*ns))
+            ),
+            "sysvipc(7), ipc_namespaces(7)",
+        ),
+        EventKind::IpcRemoved { ns, kind, id } => (
+            format!("The {} {id} of {} is gone.", kind.name(), ns_name(world, NsRef::Ipc(*ns))),
+            "sysvipc(7), ipc_rmid()",
+        ),
         EventKind::FileCreated { path } => (format!("{path} comes into being."), "open(2), mkdir(2)"),
         EventKind::FileRemoved { path } => (format!("The name {path} is gone."), "unlink(2)"),
         EventKind::DataWritten { what, bytes } => (format!("{bytes} bytes go into {what}."), "write(2)"),
@@ -310,6 +322,7 @@ fn wait_reason(world: &World, wait: Wait) -> String {
         Wait::Outside => "somebody outside asks for a call".to_owned(),
         Wait::Signal => "a signal comes".to_owned(),
         Wait::FileLock(_) => "the lock is given up".to_owned(),
+        Wait::Ipc(_, kind, id) => format!("something happens to the {} {id}", kind.name()),
     }
 }
 

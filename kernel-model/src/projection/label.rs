@@ -75,6 +75,8 @@ pub fn label(kind: &EventKind, world: &World) -> String {
         EventKind::RootChanged { path, .. } => format!("root is now {path}"),
         EventKind::FileCreated { path } => format!("{path} made"),
         EventKind::FileRemoved { path } => format!("{path} removed"),
+        EventKind::IpcCreated { kind, id, .. } => format!("{} {id} made", kind.name()),
+        EventKind::IpcRemoved { kind, id, .. } => format!("{} {id} removed", kind.name()),
         EventKind::DataWritten { what, bytes } => format!("{bytes} bytes to {what}"),
         EventKind::NotModelled { what } => format!("not modelled: {what}"),
     }

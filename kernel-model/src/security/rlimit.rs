@@ -36,6 +36,8 @@ pub const NPROC: usize = 6;
 pub const NOFILE: usize = 7;
 /// Index of `RLIMIT_NICE`.
 pub const NICE: usize = 13;
+/// `RLIMIT_MSGQUEUE`
+pub const MSGQUEUE: usize = 12;
 
 /// A soft and a hard limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -6,6 +6,7 @@
 
 pub mod file;
 pub mod identity;
+pub mod ipc;
 pub mod mount;
 pub mod namespace;
 pub mod net;
@@ -161,6 +162,7 @@ pub const GROUPS: &[&[&SyscallInfo]] = &[
     identity::RECORDS,
     namespace::RECORDS,
     net::RECORDS,
+    ipc::RECORDS,
     time::RECORDS,
 ];
 

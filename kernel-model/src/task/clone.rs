@@ -193,6 +193,7 @@ impl Kernel<'_> {
             alarm: None,
             ..creator
         });
+        self.copy_shm(creator.id, id);
         self.pids[pgrp].pgrp_members += 1;
         self.pids[session].session_members += 1;
         if let Some(parent) = parent {

@@ -162,6 +162,7 @@ impl Kernel<'_> {
     fn begin_new_exec(&mut self, task: TaskId, bprm: &Binprm, dentry: DentryId, called_as: &str, new: Cred) {
         self.end_other_threads(task);
         let process = self.tasks[task].process;
+        self.exit_shm(process);
         self.finish_vfork(task);
         self.enter_time_namespace(task);
 

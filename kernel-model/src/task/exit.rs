@@ -51,6 +51,8 @@ impl Kernel<'_> {
         if let Some(exe) = self.processes[process].exe.take() {
             self.put_path(exe);
         }
+        self.exit_sem(process);
+        self.exit_shm(process);
         let own_ns = self.pids[self.tasks[leader].pid].ns();
         let is_reaper = self.pid_namespaces.get(own_ns).is_some_and(|ns| ns.child_reaper == Some(leader));
         if is_reaper {

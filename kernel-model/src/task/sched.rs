@@ -11,7 +11,9 @@ use super::{ProcessId, TaskId, TaskState};
 use crate::console::ConsoleId;
 use crate::event::EventKind;
 use crate::ipc::pipe::PipeId;
+use crate::ipc::sysv::IpcKind;
 use crate::kernel::Kernel;
+use crate::namespace::ipc::IpcNsId;
 use crate::net::socket::SocketId;
 use crate::pv_ops::PvOp;
 use crate::syscall::Sleep;
@@ -43,6 +45,8 @@ pub enum Wait {
     SocketReadable(SocketId),
     /// A lock on this inode is given up (flock(2)).
     FileLock(u64),
+    /// Something happens to this System V object, given by its id.
+    Ipc(IpcNsId, IpcKind, i32),
 }
 
 /// The scheduler's queues.

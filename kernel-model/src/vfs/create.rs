@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Node;
 use super::fd_table::Fd;
-use super::fs::FileType;
+use super::fs::{FileType, FsKind};
 use super::inode::{DentryId, InodeKind};
 use super::mount::{MountFlags, MountId};
 use super::path::VfsPath;
@@ -112,6 +112,10 @@ impl Kernel<'_> {
                     mode &= !S_ISGID;
                 }
             }
+        }
+        let sb = self.vfs.dentries[dentry].sb;
+        if matches!(self.vfs.supers[sb].kind, FsKind::Mqueue) {
+            self.charge_mqueue(task, sb, &kind)?;
         }
         let made = self.create_in(dentry, name, kind, mode, cred.fsuid, gid)?;
         let path = VfsPath { mnt: dir.mnt, node: Node::Tree(made) };

@@ -341,6 +341,7 @@ impl World {
     fn free_inode(&mut self, inode: InodeId) {
         let Some(inode) = self.vfs.inodes.remove(inode) else { return };
         self.uncharge_inode(inode.sb);
+        self.evict_mqueue(inode.sb);
         if let InodeKind::Regular(content) = &inode.kind {
             self.uncharge_pages(inode.sb, content.page_count());
         }

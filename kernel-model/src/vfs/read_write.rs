@@ -51,6 +51,10 @@ impl Kernel<'_> {
             FileKind::Tty(console, _) => self.read_terminal(console, count, nonblock)?,
             FileKind::Path(path) => match path.node {
                 Node::Tree(dentry) => match &self.inode_of(dentry).kind {
+                    InodeKind::Regular(_) if matches!(self.super_of(path).kind, FsKind::Mqueue) => {
+                        let from = usize::try_from(pos).unwrap_or(usize::MAX);
+                        self.mqueue_text().into_bytes().into_iter().skip(from).take(count).collect()
+                    }
                     InodeKind::Regular(content) => content.read(pos, count),
                     InodeKind::Directory => return Err(Errno::EISDIR.into()),
                     InodeKind::CharDevice(major, minor) => {

@@ -174,6 +174,10 @@ impl Kernel<'_> {
         if self.vfs.mounts.iter().any(|(_, m)| m.sb == sb) || self.is_layer(sb) {
             return;
         }
+        // A namespace keeps its message queues whether they are mounted or not.
+        if self.mqueue_ns(sb).is_some_and(|ns| self.ipc_namespaces.contains(ns)) {
+            return;
+        }
         let Some(superblock) = self.vfs.supers.remove(sb) else { return };
         match (superblock.root, &superblock.kind) {
             (Node::Tree(root), FsKind::Overlay(layers)) => {

@@ -4,6 +4,9 @@ pub mod err;
 pub mod findmnt;
 pub mod flock;
 pub mod id_map;
+pub mod ipcmk;
+pub mod ipcrm;
+pub mod ipcs;
 pub mod lsns;
 pub mod mount;
 pub mod mount_options;
@@ -27,6 +30,9 @@ use super::registry::Program;
 pub const PROGRAMS: &[&Program] = &[
     &findmnt::FINDMNT,
     &flock::FLOCK,
+    &ipcmk::IPCMK,
+    &ipcrm::IPCRM,
+    &ipcs::IPCS,
     &lsns::LSNS,
     &mount::MOUNT,
     &mountpoint::MOUNTPOINT,

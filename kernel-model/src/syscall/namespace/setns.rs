@@ -187,6 +187,10 @@ fn install_user(k: &mut Kernel<'_>, caller: TaskId, set: &mut NsSet, id: UserNsI
 
 /// Everything has been allowed (`commit_nsset`).
 fn commit(k: &mut Kernel<'_>, caller: TaskId, set: NsSet) {
+    if set.entered.iter().any(|ns| matches!(ns, NsRef::Ipc(_))) {
+        let process = k.tasks[caller].process;
+        k.exit_sem(process);
+    }
     k.hold_nsproxy(&set.proxy);
     let old = std::mem::replace(&mut k.tasks[caller].nsproxy, set.proxy);
     let old_user = k.tasks[caller].cred.user_ns;

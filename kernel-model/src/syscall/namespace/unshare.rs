@@ -124,6 +124,10 @@ fn unshare(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
         unshare_files(k, caller);
     }
     if let Some(proxy) = proxy {
+        if f & CLONE_NEWIPC != 0 {
+            let process = k.tasks[caller].process;
+            k.exit_sem(process);
+        }
         let old = std::mem::replace(&mut k.tasks[caller].nsproxy, proxy);
         for (new, old) in proxy.refs().into_iter().zip(old.refs()) {
             if new != old && !matches!(new, NsRef::Pid(_)) && new != NsRef::Time(proxy.time_for_children) {

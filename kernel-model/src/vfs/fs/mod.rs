@@ -228,6 +228,9 @@ impl World {
             InodeKind::Directory => {
                 (FileType::Directory, BOGO_DIRENT_SIZE * (2 + dentry.children.len() as u64), (0, 0))
             }
+            InodeKind::Regular(_) if matches!(self.vfs.supers[inode.sb].kind, FsKind::Mqueue) => {
+                (FileType::Regular, crate::ipc::mqueue::FILENT_SIZE, (0, 0))
+            }
             InodeKind::Regular(_) if matches!(self.vfs.supers[inode.sb].kind, FsKind::Sysfs) => {
                 (FileType::Regular, sysfs::ATTRIBUTE_SIZE, (0, 0))
             }

@@ -3,7 +3,7 @@
 //!
 //! [`node`] says which entries there are and how they hang together, [`link`] where the symbolic links
 //! lead, [`task_file`], [`status`] and [`global`] what the files say, [`write`] what writing to them does,
-//! [`sysctl`] is `/proc/sys`.
+//! [`sysctl`] is `/proc/sys`, [`sysvipc`] lists System V objects.
 
 pub mod global;
 pub mod link;
@@ -11,6 +11,7 @@ pub mod net;
 pub mod node;
 pub mod status;
 pub mod sysctl;
+pub mod sysvipc;
 pub mod task_file;
 pub mod write;
 
@@ -52,6 +53,7 @@ impl Kernel<'_> {
         let opener = std::sync::Arc::clone(&self.vfs.files[file].cred);
         let text = match node {
             ProcNode::File(which) => self.global_text(which, ns, reader),
+            ProcNode::Sysvipc(which) => self.sysvipc_text(which, ns, reader, &opener),
             ProcNode::Sysctl(index) => self.sysctl_text(index, reader)?,
             ProcNode::TaskFile(task, which) => return self.task_file_text(task, which, ns, reader, &opener),
             ProcNode::FdInfo(task, fd) => self.fdinfo_text(task, fd, ns)?,

@@ -54,6 +54,10 @@ pub enum ProcNode {
     NsDir(TaskId),
     /// `/proc/PID/ns/KIND`; the flag is for `pid_for_children` and `time_for_children`.
     NsLink(TaskId, NsKind, bool),
+    /// `/proc/sysvipc`.
+    SysvipcDir,
+    /// A file in `/proc/sysvipc`.
+    Sysvipc(SysvipcFile),
     /// A directory below `/proc/sys`, by its place in the table of all of them.
     SysctlDir(u16),
     /// A setting, by its place in [`sysctl::SYSCTLS`].
@@ -177,6 +181,15 @@ entries! {
 }
 
 entries! {
+    /// Files about System V objects.
+    SysvipcFile {
+        Msg = "msg", 0o444;
+        Sem = "sem", 0o444;
+        Shm = "shm", 0o444;
+    }
+}
+
+entries! {
     /// Files about the network.
     NetFile {
         Dev = "dev", 0o444;
@@ -253,7 +266,9 @@ impl World {
             ProcNode::Root | ProcNode::Task(_) | ProcNode::Threads(_) | ProcNode::Thread(_) => {
                 (FileType::Directory, 0o555)
             }
-            ProcNode::AttrDir(_) | ProcNode::NetDir(_) | ProcNode::SysctlDir(_) => (FileType::Directory, 0o555),
+            ProcNode::AttrDir(_) | ProcNode::NetDir(_) | ProcNode::SysctlDir(_) | ProcNode::SysvipcDir => {
+                (FileType::Directory, 0o555)
+            }
             ProcNode::Dir(d) => (FileType::Directory, d.mode()),
             ProcNode::FdDir(_) | ProcNode::FdInfoDir(_) => (FileType::Directory, 0o500),
             ProcNode::NsDir(_) => (FileType::Directory, 0o511),
@@ -262,6 +277,7 @@ impl World {
             ProcNode::File(f) => (FileType::Regular, f.mode()),
             ProcNode::TaskFile(_, f) => (FileType::Regular, f.mode()),
             ProcNode::NetFile(_, f) => (FileType::Regular, f.mode()),
+            ProcNode::Sysvipc(f) => (FileType::Regular, f.mode()),
             ProcNode::FdInfo(..) => (FileType::Regular, 0o444),
             ProcNode::Sysctl(i) => (FileType::Regular, sysctl::SYSCTLS.get(usize::from(i)).map_or(0, |s| s.mode)),
         };
@@ -311,6 +327,8 @@ impl World {
             ProcNode::Link(l) => FIRST + 1 + l as u64,
             ProcNode::File(f) => FIRST + 16 + f as u64,
             ProcNode::Dir(d) => FIRST + 64 + d as u64,
+            ProcNode::SysvipcDir => FIRST + 0x800,
+            ProcNode::Sysvipc(f) => FIRST + 0x801 + f as u64,
             ProcNode::SysctlDir(i) => FIRST + 0x1000 + u64::from(i),
             ProcNode::Sysctl(i) => FIRST + 0x2000 + u64::from(i),
             _ => {
@@ -340,9 +358,13 @@ impl World {
     /// The entry above.
     pub(in crate::vfs::fs) fn proc_parent(&self, node: ProcNode) -> ProcNode {
         match node {
-            ProcNode::Root | ProcNode::Link(_) | ProcNode::File(_) | ProcNode::Dir(_) | ProcNode::Task(_) => {
-                ProcNode::Root
-            }
+            ProcNode::Root
+            | ProcNode::Link(_)
+            | ProcNode::File(_)
+            | ProcNode::Dir(_)
+            | ProcNode::Task(_)
+            | ProcNode::SysvipcDir => ProcNode::Root,
+            ProcNode::Sysvipc(_) => ProcNode::SysvipcDir,
             ProcNode::SysctlDir(i) => sysctl::parent_of_dir(i).map_or(ProcNode::Root, ProcNode::SysctlDir),
             ProcNode::Sysctl(i) => ProcNode::SysctlDir(sysctl::dir_of(i)),
             ProcNode::Thread(t) => {
@@ -386,6 +408,8 @@ impl World {
             ProcNode::NsDir(_) => "ns".into(),
             ProcNode::NsLink(_, kind, false) => kind.name().into(),
             ProcNode::NsLink(_, kind, true) => format!("{}_for_children", kind.name()),
+            ProcNode::SysvipcDir => "sysvipc".into(),
+            ProcNode::Sysvipc(f) => f.name().into(),
             ProcNode::SysctlDir(i) => sysctl::dir_name(i).into(),
             ProcNode::Sysctl(i) => sysctl::SYSCTLS.get(usize::from(i)).map_or("", |s| s.name()).into(),
         }
@@ -441,6 +465,7 @@ impl Kernel<'_> {
                     .or_else(|| TopFile::from_name(name).map(ProcNode::File))
                     .or_else(|| TopDir::from_name(name).map(ProcNode::Dir))
                     .or_else(|| (name == "sys").then_some(ProcNode::SysctlDir(sysctl::ROOT)))
+                    .or_else(|| (name == "sysvipc").then_some(ProcNode::SysvipcDir))
                     .or_else(|| self.proc_task(ns, name).map(ProcNode::Task))
             }
             ProcNode::Task(task) | ProcNode::Thread(task) => match name {
@@ -472,6 +497,8 @@ impl Kernel<'_> {
             },
             ProcNode::SysctlDir(i) => sysctl::lookup(i, name),
             ProcNode::AttrDir(_) | ProcNode::Dir(_) => None,
+            ProcNode::SysvipcDir => SysvipcFile::from_name(name).map(ProcNode::Sysvipc),
+            ProcNode::AttrDir(_) => None,
             _ => return Err(Errno::ENOTDIR),
         })
     }
@@ -501,6 +528,7 @@ impl Kernel<'_> {
                 let mut nodes: Vec<ProcNode> = TopFile::ALL.iter().map(|f| ProcNode::File(*f)).collect();
                 nodes.extend(TopDir::ALL.iter().map(|d| ProcNode::Dir(*d)));
                 nodes.push(ProcNode::SysctlDir(sysctl::ROOT));
+                nodes.extend([ProcNode::SysctlDir(sysctl::ROOT), ProcNode::SysvipcDir]);
                 nodes.extend(TopLink::ALL.iter().map(|l| ProcNode::Link(*l)));
                 nodes.extend(self.processes_in(ns).into_iter().map(ProcNode::Task));
                 nodes
@@ -527,6 +555,7 @@ impl Kernel<'_> {
                 kinds.chain(FOR_CHILDREN.into_iter().map(|k| ProcNode::NsLink(t, k, true))).collect()
             }
             ProcNode::SysctlDir(i) => sysctl::entries(i),
+            ProcNode::SysvipcDir => SysvipcFile::ALL.iter().map(|f| ProcNode::Sysvipc(*f)).collect(),
             _ => Vec::new(),
         };
         Ok(nodes.into_iter().map(|n| (self.proc_name(sb, n), n)).collect())

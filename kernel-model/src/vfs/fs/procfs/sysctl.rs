@@ -5,6 +5,7 @@ use crate::errno::Errno;
 use crate::event::EventKind;
 use crate::kernel::Kernel;
 use crate::namespace::NsKind;
+use crate::namespace::ipc::IpcNsId;
 use crate::namespace::uts::{KERNEL_RELEASE, KERNEL_VERSION, UTS_LEN};
 use crate::security::capability::Cap;
 use crate::security::credentials::{Cred, Kgid, Kuid};
@@ -241,6 +242,30 @@ impl Kernel<'_> {
         }
     }
 
+    /// A setting of an IPC namespace that is one number; the last of them, if it is several. What is negative is
+    /// as high as can be, as the kernel compares it.
+    pub(crate) fn ipc_limit(&self, ns: IpcNsId, path: &str) -> u64 {
+        let text = self.ipc_setting(ns, path);
+        let last = text.rsplit('\t').next().unwrap_or_default();
+        last.parse().or_else(|_| last.parse().map(|n: i64| n as u64)).unwrap_or(0)
+    }
+
+    /// `kernel.sem` of an IPC namespace: semmsl, semmns, semopm and semmni.
+    pub(crate) fn sem_limits(&self, ns: IpcNsId) -> [i64; 4] {
+        let text = self.ipc_setting(ns, "kernel/sem");
+        let mut numbers = text.split('\t').map(|n| n.parse().unwrap_or(0));
+        std::array::from_fn(|_| numbers.next().unwrap_or(0))
+    }
+
+    fn ipc_setting(&self, ns: IpcNsId, path: &str) -> String {
+        let first = SYSCTLS.iter().find(|s| s.path == path).map(|s| s.kind);
+        match (self.sysctls.get(&format!("{path}@ipc{ns}")), first) {
+            (Some(set), _) => set.clone(),
+            (None, Some(Kind::Ints(_, first, ..) | Kind::Unsigned(_, first))) => first.to_owned(),
+            (None, _) => String::new(),
+        }
+    }
+
     /// The value of a setting as `task` means it, without the newline; the setting is named by its path below
     /// `/proc/sys`, such as `kernel/msgmni`.
     pub fn sysctl(&self, path: &str, task: TaskId) -> Option<String> {
@@ -327,8 +352,16 @@ impl Kernel<'_> {
         }
         match sysctl.kind {
             Kind::Ints(_, _, min, max) => {
-                let new = integers(text, &self.sysctl_value(sysctl, task), min, max)?;
+                let old = self.sysctl_value(sysctl, task);
+                let new = integers(text, &old, min, max)?;
                 let key = self.sysctl_key(sysctl, task);
+                if sysctl.path == "kernel/sem" && !semmni(&new).is_some_and(|n| (0..=SEMMNI_MAX).contains(&n)) {
+                    // Only the number that is out of bounds is taken back (`proc_ipc_sem_dointvec`).
+                    let last = semmni(&old).unwrap_or(SEMMNI_MAX);
+                    let kept = new.rsplit_once('\t').map_or(old.clone(), |(others, _)| format!("{others}\t{last}"));
+                    self.sysctls.insert(key, kept);
+                    return Err(Errno::EINVAL);
+                }
                 self.sysctls.insert(key, new);
             }
             Kind::Unsigned(..) => {
@@ -404,6 +437,14 @@ fn integers(text: &str, old: &str, min: i64, max: i64) -> Result<String, Errno> 
         *value = number.to_string();
     }
     Ok(values.join("\t"))
+}
+
+/// The highest number of semaphore sets that can be asked for.
+const SEMMNI_MAX: i64 = 32_768;
+
+/// The last number of `kernel.sem`: how many sets there may be.
+fn semmni(text: &str) -> Option<i64> {
+    text.rsplit('\t').next()?.parse().ok()
 }
 
 /// One integer between two bounds.
