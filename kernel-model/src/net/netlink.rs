@@ -160,9 +160,10 @@ impl Kernel<'_> {
         request: &Value,
     ) -> Answer {
         let owner = self.net_namespaces[net].ns.owner;
-        if !QUESTIONS.contains(&kind)
-            && !(self.cred_has_cap(opener, owner, Cap::NET_ADMIN) && self.capable_in(caller, owner, Cap::NET_ADMIN))
-        {
+        let is_question = QUESTIONS.contains(&kind);
+        let allowed = is_question
+            || self.cred_has_cap(opener, owner, Cap::NET_ADMIN) && self.capable_in(caller, owner, Cap::NET_ADMIN);
+        if !allowed {
             return Err(Errno::EPERM.into());
         }
         let namespace = &self.net_namespaces[net];

@@ -129,8 +129,11 @@ impl<M: PvOps + Clone> Timeline<M> {
     }
 }
 
+/// A question about an event.
+type Matches = Box<dyn Fn(&Event) -> bool>;
+
 /// What ends (or, going back, began) the thing that `event` began (or ended); `None` for an event without an inside.
-fn over(event: &Event, direction: Direction) -> Option<Box<dyn Fn(&Event) -> bool>> {
+fn over(event: &Event, direction: Direction) -> Option<Matches> {
     let task = event.task;
     match (&event.kind, direction) {
         (EventKind::CallEntered { .. }, Direction::Forward) => Some(Box::new(move |e| {

@@ -25,17 +25,25 @@ id! {
 bitflags::bitflags! {
     /// Options of one mount (`MNT_*`), with the values of the `MS_*` bits that set them.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-    #[allow(missing_docs)] // the options of mount(8)
     pub struct MountFlags: u64 {
+        /// `ro`.
         const RDONLY = 1;
+        /// `nosuid`.
         const NOSUID = 2;
+        /// `nodev`.
         const NODEV = 4;
+        /// `noexec`.
         const NOEXEC = 8;
+        /// `nosymfollow`.
         const NOSYMFOLLOW = 256;
+        /// `noatime`.
         const NOATIME = 1024;
+        /// `nodiratime`.
         const NODIRATIME = 2048;
+        /// `relatime`.
         const RELATIME = 1 << 21;
         /// The three that say when access times are written: locked and kept together (`MNT_ATIME_MASK`).
+        /// `atime`.
         const ATIME = Self::NOATIME.bits() | Self::NODIRATIME.bits() | Self::RELATIME.bits();
     }
 }

@@ -68,7 +68,7 @@ impl MsgQueue {
 
     /// Whether a message of this size fits (`msg_fits_inqueue`).
     pub fn fits(&self, size: u64) -> bool {
-        size + self.cbytes() <= self.qbytes && 1 + self.messages.len() as u64 <= self.qbytes
+        size + self.cbytes() <= self.qbytes && (self.messages.len() as u64) < self.qbytes
     }
 
     /// The place of the message that a receiver wants (`find_msg`).

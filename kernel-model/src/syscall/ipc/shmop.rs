@@ -84,7 +84,7 @@ fn shmdt(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     let addr = a.int(0)? as u64;
     let process = k.tasks[caller].process;
     let found = k.shm_attachments(process).into_iter().find(|(_, _, at, _)| *at == addr);
-    let (ns, id, ..) = found.filter(|_| addr % PAGE == 0).ok_or(Errno::EINVAL)?;
+    let (ns, id, ..) = found.filter(|_| addr.is_multiple_of(PAGE)).ok_or(Errno::EINVAL)?;
     k.detach_shm(ns, id, Attachment { process, addr });
     Ok(Ret::new(0))
 }

@@ -3,6 +3,7 @@
 mod chdir;
 mod chroot;
 mod fsopen;
+#[allow(clippy::module_inception)] // the call has the name of its folder
 mod mount;
 mod mount_setattr;
 mod new_mount;

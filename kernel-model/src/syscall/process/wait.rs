@@ -68,9 +68,9 @@ fn wait4(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     let which = match pid {
         -1 => Which::Any,
         i32::MIN => return Err(Errno::ESRCH.into()),
-        ..-1 => Which::Group(k.find_pid(ns, -pid)),
         0 => Which::Group(Some(k.processes[k.tasks[caller].process].pgrp)),
         1.. => Which::Pid(k.find_pid(ns, pid)),
+        group => Which::Group(k.find_pid(ns, -group)),
     };
     Ok(match k.wait_for(caller, which, options | WEXITED)? {
         None => Ret::new(0),

@@ -498,7 +498,6 @@ impl Kernel<'_> {
             ProcNode::SysctlDir(i) => sysctl::lookup(i, name),
             ProcNode::AttrDir(_) | ProcNode::Dir(_) => None,
             ProcNode::SysvipcDir => SysvipcFile::from_name(name).map(ProcNode::Sysvipc),
-            ProcNode::AttrDir(_) => None,
             _ => return Err(Errno::ENOTDIR),
         })
     }
