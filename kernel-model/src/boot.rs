@@ -225,6 +225,7 @@ impl World {
                 epoch,
                 resume: Resume::Start,
                 replies: imbl::Vector::new(),
+                bytes_read: 0,
             },
             cpu_time: Nanos(0),
             start_time: Nanos(0),
@@ -291,6 +292,7 @@ impl World {
                 epoch,
                 resume: Resume::Start,
                 replies: imbl::Vector::new(),
+                bytes_read: 0,
             },
             start_time: self.clock,
             ..init_task

@@ -15,12 +15,17 @@ use crate::program::{Reply, Request};
 use crate::pv_ops::{PvOp, PvOps};
 use crate::syscall::{self, Args, Call, CallResult, Ret, Sleep, Stop, Value};
 use crate::task::sched::Wait;
-use crate::task::{Driver, InCall, TaskId, TaskState, signal_delivery};
+use crate::task::signal::Signal;
+use crate::task::{Driver, ExitStatus, InCall, TaskId, TaskState, signal_delivery};
 use crate::time::Nanos;
 use crate::world::World;
 
 /// What a system call costs apart from what it does. The machine models refine this.
 const CALL_COST: Nanos = Nanos(300);
+
+/// How much a program may read and keep before the machine has no more memory for it. Memory itself is not
+/// modelled yet; without a limit `tail /dev/zero` would use up that of the browser.
+const PROGRAM_MEMORY: u64 = 96 << 20;
 
 /// Whether a turn was taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -173,6 +178,7 @@ impl Kernel<'_> {
                 let user = &mut self.tasks[task].user;
                 user.resume = state;
                 user.replies.clear();
+                user.bytes_read = 0;
                 user.epoch = epoch;
                 self.spend(CALL_COST);
                 runtime.saved(task, epoch);
@@ -239,7 +245,21 @@ impl Kernel<'_> {
             return;
         }
         let Some(caught) = self.deliver_signals(task) else { return };
-        self.tasks[task].user.replies.push_back(Reply { result, caught });
+        let read: usize =
+            result.iter().flat_map(|ret| &ret.out).filter_map(|(_, v)| v.as_bytes()).map(<[u8]>::len).sum();
+        let user = &mut self.tasks[task].user;
+        user.bytes_read += read as u64;
+        user.replies.push_back(Reply { result, caught });
+        if user.bytes_read > PROGRAM_MEMORY {
+            self.kill_for_memory(task);
+        }
+    }
+
+    /// A program that keeps reading without ever letting go has used the machine's memory up.
+    fn kill_for_memory(&mut self, task: TaskId) {
+        let what = format!("memory of a program beyond {} MiB: the OOM killer ends it", PROGRAM_MEMORY >> 20);
+        self.emit(EventKind::NotModelled { what: Arc::from(what) });
+        self.exit_group(task, ExitStatus::Killed { signal: Signal::KILL, core: false });
     }
 
     /// A signal came while a call slept: it ends with `EINTR`, or will start again after the handler.

@@ -12,7 +12,7 @@ use kernel_model::step::{Running, Turn};
 use kernel_model::world::{Config, World};
 
 /// Turns after which a command is given up: far more than any command of a script needs that ends.
-const TURNS_MAX: u64 = 2_000_000;
+const TURNS_MAX: u64 = 100_000;
 /// Bytes of output after which a command is given up.
 const OUTPUT_MAX: usize = 4_000_000;
 

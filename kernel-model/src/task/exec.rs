@@ -289,8 +289,14 @@ impl Kernel<'_> {
         };
         let argv: Arc<[String]> = image.argv.clone().into();
         let epoch = self.next_epoch();
-        self.tasks[task].user =
-            UserMode { image: Arc::new(image), driver, epoch, resume: Resume::Start, replies: imbl::Vector::new() };
+        self.tasks[task].user = UserMode {
+            image: Arc::new(image),
+            driver,
+            epoch,
+            resume: Resume::Start,
+            replies: imbl::Vector::new(),
+            bytes_read: 0,
+        };
         self.spend(EXEC_COST);
         self.emit(EventKind::ProgramExecuted { path: exe.into(), argv });
         if driver == Driver::Program {

@@ -134,6 +134,8 @@ pub struct UserMode {
     pub resume: Resume,
     /// What the kernel has answered since then. Feeding these back to the program brings it to where it is.
     pub replies: Vector<Reply>,
+    /// How many bytes the program has read in these answers, and so at most holds in memory.
+    pub bytes_read: u64,
 }
 
 /// Who decides what a task does next.

@@ -417,7 +417,8 @@ mod tests {
             ..Line::default()
         };
         let options = Options::default();
-        let table = render(std::slice::from_ref(&line), &fields(&options).expect("fields"), &options, Units::Blocks(1024));
+        let table =
+            render(std::slice::from_ref(&line), &fields(&options).expect("fields"), &options, Units::Blocks(1024));
         assert_eq!(
             table,
             "Filesystem     1K-blocks  Used Available Use% Mounted on\n\
