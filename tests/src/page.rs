@@ -21,6 +21,8 @@ pub use headless_chrome::browser::tab::ModifierKey;
 /// How long to wait for something that is to happen.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(20);
+/// How long colours may still be on their way after a change of theme.
+const SETTLED: Duration = Duration::from_millis(500);
 
 /// Size of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,15 +256,20 @@ impl Page {
         Ok(())
     }
 
-    /// Lets the browser say that the reader prefers this theme.
+    /// Lets the browser say that the reader prefers this theme, and little motion: what is looked at next is
+    /// then the theme itself and not the way to it.
     pub fn prefer(&self, theme: Theme) -> Result<()> {
         let value = match theme {
             Theme::Light => "light",
             Theme::Dark => "dark",
         };
         self.call::<Emulation::SetEmulatedMedia>(json!({
-            "features": [{ "name": "prefers-color-scheme", "value": value }],
+            "features": [
+                { "name": "prefers-color-scheme", "value": value },
+                { "name": "prefers-reduced-motion", "value": "reduce" },
+            ],
         }))?;
+        sleep(SETTLED);
         Ok(())
     }
 
