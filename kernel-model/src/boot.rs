@@ -125,6 +125,7 @@ impl World {
             pid_max: 4_194_304,
             child_reaper: None,
             adding: true,
+            init_waits: false,
         });
         world.uts_namespaces.add(UtsNamespace { ns: common(), nodename: "lab".into(), domainname: "(none)".into() });
         world.mnt_namespaces.add(MntNamespace { ns: common(), root: MountId(1), mounts: OrdSet::new() });

@@ -181,6 +181,7 @@ impl Kernel<'_> {
             pid_max,
             child_reaper: None,
             adding: true,
+            init_waits: false,
         }))
     }
 

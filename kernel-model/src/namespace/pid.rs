@@ -61,6 +61,8 @@ pub struct PidNamespace {
     pub child_reaper: Option<TaskId>,
     /// Whether new tasks can be made: false once init has begun to exit (`PIDNS_ADDING` cleared).
     pub adding: bool,
+    /// Its init has exited, and its parent hears of that when the last other member is gone.
+    pub init_waits: bool,
 }
 
 /// The numbers of one task (`struct pid`), outermost namespace first.

@@ -62,7 +62,9 @@ impl Kernel<'_> {
         self.drop_task_namespaces(leader);
         self.wake_all(Wait::ProcessExit(process));
         // An init has to wait until its namespace is empty before its parent hears of it.
-        if !(is_reaper && self.has_other_members(own_ns, leader)) {
+        if is_reaper && self.has_other_members(own_ns, leader) {
+            self.pid_namespaces[own_ns].init_waits = true;
+        } else {
             self.tell_parent_of_exit(process);
         }
     }
@@ -110,7 +112,8 @@ impl Kernel<'_> {
         // Its own zombies, and those that were reparented to it, are collected by the dying init.
         let children: Vec<ProcessId> = self.processes[init_process].children.iter().copied().collect();
         for child in children {
-            if self.processes[child].exit_code.is_some() {
+            // One can vanish with another: an init that waited for the last member of its own namespace.
+            if self.processes.get(child).is_some_and(|p| p.exit_code.is_some()) {
                 self.release_process(child, Some(init));
             }
         }
@@ -128,7 +131,7 @@ impl Kernel<'_> {
     fn reparent_children(&mut self, process: ProcessId) {
         let children: Vec<ProcessId> = self.processes[process].children.iter().copied().collect();
         for child in children {
-            let child_leader = self.processes[child].leader;
+            let Some(child_leader) = self.processes.get(child).map(|p| p.leader) else { continue };
             let Some(reaper) = self.find_new_reaper(process) else {
                 self.processes[process].children.remove(&child);
                 self.processes[child].parent = None;
@@ -232,11 +235,10 @@ impl Kernel<'_> {
         while let Some(ns) = next {
             let Some(namespace) = self.pid_namespaces.get(ns) else { return };
             next = namespace.parent;
-            let Some(init) = namespace.child_reaper else { continue };
-            let Some(t) = self.tasks.get(init) else { continue };
-            let waiting = t.state.has_exited() && !self.has_other_members(ns, init);
-            if waiting {
-                let process = t.process;
+            let Some(init) = namespace.child_reaper.filter(|_| namespace.init_waits) else { continue };
+            let Some(process) = self.tasks.get(init).map(|t| t.process) else { continue };
+            if !self.has_other_members(ns, init) {
+                self.pid_namespaces[ns].init_waits = false;
                 self.tell_parent_of_exit(process);
             }
         }
