@@ -43,15 +43,15 @@ impl Kernel<'_> {
         let becomes_slave =
             how.contains(CopyFlags::SLAVE) || (how.contains(CopyFlags::SHARED_TO_SLAVE) && of.shared.is_some());
         let mut propagation = if becomes_slave {
-            Propagation { shared: None, master: of.shared.or(of.master), unbindable: of.unbindable }
+            Propagation { shared: None, master: of.shared.or(of.master), unbindable: false }
         } else if keeps_group {
-            of
+            // A copy can be bound although the original cannot: `T_UNBINDABLE` is not copied (since Linux 6.17).
+            Propagation { unbindable: false, ..of }
         } else {
-            Propagation { unbindable: of.unbindable, ..Propagation::default() }
+            Propagation::default()
         };
         if how.contains(CopyFlags::MAKE_SHARED) {
             propagation.shared = propagation.shared.or_else(|| Some(self.new_peer_group()));
-            propagation.unbindable = false;
         }
         if let Node::Ns(ns) = root {
             self.hold_ns(ns);

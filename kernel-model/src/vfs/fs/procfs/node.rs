@@ -281,7 +281,7 @@ impl World {
             ProcNode::FdInfo(..) => (FileType::Regular, 0o444),
             ProcNode::Sysctl(i) => (FileType::Regular, sysctl::SYSCTLS.get(usize::from(i)).map_or(0, |s| s.mode)),
         };
-        let (uid, gid) = self.proc_owner(node);
+        let (uid, gid) = self.proc_owner(node, file_type, mode);
         let links = if file_type == FileType::Directory { 2 } else { 1 };
         let now = self.unix_time();
         Attr {
@@ -306,13 +306,17 @@ impl World {
     }
 
     /// Who owns an entry (`task_dump_owner`): the process' effective ids, or root when others may not look into
-    /// it. The directory of the process itself always shows who it is.
-    fn proc_owner(&self, node: ProcNode) -> (Kuid, Kgid) {
+    /// it or when it has let go of its memory, as a zombie has. Directories that everybody may read and search
+    /// always show who the process is.
+    fn proc_owner(&self, node: ProcNode, file_type: FileType, mode: u32) -> (Kuid, Kgid) {
         let root = (Kuid::ROOT, Kgid::ROOT);
         let Some(t) = node.task().and_then(|t| self.tasks.get(t)) else { return root };
         let own = (t.cred.euid, t.cred.egid);
-        if matches!(node, ProcNode::Task(_) | ProcNode::Thread(_)) {
+        if file_type == FileType::Directory && mode == 0o555 {
             return own;
+        }
+        if t.state.has_exited() {
+            return root;
         }
         let Some(process) = self.processes.get(t.process).filter(|p| !p.dumpable) else { return own };
         let ns = self.user_namespaces.get(process.mm_user_ns);
