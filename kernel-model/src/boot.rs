@@ -201,6 +201,7 @@ impl World {
             comm: "init".into(),
             cred: Arc::new(Cred::init(user_ns)),
             no_new_privs: false,
+            seccomp: crate::security::seccomp::Seccomp::Disabled,
             nsproxy: NsProxy {
                 mnt: crate::namespace::mnt::MntNsId(1),
                 uts: crate::namespace::uts::UtsNsId(1),

@@ -170,6 +170,11 @@ impl Errno {
     pub fn number(self) -> i32 {
         self as i32
     }
+
+    /// The error with this number; `None` where the kernel's headers have no name for it.
+    pub fn from_number(number: i32) -> Option<Errno> {
+        Errno::ALL.iter().copied().find(|e| e.number() == number)
+    }
 }
 
 impl std::fmt::Display for Errno {

@@ -17,7 +17,8 @@ use crate::namespace::pid::{Pid, PidNsId};
 use crate::namespace::user::UserNsId;
 use crate::pv_ops::PvOp;
 use crate::security::capability::Cap;
-use crate::syscall::{Call, CallResult, Sleep};
+use crate::security::seccomp::Action;
+use crate::syscall::{Call, CallResult, Sleep, Sysno};
 use crate::task::signal::Signal;
 use crate::task::{ExitStatus, TaskId};
 use crate::time::Nanos;
@@ -111,6 +112,10 @@ pub enum EventKind {
     CapabilityChecked { cap: Cap, ns: UserNsId, granted: bool },
     /// Credentials changed.
     CredentialsChanged { task: TaskId },
+    /// A task attached a filter of `instructions` instructions; it has `filters` now.
+    SeccompAttached { filters: u32, instructions: u32 },
+    /// Filters (or strict mode, without a number) said what becomes of a call, after so many instructions.
+    SeccompDecided { nr: Sysno, action: Action, filter: Option<u32>, steps: u32 },
     /// An id map was written.
     IdMapWritten { ns: UserNsId, file: Arc<str>, text: Arc<str> },
     /// A name of a UTS namespace changed.
@@ -223,6 +228,7 @@ impl EventKind {
             EventKind::CapabilityChecked { .. }
             | EventKind::CredentialsChanged { .. }
             | EventKind::IdMapWritten { .. } => Family::Capability,
+            EventKind::SeccompAttached { .. } | EventKind::SeccompDecided { .. } => Family::Policy,
             EventKind::SignalSent { .. } | EventKind::SignalDropped { .. } | EventKind::SignalDelivered { .. } => {
                 Family::Signal
             }
@@ -254,6 +260,7 @@ pub enum Family {
     Pid,
     Namespace,
     Capability,
+    Policy,
     Signal,
     Mount,
     File,
@@ -263,7 +270,7 @@ pub enum Family {
 
 impl Family {
     /// All families in the order of a legend.
-    pub const ALL: [Family; 13] = [
+    pub const ALL: [Family; 14] = [
         Family::Command,
         Family::Call,
         Family::Error,
@@ -272,6 +279,7 @@ impl Family {
         Family::Pid,
         Family::Namespace,
         Family::Capability,
+        Family::Policy,
         Family::Signal,
         Family::Mount,
         Family::File,
@@ -290,6 +298,7 @@ impl Family {
             Family::Pid => "pid",
             Family::Namespace => "namespace",
             Family::Capability => "capability check",
+            Family::Policy => "security policy",
             Family::Signal => "signal",
             Family::Mount => "mount",
             Family::File => "file",

@@ -26,6 +26,8 @@ pub mod strace;
 pub mod syscall;
 pub mod table;
 pub mod task;
+#[cfg(test)]
+mod testing;
 pub mod time;
 pub mod timeline;
 pub mod vfs;

@@ -13,6 +13,7 @@ use crate::kernel::{Kernel, Trace};
 use crate::program::runtime::Runtime;
 use crate::program::{Reply, Request};
 use crate::pv_ops::{PvOp, PvOps};
+use crate::security::seccomp::Verdict;
 use crate::syscall::{self, Args, Call, CallResult, Ret, Sleep, Stop, Value};
 use crate::task::sched::Wait;
 use crate::task::signal::Signal;
@@ -195,8 +196,12 @@ impl Kernel<'_> {
     pub(crate) fn enter_call(&mut self, task: TaskId, call: Call) -> Option<CallResult> {
         self.privileged(PvOp::SyscallEntry);
         self.emit(EventKind::CallEntered { call: call.clone() });
-        self.tasks[task].in_call = Some(InCall { call, deadline: None, progress: 0 });
-        self.run_handler(task)
+        self.tasks[task].in_call = Some(InCall { call: call.clone(), deadline: None, progress: 0 });
+        match self.secure_computing(task, &call) {
+            Verdict::Made => self.run_handler(task),
+            Verdict::Skipped(result) => self.leave_call(task, call, result),
+            Verdict::Killed => None,
+        }
     }
 
     /// Runs the handler of the call that `task` is in: from its start, also when it has slept.

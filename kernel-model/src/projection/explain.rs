@@ -8,6 +8,7 @@ use crate::namespace::pid::PidNsId;
 use crate::namespace::user::UserNsId;
 use crate::namespace::{NsKind, NsRef};
 use crate::pv_ops::PvOp;
+use crate::security::seccomp::Action;
 use crate::syscall::{self, Call, CallResult, Sleep};
 use crate::task::sched::Wait;
 use crate::task::{ExitStatus, TaskId};
@@ -124,6 +125,21 @@ fn step(kind: &EventKind, who: &str, world: &World) -> (String, &'static str) {
         ),
         EventKind::CapabilityChecked { cap, ns, granted } => {
             (capability(who, &cap.name(), world, *ns, *granted), "capabilities(7), cap_capable()")
+        }
+        EventKind::SeccompAttached { filters: 0, .. } => (
+            format!("{} may only read, write and exit from now on; any other call kills it.", start(who)),
+            "seccomp(2), SECCOMP_SET_MODE_STRICT",
+        ),
+        EventKind::SeccompAttached { filters, instructions } => (
+            format!(
+                "{} has attached a filter of {instructions} instructions: {filters} of them look at each of its calls \
+                 from now on, and none can be taken away again.",
+                start(who)
+            ),
+            "seccomp(2), seccomp_attach_filter()",
+        ),
+        EventKind::SeccompDecided { nr, action, filter, steps } => {
+            (seccomp(who, nr.name(), *action, *filter, *steps), "seccomp(2), __secure_computing()")
         }
         EventKind::CredentialsChanged { task } => {
             (format!("{} has new credentials.", start(&task_name(world, *task))), "credentials(7), commit_creds()")
@@ -354,6 +370,24 @@ fn capability(who: &str, cap: &str, world: &World, ns: UserNsId, granted: bool) 
     let place = user_ns_name(world, ns);
     let answer = if granted { "it has" } else { "it has not" };
     format!("Does {} have {cap} in the user namespace {place}? {}.", who, capitalised(answer))
+}
+
+fn seccomp(who: &str, call: &str, action: Action, filter: Option<u32>, steps: u32) -> String {
+    let by = match filter {
+        Some(filter) => format!("Filter {filter} decides after {steps} instructions"),
+        None => "Strict mode decides".to_owned(),
+    };
+    let then = match action {
+        Action::Allow => format!("{who} may call {call}"),
+        Action::Log => format!("{who} may call {call}, and that is logged"),
+        Action::Errno(0) => format!("{call} is not made, and {who} is told that it succeeded"),
+        Action::Errno(_) => format!("{call} is not made and fails"),
+        Action::Trap(_) => format!("{call} is not made, and {who} gets SIGSYS"),
+        Action::UserNotif => format!("a supervisor would be asked about {call}, but none listens: ENOSYS"),
+        Action::Trace(_) => format!("a tracer would be asked about {call}, but there is none: ENOSYS"),
+        Action::KillThread | Action::KillProcess => format!("for having called {call}, {who} is killed"),
+    };
+    format!("{by}: {then} ({action}).")
 }
 
 fn privileged(op: PvOp) -> (String, &'static str) {

@@ -49,6 +49,11 @@ pub fn label(kind: &EventKind, world: &World) -> String {
         EventKind::CapabilityChecked { cap, granted, .. } => {
             format!("{cap}: {}", if *granted { "granted" } else { "refused" })
         }
+        EventKind::SeccompAttached { filters: 0, .. } => "seccomp: strict mode".to_owned(),
+        EventKind::SeccompAttached { filters, instructions } => {
+            format!("seccomp filter {filters} of {instructions} instructions attached")
+        }
+        EventKind::SeccompDecided { nr, action, .. } => format!("seccomp: {} {action}", nr.name()),
         EventKind::CredentialsChanged { .. } => "credentials changed".to_owned(),
         EventKind::IdMapWritten { file, text, .. } => format!("{file}: {}", text.trim_end()),
         EventKind::LinkChanged { device, up, .. } => format!("{device} {}", if *up { "up" } else { "down" }),

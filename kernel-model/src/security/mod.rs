@@ -1,5 +1,6 @@
-//! Walls around a process: credentials, capabilities, resource limits.
+//! Walls around a process: credentials, capabilities, system-call filters, resource limits.
 
+pub mod bpf;
 pub mod capability;
 pub mod capable;
 pub mod commit;
@@ -7,3 +8,6 @@ pub mod credentials;
 pub mod exec_creds;
 pub mod ptrace;
 pub mod rlimit;
+pub mod seccomp;
+#[cfg(test)]
+mod tests;

@@ -69,7 +69,10 @@ pub fn value(name: &str) -> Option<i64> {
         return rlimit::RESOURCES.iter().position(|(n, ..)| *n == resource).map(|n| n as i64);
     }
     let known = OTHERS.iter().chain(all_tables().flatten()).find(|(n, _)| *n == name);
-    known.map(|(_, n)| *n as i64).or_else(|| Errno::from_name(name).map(|e| i64::from(e.number())))
+    known
+        .map(|(_, n)| *n as i64)
+        .or_else(|| super::bpf::value(name))
+        .or_else(|| Errno::from_name(name).map(|e| i64::from(e.number())))
 }
 
 /// The number of a name in this call: its own tables come before all others.

@@ -1,6 +1,7 @@
 //! The syntax of strace(1): reading its logs, printing calls as it does, reading calls that somebody
 //! types, and running a log on the model.
 
+mod bpf;
 pub mod complete;
 mod constants;
 pub mod parse;

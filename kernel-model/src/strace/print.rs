@@ -129,9 +129,15 @@ fn plain(out: &mut String, nr: Sysno, value: &Value) {
                 if i > 0 {
                     out.push_str(", ");
                 }
-                plain(out, nr, item);
+                match item {
+                    Value::Int(n) if nr == Sysno::SECCOMP => out.push_str(&super::bpf::action(*n as u32)),
+                    item => plain(out, nr, item),
+                }
             }
             out.push(']');
+        }
+        Value::Struct(_) if super::bpf::print(value).is_some() => {
+            out.push_str(&super::bpf::print(value).unwrap_or_default());
         }
         Value::Struct(fields) => {
             out.push('{');

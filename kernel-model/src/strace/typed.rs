@@ -310,6 +310,9 @@ fn data(info: &SyscallInfo, name: &str, expr: &Expr, column: usize) -> Result<Va
             let part = |i: usize| args.get(i).and_then(|e| e.number(&constant)).unwrap_or(0);
             Ok(Value::Int(device_number(part(0) as u64, part(1) as u64) as i64))
         }
+        Expr::Macro(name, args) if super::bpf::insn(name, args, &constant).is_some() => {
+            Ok(super::bpf::insn(name, args, &constant).unwrap_or_default())
+        }
         e => match e.number(&constant) {
             Some(n) => Ok(Value::Int(n)),
             None => {

@@ -53,6 +53,8 @@ pub struct Task {
     pub cred: Arc<Cred>,
     /// `no_new_privs` of prctl(2).
     pub no_new_privs: bool,
+    /// Which calls it may still make (seccomp(2)).
+    pub seccomp: crate::security::seccomp::Seccomp,
     /// The namespaces that it is in, apart from user (in `cred`) and pid (in `pid`).
     pub nsproxy: NsProxy,
     /// Root and working directory and umask, shared between `CLONE_FS` tasks.

@@ -80,7 +80,13 @@ async fn uname(sys: Sys) -> Result<i32, i32> {
     let mut words = Vec::new();
     for (key, field) in [('s', "sysname"), ('n', "nodename"), ('r', "release"), ('v', "version"), ('m', "machine")] {
         if wanted(key) || (nothing && key == 's') {
-            words.push(sys.uname(field).await.unwrap_or_default());
+            match sys.uname(field).await {
+                Ok(word) => words.push(word),
+                Err(e) => {
+                    sys.error(format!("cannot get system name: {e}")).await;
+                    return Ok(1);
+                }
+            }
         }
     }
     // Debian's does not know these two, and says so unless everything was asked for.

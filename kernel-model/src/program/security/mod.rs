@@ -7,6 +7,7 @@ pub mod getcap;
 pub mod getent;
 pub mod getpcaps;
 pub mod hostname;
+pub mod libseccomp;
 pub mod newidmap;
 pub mod setcap;
 

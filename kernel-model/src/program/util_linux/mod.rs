@@ -1,5 +1,6 @@
 //! The programs of util-linux.
 
+pub mod enosys;
 pub mod err;
 pub mod findmnt;
 pub mod flock;
@@ -28,6 +29,7 @@ use super::registry::Program;
 
 /// The programs in this folder.
 pub const PROGRAMS: &[&Program] = &[
+    &enosys::ENOSYS,
     &findmnt::FINDMNT,
     &flock::FLOCK,
     &ipcmk::IPCMK,

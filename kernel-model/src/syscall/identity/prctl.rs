@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::seccomp;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::security::capability::{Cap, CapSet, NAMES};
@@ -80,11 +81,12 @@ pub const PRCTL: SyscallInfo = SyscallInfo {
     errno: &[
         (Errno::EINVAL, "there is no such option, or an argument does not fit it"),
         (Errno::EPERM, "a capability is missing, or a secure bit is locked"),
-        (Errno::EFAULT, "PR_SET_NAME without a name"),
+        (Errno::EACCES, "PR_SET_SECCOMP with a filter and neither no_new_privs nor CAP_SYS_ADMIN"),
+        (Errno::EFAULT, "PR_SET_NAME without a name, or PR_SET_SECCOMP without a filter"),
     ],
     support: Support::Partial(
         "death signal, dumpable, keep-caps, name, bounding and ambient set, secure bits, subreaper, no_new_privs; \
-         PR_SET_SECCOMP, PR_SET_MM and PR_SET_TIMERSLACK are accepted and change nothing",
+         seccomp; PR_SET_MM and PR_SET_TIMERSLACK are accepted and change nothing",
     ),
     run: prctl,
 };
@@ -128,7 +130,9 @@ fn prctl(k: &mut Kernel<'_>, caller: TaskId, args: Args<'_>) -> SysResult {
             done()
         }
         pr::GET_NO_NEW_PRIVS if zero(args, 1)? => number(k.tasks[caller].no_new_privs),
-        pr::GET_SECCOMP | pr::SET_SECCOMP | pr::SET_TIMERSLACK | pr::SET_MM => done(),
+        pr::GET_SECCOMP => Ok(Ret::new(k.tasks[caller].seccomp.mode())),
+        pr::SET_SECCOMP => set_seccomp(k, caller, args),
+        pr::SET_TIMERSLACK | pr::SET_MM => done(),
         pr::GET_TIMERSLACK => Ok(Ret::new(TIMER_SLACK)),
         pr::CAPBSET_READ => number(k.tasks[caller].cred.bounding.has(cap(arg2()?)?)),
         pr::CAPBSET_DROP => drop_from_bounding_set(k, caller, arg2()?),
@@ -177,6 +181,16 @@ fn set_name(k: &mut Kernel<'_>, caller: TaskId, args: Args<'_>) -> SysResult {
     let name = args.str(1)?;
     let end = name.char_indices().map(|(i, c)| i + c.len_utf8()).take_while(|end| *end <= 15).last().unwrap_or(0);
     k.tasks[caller].comm = name[..end].to_owned();
+    done()
+}
+
+/// `prctl_set_seccomp`
+fn set_seccomp(k: &mut Kernel<'_>, caller: TaskId, args: Args<'_>) -> SysResult {
+    match args.int(1)? {
+        1 => k.set_seccomp_strict(caller)?,
+        2 => k.attach_seccomp_filter(caller, &seccomp::program(args.get(2))?, false)?,
+        _ => return Err(Errno::EINVAL.into()),
+    }
     done()
 }
 

@@ -118,7 +118,7 @@ impl Kernel<'_> {
             text,
             "Threads:\t{}\nSigQ:\t0/{}\nSigPnd:\t{:016x}\nShdPnd:\t{:016x}\nSigBlk:\t{:016x}\nSigIgn:\t{:016x}\n\
              SigCgt:\t{:016x}\nCapInh:\t{}\nCapPrm:\t{}\nCapEff:\t{}\nCapBnd:\t{}\nCapAmb:\t{}\nNoNewPrivs:\t{}\n\
-             Seccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tvulnerable\n\
+             Seccomp:\t{}\nSeccomp_filters:\t{}\nSpeculation_Store_Bypass:\tvulnerable\n\
              SpeculationIndirectBranch:\talways enabled\nCpus_allowed:\t{cpus:x}\nCpus_allowed_list:\t{cpu_list}\n\
              Mems_allowed:\t{}00000001\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t1\n\
              nonvoluntary_ctxt_switches:\t0\n",
@@ -135,6 +135,8 @@ impl Kernel<'_> {
             cred.bounding,
             cred.ambient,
             u8::from(t.no_new_privs),
+            t.seccomp.mode(),
+            t.seccomp.filters().count(),
             "00000000,".repeat(31),
         );
         text
