@@ -2,7 +2,7 @@
 
 use yew::{Callback, Component, Context, Html, html};
 
-use crate::browser::{address, clock, download, element, storage, theme};
+use crate::browser::{address, clock, download, element, screen, storage, theme};
 use crate::page::sandbox::Sandbox;
 use crate::state::{Effect, Msg, State};
 
@@ -25,6 +25,11 @@ impl Component for App {
         let mut state = State::new();
         state.theme = theme::kept();
         theme::show(state.theme);
+        state.stage.room = screen::room();
+        if let Some(kept) = storage::read(storage::STAGE) {
+            state.stage.recall(&kept);
+        }
+        state.refresh();
         if let Some(kept) = storage::read(storage::SESSION) {
             state.open_kept(&kept, storage::read(storage::CURSOR).and_then(|at| at.parse().ok()));
             if state.notice.is_some() {
@@ -37,6 +42,8 @@ impl Component for App {
         let dispatch = ctx.link().callback(|msg| msg);
         let changed = dispatch.clone();
         address::on_change(move |text| changed.emit(Msg::Link(text)));
+        let resized = dispatch.clone();
+        screen::on_resize(move || resized.emit(Msg::Room(screen::room())));
         let mut app = App { state, dispatch, frame_asked: false, tick_asked: false };
         app.carry_out(vec![Effect::NextFrame]);
         app
@@ -82,6 +89,9 @@ impl App {
                 Effect::CopyLink(text) => {
                     address::show(Some(&text));
                     address::copy(move |copied| dispatch.emit(Msg::Shared(copied)));
+                }
+                Effect::SaveStage => {
+                    storage::write(storage::STAGE, &self.state.stage.to_text());
                 }
                 Effect::ShowTheme => theme::show(self.state.theme),
                 Effect::Focus(id) => clock::next_frame(move || element::focus(id)),

@@ -13,7 +13,10 @@ use kernel_model::timeline::{Direction, Session, Stride};
 use kernel_model::world::Config;
 use lessons::permalink::Permalink;
 
-use crate::lab::{Lab, Motion, Shown};
+use crate::lab::{Lab, Motion};
+use crate::shown::Shown;
+use crate::stage::Stage;
+use crate::view::{self, View};
 
 /// How long the model may run before the page gets its turn, in milliseconds.
 const SLICE_MS: f64 = 8.0;
@@ -30,28 +33,6 @@ pub enum Theme {
     Light,
     /// Dark.
     Dark,
-}
-
-/// The views of the stage.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum View {
-    /// Processes by PID namespaces.
-    PidViews,
-    /// Processes with their namespaces.
-    ProcessTree,
-}
-
-impl View {
-    /// All views.
-    pub const ALL: [View; 2] = [View::PidViews, View::ProcessTree];
-
-    /// Its name on the tab.
-    pub fn label(self) -> &'static str {
-        match self {
-            View::PidViews => "PID views",
-            View::ProcessTree => "Process tree",
-        }
-    }
 }
 
 /// The state of the page.
@@ -74,8 +55,10 @@ pub struct State {
     pub call: CallConsole,
     /// Light or dark.
     pub theme: Theme,
-    /// The main view.
-    pub view: View,
+    /// Which views are shown.
+    pub stage: Stage,
+    /// The process where one stands, when one was chosen.
+    pub stand: Option<TaskId>,
     /// Whether the list of keys is open.
     pub help: bool,
     /// Whether steps follow each other by themselves.
@@ -230,7 +213,12 @@ pub enum Msg {
     CallComplete(usize),
     CallEnter,
     Theme(Theme),
-    View(View),
+    Follow(bool),
+    Choose(&'static View),
+    Beside(String),
+    PutAway(&'static View),
+    Room(usize),
+    Stand(TaskId),
     Help(bool),
     Pick(Option<TaskId>),
     Share,
@@ -261,6 +249,8 @@ pub enum Effect {
     Save,
     /// Copy a link with this after `#s=`.
     CopyLink(String),
+    /// Keep which views are shown.
+    SaveStage,
     /// Show and keep the theme.
     ShowTheme,
     /// Give the keyboard to the element with this id.
@@ -278,7 +268,8 @@ impl State {
     /// The page with this history.
     pub fn with(mut lab: Lab) -> State {
         let console = ConsoleId(1);
-        let shown = lab.show(console);
+        let mut stage = Stage::default();
+        let shown = lab.show(console, &mut stage, None);
         State {
             lab,
             shown,
@@ -289,7 +280,8 @@ impl State {
             recalled: None,
             call: CallConsole::default(),
             theme: Theme::System,
-            view: View::PidViews,
+            stage,
+            stand: None,
             help: false,
             playing: false,
             picked: None,
@@ -316,7 +308,7 @@ impl State {
                 self.console = ConsoleId(1);
             }
         }
-        self.shown = self.lab.show(self.console);
+        self.shown = self.lab.show(self.console, &mut self.stage, self.stand);
     }
 
     /// What happens when `msg` does, apart from [`Msg::Frame`], which needs a clock.
@@ -462,7 +454,34 @@ impl State {
                 self.theme = theme;
                 return vec![Effect::ShowTheme];
             }
-            Msg::View(view) => self.view = view,
+            Msg::Follow(follows) => {
+                self.stage.follows = follows;
+                return self.restage();
+            }
+            Msg::Choose(view) => {
+                self.stage.choose(view);
+                return self.restage();
+            }
+            Msg::Beside(name) => {
+                if let Some(view) = view::named(&name) {
+                    self.stage.put_beside(view);
+                }
+                return self.restage();
+            }
+            Msg::PutAway(view) => {
+                self.stage.put_away(view);
+                return self.restage();
+            }
+            Msg::Room(room) => {
+                if self.stage.room != room {
+                    self.stage.room = room;
+                    self.refresh();
+                }
+            }
+            Msg::Stand(task) => {
+                self.stand = (self.stand != Some(task)).then_some(task);
+                self.refresh();
+            }
             Msg::Help(open) => {
                 self.help = open;
                 return vec![Effect::Focus(if open { "help-close" } else { "timeline" })];
@@ -631,6 +650,12 @@ impl State {
         self.log_draft.clear();
         self.sheet = Sheet::Terminal;
         vec![Effect::Save, Effect::NextFrame]
+    }
+
+    /// Other views are shown.
+    fn restage(&mut self) -> Vec<Effect> {
+        self.refresh();
+        vec![Effect::SaveStage]
     }
 
     fn act(&mut self, action: Action) {

@@ -2,10 +2,11 @@
 //!
 //! Three steps, each skipped when nothing has changed: cargo compiles the crate for wasm
 //! ([`wasm::compile`]), wasm-bindgen writes the JavaScript that goes with it ([`wasm::bind`]), and
-//! both are laid beside the files of `static/`. Nothing but the workspace and its toolchain is
+//! both are laid beside the files of `static/`, whose styles become one file ([`styles`]). Nothing but the workspace and its toolchain is
 //! needed. All addresses in the page are relative, so that the folder works under any path.
 
 pub mod size;
+mod styles;
 pub mod wasm;
 mod workspace;
 
@@ -52,8 +53,10 @@ pub fn build(flavour: Flavour) -> Result<Page> {
     let work = compiled.target_folder.join("ringside").join(flavour.profile());
     let bindings = work.join("bindings");
     wasm::bind(&compiled.module, MODULE, &bindings)?;
+    let styles = work.join("styles");
+    styles::join(&root.join("static/css"), &styles.join(format!("{MODULE}.css")))?;
     let folder = work.join("page");
-    lay(&[&root.join("static"), &bindings], &folder)
+    lay(&[&root.join("static"), &bindings, &styles], &folder)
         .with_context(|| format!("cannot assemble the page in {}", folder.display()))?;
     Ok(Page { folder })
 }
@@ -68,7 +71,7 @@ pub fn mirror(from: &Path, to: &Path) -> Result<()> {
 fn lay(from: &[&Path], to: &Path) -> Result<()> {
     let mut wanted = BTreeSet::new();
     for source in from {
-        for file in files_below(source)? {
+        for file in files_below(source)?.into_iter().filter(|file| !styles::is_source(file)) {
             let target = to.join(&file);
             let content = fs::read(source.join(&file))?;
             if fs::read(&target).ok().as_ref() != Some(&content) {

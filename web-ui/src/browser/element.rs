@@ -73,3 +73,9 @@ pub fn height_below(y: i32) -> u32 {
     let height = web_sys::window().and_then(|w| w.inner_height().ok()).and_then(|h| h.as_f64()).unwrap_or(0.0);
     (height - f64::from(y)).max(0.0) as u32
 }
+
+/// What is chosen in the field that has changed.
+pub fn chosen_value(event: &yew::Event) -> String {
+    let value = event.target().and_then(|t| js_sys::Reflect::get(t.unchecked_ref(), &"value".into()).ok());
+    value.and_then(|v| v.as_string()).unwrap_or_default()
+}

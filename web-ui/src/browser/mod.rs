@@ -6,5 +6,6 @@ pub mod download;
 pub mod element;
 pub mod file;
 pub mod key;
+pub mod screen;
 pub mod storage;
 pub mod theme;

@@ -6,6 +6,8 @@ pub const SESSION: &str = "ringside.session";
 pub const CURSOR: &str = "ringside.cursor";
 /// A session that could not be read, kept so that nothing is lost.
 pub const DAMAGED: &str = "ringside.session.damaged";
+/// Which views are on the stage.
+pub const STAGE: &str = "ringside.stage";
 /// The chosen theme.
 pub const THEME: &str = "ringside.theme";
 

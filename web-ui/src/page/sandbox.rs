@@ -4,16 +4,18 @@ use kernel_model::event::{Family, Granularity};
 use kernel_model::task::TaskId;
 use yew::{Callback, Html, Properties, component, html};
 
-use crate::lab::{Motion, Shown};
-use crate::state::{CallConsole, Msg, Notice, OpenLog, Sheet, State, Theme, View};
-use crate::view::pid_views::PidViewsView;
-use crate::view::process_tree::ProcessTreeView;
+use crate::lab::Motion;
+use crate::shown::Shown;
+use crate::stage::Stage;
+use crate::state::{CallConsole, Msg, Notice, OpenLog, Sheet, State, Theme};
+use crate::view::Look;
 use crate::widget::divider::Divider;
 use crate::widget::header::Header;
 use crate::widget::help::Help;
 use crate::widget::inspector::Inspector;
 use crate::widget::log_import::{LogImport, drop_target};
 use crate::widget::notice::NoticeBar;
+use crate::widget::stage::StagePane;
 use crate::widget::syscall_console::SyscallConsole;
 use crate::widget::terminal::TerminalPane;
 use crate::widget::timeline::TimelineBar;
@@ -33,7 +35,7 @@ pub struct Page {
     pub call: CallConsole,
     pub caller: Option<TaskId>,
     pub theme: Theme,
-    pub view: View,
+    pub stage: Stage,
     pub help: bool,
     pub playing: bool,
     pub picked: Option<TaskId>,
@@ -62,7 +64,7 @@ impl Page {
             call: state.call.clone(),
             caller: state.caller(),
             theme: state.theme,
-            view: state.view,
+            stage: state.stage.clone(),
             help: state.help,
             playing: state.playing,
             picked: state.picked,
@@ -91,17 +93,18 @@ pub struct Props {
 #[component]
 pub fn Sandbox(Props { page, dispatch }: &Props) -> Html {
     let shown = &page.shown;
-    let picked = page.picked;
     let (over, dropped) = drop_target(dispatch);
     html! {
         <div class="sandbox" data-sheet={page.sheet.label()} style={page.dock.map(|h| format!("--dock: {h}px"))}
             ondragover={over} ondrop={dropped}>
             <Header theme={page.theme} dispatch={dispatch.clone()} />
             <NoticeBar notice={page.notice.clone()} dispatch={dispatch.clone()} />
-            <main class="stage" data-main={page.view.label()}>
-                <PidViewsView views={shown.pid_views.clone()} {picked} dispatch={dispatch.clone()} />
-                <ProcessTreeView tree={shown.tree.clone()} {picked} dispatch={dispatch.clone()} />
-            </main>
+            <StagePane
+                stage={page.stage.clone()}
+                pictures={shown.pictures.clone()}
+                concerned={shown.concerned.clone()}
+                look={Look { picked: page.picked, dispatch: dispatch.clone() }}
+            />
             <TimelineBar
                 tape={shown.tape.clone()}
                 branches={shown.branches.clone()}

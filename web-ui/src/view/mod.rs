@@ -1,5 +1,116 @@
-//! Views: pure functions from a projection to a picture, each with a twin in plain text.
+//! The views of the stage: what each of them is, and what it is handed.
+//!
+//! A view is a file here with a `VIEW` in it and a line in [`VIEWS`]. Its picture is made only while it can be
+//! seen: a [`View::picture`] computes the projection of a moment once and keeps it for as long as that moment is
+//! looked at; drawing it again, because another process is pointed at, computes nothing.
 
 pub mod pid_views;
 pub mod process_tree;
 pub mod strace_log;
+
+use std::fmt;
+use std::rc::Rc;
+
+use kernel_model::event::EventKind;
+use kernel_model::task::TaskId;
+use kernel_model::world::World;
+use yew::{Callback, Html};
+
+use crate::state::Msg;
+
+/// All views, in the order of their tabs. A step that concerns several is shown by the first of them.
+pub const VIEWS: &[&View] = &[&pid_views::VIEW, &process_tree::VIEW];
+
+/// A view of the stage.
+pub struct View {
+    /// Its name in `data-testid=view-NAME`, in the id of its tab and in what is remembered.
+    pub name: &'static str,
+    /// Its name on the tab.
+    pub title: &'static str,
+    /// What it shows, in one line.
+    pub about: &'static str,
+    /// Whether it is the view to look at when this has happened.
+    pub concerns: fn(&EventKind) -> bool,
+    /// Its picture of a moment.
+    pub picture: fn(&Moment) -> Picture,
+}
+
+/// What a picture is made of.
+#[derive(Clone, Copy)]
+pub struct Moment<'a> {
+    /// The world before the step that is shown. The same as `after` when there is no step: at the beginning and
+    /// while the machine runs.
+    pub before: &'a World,
+    /// The world after it.
+    pub after: &'a World,
+    /// The process where one stands, for views that show the world as it is seen from somewhere: the one that
+    /// was chosen, else the one that has taken the step, else the shell of the console.
+    pub stand: Option<TaskId>,
+}
+
+/// What may change while the same moment is looked at.
+#[derive(Clone, PartialEq)]
+pub struct Look {
+    /// The process that is pointed at.
+    pub picked: Option<TaskId>,
+    /// Where messages go.
+    pub dispatch: Callback<Msg>,
+}
+
+/// A picture: a projection that waits to be drawn.
+#[derive(Clone)]
+pub struct Picture(Rc<dyn Fn(&Look) -> Html>);
+
+impl Picture {
+    /// A picture that is drawn so. What it draws from is computed before.
+    pub fn new(draw: impl Fn(&Look) -> Html + 'static) -> Picture {
+        Picture(Rc::new(draw))
+    }
+
+    /// Draws it.
+    pub fn draw(&self, look: &Look) -> Html {
+        (self.0)(look)
+    }
+}
+
+impl PartialEq for Picture {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Debug for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Picture")
+    }
+}
+
+impl PartialEq for View {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// The view with this name.
+pub fn named(name: &str) -> Option<&'static View> {
+    VIEWS.iter().copied().find(|view| view.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_fit_into_ids() {
+        for (i, view) in VIEWS.iter().enumerate() {
+            assert!(view.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}", view.name);
+            assert!(VIEWS[i + 1..].iter().all(|other| other.name != view.name), "{} is there twice", view.name);
+        }
+    }
+}

@@ -3,16 +3,32 @@
 
 use std::rc::Rc;
 
+use kernel_model::event::{EventKind, Family};
 use kernel_model::namespace::NsKind;
 use kernel_model::projection::Change;
 use kernel_model::projection::pid_views::{Column, PidViews, Row};
 use kernel_model::task::TaskId;
 use yew::{Callback, Html, Properties, classes, component, html};
 
+use super::{Picture, View};
 use crate::state::Msg;
 use crate::widget::mark::{change_class, change_mark};
 use crate::widget::namespace::{ns_class, ns_letter};
 use crate::widget::twin::Twin;
+
+/// The view on the stage.
+pub const VIEW: View = View {
+    name: "pid-views",
+    title: "PID views",
+    about: "The number that each process has in each PID namespace",
+    concerns: |kind: &EventKind| kind.family() == Family::Pid,
+    picture: |moment| {
+        let views = Rc::new(PidViews::of_step(moment.before, moment.after));
+        Picture::new(move |look| {
+            html! { <PidViewsView views={views.clone()} picked={look.picked} dispatch={look.dispatch.clone()} /> }
+        })
+    },
+};
 
 /// Props of [`PidViewsView`].
 #[derive(Clone, PartialEq, Properties)]

@@ -3,14 +3,30 @@
 
 use std::rc::Rc;
 
+use kernel_model::event::{EventKind, Family};
 use kernel_model::projection::pid_tree::{Badge, PidTree, Row};
 use kernel_model::task::TaskId;
 use yew::{Callback, Html, Properties, classes, component, html};
 
+use super::{Picture, View};
 use crate::state::Msg;
 use crate::widget::mark::{change_class, change_mark};
 use crate::widget::namespace::{ns_class, ns_title};
 use crate::widget::twin::Twin;
+
+/// The view on the stage.
+pub const VIEW: View = View {
+    name: "process-tree",
+    title: "Process tree",
+    about: "Who has started whom, and which namespaces each process is in",
+    concerns: |kind: &EventKind| matches!(kind.family(), Family::Process | Family::Namespace | Family::Signal),
+    picture: |moment| {
+        let tree = Rc::new(PidTree::of_step(moment.before, moment.after));
+        Picture::new(move |look| {
+            html! { <ProcessTreeView tree={tree.clone()} picked={look.picked} dispatch={look.dispatch.clone()} /> }
+        })
+    },
+};
 
 /// Props of [`ProcessTreeView`].
 #[derive(Clone, PartialEq, Properties)]

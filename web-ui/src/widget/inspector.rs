@@ -8,8 +8,8 @@ use yew::{Callback, Html, Properties, classes, component, html};
 
 use super::glyph;
 use super::mark::{change_class, change_mark};
-use crate::lab::{Nearby, Refusal, Step, Who};
 use crate::state::Msg;
+use crate::step::{Nearby, Refusal, Step, Who};
 
 /// Props of [`Inspector`].
 #[derive(Clone, PartialEq, Properties)]

@@ -10,6 +10,7 @@ pub mod log_import;
 pub mod mark;
 pub mod namespace;
 pub mod notice;
+pub mod stage;
 pub mod syscall_console;
 pub mod terminal;
 pub mod timeline;

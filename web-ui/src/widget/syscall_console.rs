@@ -6,7 +6,7 @@ use kernel_model::strace::complete::{Candidate, Hint};
 use kernel_model::task::TaskId;
 use yew::{Callback, Event, Html, InputEvent, KeyboardEvent, Properties, TargetCast, classes, component, html};
 
-use crate::browser::element::cursor_of;
+use crate::browser::element::{chosen_value, cursor_of};
 use crate::browser::key::Key;
 use crate::state::{CallConsole, Msg};
 
@@ -29,11 +29,7 @@ const SHOWN: usize = 8;
 /// The console.
 #[component]
 pub fn SyscallConsole(Props { console, caller, processes, dispatch }: &Props) -> Html {
-    let chosen = dispatch.reform(|event: Event| {
-        let value = event.target_dyn_into::<web_sys::HtmlInputElement>().map(|f| f.value());
-        let value = value.or_else(|| select_value(&event));
-        Msg::CallTask(value.and_then(|v| v.parse().ok()).map(TaskId))
-    });
+    let chosen = dispatch.reform(|event: Event| Msg::CallTask(chosen_value(&event).parse().ok().map(TaskId)));
     let typed = dispatch.reform(|event: InputEvent| {
         let field = event.target_dyn_into::<web_sys::HtmlInputElement>();
         let cursor = field.as_ref().map_or(0, cursor_of);
@@ -86,12 +82,6 @@ pub fn SyscallConsole(Props { console, caller, processes, dispatch }: &Props) ->
             </div>
         </div>
     }
-}
-
-fn select_value(event: &Event) -> Option<String> {
-    use wasm_bindgen::JsCast;
-    let target = event.target()?;
-    js_sys::Reflect::get(target.unchecked_ref(), &"value".into()).ok()?.as_string()
 }
 
 fn candidate(index: usize, candidate: &Candidate, chosen: bool, dispatch: &Callback<Msg>) -> Html {

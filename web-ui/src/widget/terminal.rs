@@ -13,7 +13,8 @@ use yew::{
 
 use crate::browser::element;
 use crate::browser::key::Key;
-use crate::lab::{Motion, Terminal};
+use crate::lab::Motion;
+use crate::shown::Terminal;
 use crate::state::{Msg, OpenLog};
 use crate::transcript::Line;
 use crate::view::strace_log::StraceLogView;

@@ -11,7 +11,7 @@ use super::glyph;
 use super::icon::{Icon, icon};
 use crate::browser::element;
 use crate::browser::key::Key;
-use crate::lab::Branch;
+use crate::shown::Branch;
 use crate::state::Msg;
 use crate::tape::{Mark, Span, Tape};
 
@@ -210,7 +210,7 @@ fn controls(
 ) -> Html {
     let send = |msg: Msg| dispatch.reform(move |_: web_sys::MouseEvent| msg.clone());
     let family_chosen = dispatch.reform(|event: yew::Event| {
-        let value = chosen_value(&event);
+        let value = element::chosen_value(&event);
         let found = Family::ALL.into_iter().find(|f| f.label() == value);
         Msg::Family(found.unwrap_or(Family::Namespace))
     });
@@ -229,7 +229,7 @@ fn controls(
     let branch_chosen = {
         let dispatch = dispatch.clone();
         Callback::from(move |event: yew::Event| {
-            if let Ok(index) = chosen_value(&event).parse() {
+            if let Ok(index) = element::chosen_value(&event).parse() {
                 dispatch.emit(Msg::SwitchBranch(index));
             }
         })
@@ -267,10 +267,4 @@ fn controls(
             </label>
         </div>
     }
-}
-
-fn chosen_value(event: &yew::Event) -> String {
-    use wasm_bindgen::JsCast;
-    let value = event.target().and_then(|t| js_sys::Reflect::get(t.unchecked_ref(), &"value".into()).ok());
-    value.and_then(|v| v.as_string()).unwrap_or_default()
 }

@@ -1,0 +1,157 @@
+//! All that the page shows of a moment, as plain data and as pictures that wait to be drawn.
+
+use std::rc::Rc;
+
+use kernel_model::action::{Action, Stamped};
+use kernel_model::console::ConsoleId;
+use kernel_model::projection::changes::name_of;
+use kernel_model::projection::prompt::Prompt;
+use kernel_model::task::TaskId;
+use kernel_model::world::World;
+
+use crate::lab::{Lab, Motion};
+use crate::stage::Stage;
+use crate::step::Step;
+use crate::tape::Tape;
+use crate::transcript::Line;
+use crate::view::{Moment, Picture, VIEWS, View};
+
+/// How many processes are offered as callers.
+const MAX_CALLERS: usize = 120;
+/// How many events of a step are asked which views they concern.
+const EVENTS_FOR_VIEWS: u64 = 256;
+
+/// Everything that the page shows of a moment.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Shown {
+    /// The tape of events.
+    pub tape: Rc<Tape>,
+    /// The views that can be seen, the main one first.
+    pub pictures: Vec<(&'static View, Picture)>,
+    /// The views that the step concerns.
+    pub concerned: Vec<&'static View>,
+    /// The step.
+    pub step: Rc<Step>,
+    /// Consoles, the shown one with its lines.
+    pub terminal: Rc<Terminal>,
+    /// Processes to choose from, for calls: task and name.
+    pub processes: Rc<Vec<(TaskId, String)>>,
+    /// Other futures: where each leaves the present one.
+    pub branches: Rc<Vec<Branch>>,
+}
+
+/// The consoles.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Terminal {
+    /// All of them.
+    pub consoles: Vec<ConsoleId>,
+    /// The one whose lines these are.
+    pub console: u32,
+    /// Its last lines.
+    pub lines: Vec<Line>,
+    /// There are more lines before.
+    pub more: bool,
+    /// What stands before the cursor; `None` while a command runs or when its shell is gone.
+    pub prompt: Option<Prompt>,
+    /// Its shell is gone.
+    pub closed: bool,
+    /// The cursor is in the past: what is typed starts a new branch.
+    pub past: bool,
+}
+
+/// Another future.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Branch {
+    /// Its number.
+    pub index: usize,
+    /// How many actions it has.
+    pub actions: usize,
+    /// The first action that differs from the present future.
+    pub first: String,
+}
+
+impl Lab {
+    /// Everything that the page shows of the moment at the cursor. The stage follows the step, if it does so.
+    pub fn show(&mut self, console: ConsoleId, stage: &mut Stage, stand: Option<TaskId>) -> Shown {
+        let calm = self.motion() != Motion::Running;
+        self.transcript.follow(&mut self.timeline, calm);
+        let at = self.position();
+        let step_is_shown = calm || at < self.len();
+        let from = if step_is_shown { self.step_from().min(at) } else { at };
+        self.timeline.seek(from);
+        let before = self.timeline.world().clone();
+        self.timeline.seek(at);
+        let after = self.timeline.world().clone();
+        let concerned = self.concerned(from);
+        stage.follow(&concerned);
+        let step = if step_is_shown { self.describe(&before, &after, from) } else { Step::of_running(at) };
+        let is_there = |task: &TaskId| after.tasks.contains(*task);
+        let stand = stand.filter(is_there).or(step.who.as_ref().map(|who| who.task).filter(is_there));
+        let moment = Moment {
+            before: &before,
+            after: &after,
+            stand: stand.or_else(|| after.consoles.get(console).map(|c| c.shell)),
+        };
+        Shown {
+            tape: Rc::new(Tape::of(&mut self.timeline, from, step_is_shown)),
+            pictures: stage.visible().into_iter().map(|view| (view, (view.picture)(&moment))).collect(),
+            concerned,
+            step: Rc::new(step),
+            terminal: Rc::new(self.terminal(&after, console)),
+            processes: Rc::new(processes(&after)),
+            branches: Rc::new(self.branches()),
+        }
+    }
+
+    /// The views that the step is for: one of its last events is what they show.
+    fn concerned(&mut self, from: u64) -> Vec<&'static View> {
+        let at = self.position();
+        let first = from.max(at.saturating_sub(EVENTS_FOR_VIEWS));
+        let events = self.timeline.events_in(first, (at - first) as usize);
+        VIEWS.iter().copied().filter(|view| events.iter().any(|event| (view.concerns)(&event.kind))).collect()
+    }
+
+    fn terminal(&self, world: &World, console: ConsoleId) -> Terminal {
+        let at = self.position();
+        let (lines, more) = self.transcript.lines(console, at);
+        let shown = world.consoles.get(console);
+        let waits = shown.is_some_and(|c| c.at_prompt && c.lines.is_empty());
+        Terminal {
+            consoles: world.consoles.ids().collect(),
+            console: console.0,
+            lines,
+            more,
+            prompt: if waits { Prompt::of(world, console) } else { None },
+            closed: shown.is_none_or(|c| c.closed),
+            past: self.is_past(),
+        }
+    }
+
+    fn branches(&self) -> Vec<Branch> {
+        let own = self.timeline.actions();
+        let describe = |(index, actions): (usize, &Vec<Stamped>)| {
+            let common = own.iter().zip(actions).take_while(|(a, b)| a == b).count();
+            let first = actions.get(common).map_or_else(|| "ends earlier".to_owned(), |s| action_text(&s.action));
+            Branch { index, actions: actions.len(), first }
+        };
+        self.timeline.branches().iter().enumerate().map(describe).collect()
+    }
+}
+
+/// Processes to choose from.
+fn processes(world: &World) -> Vec<(TaskId, String)> {
+    world.processes.iter().take(MAX_CALLERS).map(|(_, p)| (p.leader, name_of(world, p.leader))).collect()
+}
+
+fn action_text(action: &Action) -> String {
+    match action {
+        Action::Line { text, .. } => text.lines().next().unwrap_or_default().to_owned(),
+        Action::Interrupt { .. } => "Ctrl-C".to_owned(),
+        Action::EndOfInput { .. } => "Ctrl-D".to_owned(),
+        Action::Syscall { call, .. } => kernel_model::strace::print::print_call(call, None),
+        Action::Wait { span } => format!("{span} s pass"),
+        Action::OpenConsole => "another console".to_owned(),
+        #[allow(unreachable_patterns)]
+        _ => "an adjustment of a recorded log".to_owned(),
+    }
+}
