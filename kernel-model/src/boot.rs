@@ -12,6 +12,9 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 
+use crate::cgroup::Cgroups;
+use crate::cgroup::css_set::CssSetId;
+use crate::cgroup::freeze::Frozen;
 use crate::console::{Console, ConsoleId};
 use crate::kernel::Kernel;
 use crate::namespace::cgroup::CgroupNamespace;
@@ -96,6 +99,7 @@ impl World {
             pipes: Table::default(),
             sockets: Table::default(),
             vfs: Vfs::default(),
+            cgroups: Cgroups::default(),
             consoles: Table::default(),
             sysctls: OrdMap::new(),
             charged_to: OrdMap::new(),
@@ -131,7 +135,7 @@ impl World {
         world.mnt_namespaces.add(MntNamespace { ns: common(), root: MountId(1), mounts: OrdSet::new() });
         world.net_namespaces.add(NetNamespace::first(common()));
         world.ipc_namespaces.add(IpcNamespace::new(common()));
-        world.cgroup_namespaces.add(CgroupNamespace { ns: common() });
+        world.cgroup_namespaces.add(CgroupNamespace { ns: common(), root_set: CssSetId(1) });
         world.time_namespaces.add(TimeNamespace {
             ns: common(),
             monotonic: (0, 0),
@@ -139,6 +143,7 @@ impl World {
             frozen_offsets: true,
         });
         world.last_ns_inum = inum;
+        world.init_cgroups();
         world
     }
 
@@ -234,7 +239,11 @@ impl World {
             nice: 0,
             cpus_allowed: 0b11,
             vfork_parent: None,
+            css_set: CssSetId(1),
+            frozen: Frozen::default(),
         });
+        let set = self.cgroup_namespaces[crate::namespace::cgroup::CgroupNsId(1)].root_set;
+        self.join_css_set(task, set);
         self.sched.waiting.insert(Wait::Outside, OrdSet::unit(task));
         task
     }
@@ -299,6 +308,8 @@ impl World {
             start_time: self.clock,
             ..init_task
         });
+        let set = self.tasks[init].css_set;
+        self.join_css_set(task, set);
         self.sched.queue.push_back(task);
         self.settle_references();
         task

@@ -28,6 +28,9 @@ impl World {
                 hold(ns);
             }
         }
+        for (_, file) in self.vfs.files.iter() {
+            file.cgroup_ns.into_iter().for_each(|ns| hold(NsRef::Cgroup(ns)));
+        }
         for (_, socket) in self.sockets.iter() {
             hold(NsRef::Net(socket.net));
         }
@@ -106,7 +109,8 @@ impl World {
         self.check_references()?;
         self.check_pids()?;
         self.check_mounts()?;
-        self.check_processes()
+        self.check_processes()?;
+        self.check_cgroups()
     }
 
     fn check_references(&self) -> Result<(), String> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cgroup::event::CgroupEvent;
 use crate::console::ConsoleId;
 use crate::ipc::sysv::IpcKind;
 use crate::namespace::NsRef;
@@ -154,6 +155,8 @@ pub enum EventKind {
     IpcRemoved { ns: IpcNsId, kind: IpcKind, id: i32 },
     /// Bytes went into a file, pipe or setting.
     DataWritten { what: Arc<str>, bytes: u64 },
+    /// Something happened to a control group, or because of one.
+    Cgroup(CgroupEvent),
     /// Something that is not modelled was asked for.
     NotModelled { what: Arc<str> },
 }
@@ -243,6 +246,7 @@ impl EventKind {
             | EventKind::FileCreated { .. }
             | EventKind::FileRemoved { .. }
             | EventKind::DataWritten { .. } => Family::File,
+            EventKind::Cgroup(_) => Family::Cgroup,
             EventKind::NotModelled { .. } => Family::NotModelled,
         }
     }
@@ -265,12 +269,13 @@ pub enum Family {
     Mount,
     File,
     Scheduling,
+    Cgroup,
     NotModelled,
 }
 
 impl Family {
     /// All families in the order of a legend.
-    pub const ALL: [Family; 14] = [
+    pub const ALL: [Family; 15] = [
         Family::Command,
         Family::Call,
         Family::Error,
@@ -284,6 +289,7 @@ impl Family {
         Family::Mount,
         Family::File,
         Family::Scheduling,
+        Family::Cgroup,
         Family::NotModelled,
     ];
 
@@ -303,6 +309,7 @@ impl Family {
             Family::Mount => "mount",
             Family::File => "file",
             Family::Scheduling => "scheduling",
+            Family::Cgroup => "control group",
             Family::NotModelled => "not modelled",
         }
     }

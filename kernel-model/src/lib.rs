@@ -8,6 +8,7 @@ pub mod action;
 pub mod boot;
 #[cfg(feature = "calls")]
 pub mod calls;
+pub mod cgroup;
 pub mod check;
 pub mod console;
 pub mod errno;

@@ -8,6 +8,7 @@ use imbl::OrdMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::cgroup::Cgroups;
 use crate::console::{Console, ConsoleId};
 use crate::ipc::pipe::{Pipe, PipeId};
 use crate::namespace::cgroup::{CgroupNamespace, CgroupNsId};
@@ -62,6 +63,7 @@ pub struct World {
     pub pipes: Table<PipeId, Pipe>,
     pub sockets: Table<crate::net::socket::SocketId, crate::net::socket::Socket>,
     pub vfs: Vfs,
+    pub cgroups: Cgroups,
     pub consoles: Table<ConsoleId, Console>,
     /// Kernel settings that are not per namespace, by their name under `/proc/sys`.
     pub sysctls: OrdMap<String, String>,

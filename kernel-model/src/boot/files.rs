@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::ConsoleId;
 use super::etc;
+use crate::cgroup::controller::{ControllerId, ControllerSet};
+use crate::cgroup::hierarchy::DEFAULT_HIERARCHY;
 use crate::ipc::pipe::Pipe;
 use crate::namespace::NsRef;
-use crate::namespace::cgroup::CgroupNsId;
 use crate::namespace::ipc::IpcNsId;
 use crate::namespace::mnt::MntNsId;
 use crate::namespace::net::NetNsId;
@@ -19,6 +20,7 @@ use crate::vfs::Node;
 use crate::vfs::content::{Content, PAGE_SIZE};
 use crate::vfs::fd_table::{Fd, FdEntry, FdTable, FdTableId};
 use crate::vfs::file::{FileKind, OpenFile};
+use crate::vfs::fs::cgroupfs::CgroupNode;
 use crate::vfs::fs::procfs::ProcNode;
 use crate::vfs::fs::tmpfs::TOTAL_PAGES;
 use crate::vfs::fs::{FsKind, Quota, SuperBlock, SuperId};
@@ -151,7 +153,6 @@ impl Boot<'_> {
         let key = match kind {
             FsKind::Sysfs => Some(NsRef::Net(NetNsId(1))),
             FsKind::Mqueue => Some(NsRef::Ipc(IpcNsId(1))),
-            FsKind::Cgroup(_) | FsKind::Cgroup2 => Some(NsRef::Cgroup(CgroupNsId(1))),
             _ => None,
         };
         let sb = self.world.vfs.supers.add(SuperBlock {
@@ -164,7 +165,10 @@ impl Boot<'_> {
             options: options.iter().map(|o| (*o).to_owned()).collect(),
             last_ino: 0,
         });
-        if !is_proc {
+        if let FsKind::Cgroup(h) | FsKind::Cgroup2(h) = self.world.vfs.supers[sb].kind {
+            let root = self.world.cgroups.hierarchies[h].root;
+            self.world.vfs.supers[sb].root = Node::Cgroup(CgroupNode::Dir(root));
+        } else if !is_proc {
             self.world.vfs.supers[sb].root = Node::Tree(self.new_root(sb, mode));
         }
         let root = self.world.vfs.supers[sb].root;
@@ -280,7 +284,8 @@ impl Boot<'_> {
 
     fn cgroup_hierarchies(&mut self, flags: MountFlags) {
         if self.world.config.cgroup_v2 {
-            self.mount("/sys/fs/cgroup", "cgroup2", FsKind::Cgroup2, 0o555, flags, &["nsdelegate"]);
+            self.world.cgroups.hierarchies[DEFAULT_HIERARCHY].flags.push("nsdelegate".to_owned());
+            self.mount("/sys/fs/cgroup", "cgroup2", FsKind::Cgroup2(DEFAULT_HIERARCHY), 0o555, flags, &[]);
             return;
         }
         let options = ["size=1024k", "mode=755"];
@@ -288,9 +293,11 @@ impl Boot<'_> {
         for controller in CONTROLLERS {
             let path = format!("/sys/fs/cgroup/{controller}");
             self.dir(&path, 0o755);
-            self.mount(&path, "cgroup", FsKind::Cgroup(controller.to_owned()), 0o555, flags, &[controller]);
+            let id = ControllerId::ALL.into_iter().find(|c| c.legacy_name() == controller);
+            let hierarchy = id.map_or(DEFAULT_HIERARCHY, |c| self.world.boot_hierarchy(ControllerSet::only(c)));
+            self.mount(&path, "cgroup", FsKind::Cgroup(hierarchy), 0o555, flags, &[]);
         }
         self.dir("/sys/fs/cgroup/unified", 0o755);
-        self.mount("/sys/fs/cgroup/unified", "cgroup2", FsKind::Cgroup2, 0o555, flags, &[]);
+        self.mount("/sys/fs/cgroup/unified", "cgroup2", FsKind::Cgroup2(DEFAULT_HIERARCHY), 0o555, flags, &[]);
     }
 }

@@ -1,9 +1,10 @@
-//! Cgroup namespaces, as in cgroup_namespaces(7). So far they exist as a kind: they are made, joined, owned
-//! and counted; the groups that they show come with the cgroup model.
+//! Cgroup namespaces, as in cgroup_namespaces(7): where the roots of the trees of groups seem to be. Who makes one
+//! sees the groups that it is in at that moment as the roots, for ever.
 
 use serde::{Deserialize, Serialize};
 
 use super::NsCommon;
+use crate::cgroup::css_set::CssSetId;
 use crate::id;
 
 id! {
@@ -16,4 +17,6 @@ id! {
 pub struct CgroupNamespace {
     /// Inode number, owner, references.
     pub ns: NsCommon,
+    /// The groups that are its roots: those of its maker when it was made.
+    pub root_set: CssSetId,
 }

@@ -131,7 +131,9 @@ impl Kernel<'_> {
         }
         if flags & CLONE_NEWCGROUP != 0 {
             let ns = self.charge_namespace(NsKind::Cgroup, cred)?;
-            proxy.cgroup = self.cgroup_namespaces.add(CgroupNamespace { ns });
+            let root_set = self.tasks[caller].css_set;
+            self.hold_css_set(root_set);
+            proxy.cgroup = self.cgroup_namespaces.add(CgroupNamespace { ns, root_set });
             self.namespace_made(NsRef::Cgroup(proxy.cgroup), made);
         }
         if flags & CLONE_NEWNET != 0 {

@@ -94,7 +94,11 @@ impl Kernel<'_> {
         }
         let NsCommon { inum, owner, .. } = *common;
         match ns {
-            NsRef::Cgroup(id) => drop(self.cgroup_namespaces.remove(id)),
+            NsRef::Cgroup(id) => {
+                if let Some(ns) = self.cgroup_namespaces.remove(id) {
+                    self.release_css_set(ns.root_set);
+                }
+            }
             NsRef::Ipc(id) => self.free_ipc_namespace(id),
             NsRef::Mnt(id) => self.free_mnt_namespace(id),
             NsRef::Net(id) => drop(self.net_namespaces.remove(id)),

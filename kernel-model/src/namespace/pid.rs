@@ -185,6 +185,12 @@ impl Kernel<'_> {
         Ok(pid)
     }
 
+    /// Gives back numbers that were handed out for a task that is not born after all.
+    pub(crate) fn release_pid(&mut self, pid: PidId) {
+        self.pids[pid].task = None;
+        self.free_pid_if_unused(pid);
+    }
+
     /// Gives the numbers back once no task, process group or session goes by them (`free_pid`).
     pub(crate) fn free_pid_if_unused(&mut self, pid: PidId) {
         let Some(p) = self.pids.get(pid) else { return };

@@ -217,6 +217,7 @@ fn step(kind: &EventKind, who: &str, world: &World) -> (String, &'static str) {
         EventKind::FileCreated { path } => (format!("{path} comes into being."), "open(2), mkdir(2)"),
         EventKind::FileRemoved { path } => (format!("The name {path} is gone."), "unlink(2)"),
         EventKind::DataWritten { what, bytes } => (format!("{bytes} bytes go into {what}."), "write(2)"),
+        EventKind::Cgroup(event) => super::explain_cgroup::explain(event, who, world),
         EventKind::NotModelled { what } => {
             (format!("Ringside does not model {what}. A real kernel would do it; here it is left out."), "help")
         }

@@ -83,6 +83,7 @@ pub fn label(kind: &EventKind, world: &World) -> String {
         EventKind::IpcCreated { kind, id, .. } => format!("{} {id} made", kind.name()),
         EventKind::IpcRemoved { kind, id, .. } => format!("{} {id} removed", kind.name()),
         EventKind::DataWritten { what, bytes } => format!("{bytes} bytes to {what}"),
+        EventKind::Cgroup(event) => super::explain_cgroup::label(event, world),
         EventKind::NotModelled { what } => format!("not modelled: {what}"),
     }
 }

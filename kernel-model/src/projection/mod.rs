@@ -6,6 +6,7 @@
 pub mod change;
 pub mod changes;
 pub mod explain;
+mod explain_cgroup;
 pub mod label;
 pub mod mount_table;
 pub mod pid_tree;

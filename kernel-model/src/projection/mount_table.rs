@@ -6,6 +6,8 @@ use std::fmt::Write;
 use crate::namespace::mnt::MntNsId;
 use crate::task::TaskId;
 
+use crate::vfs::Node;
+use crate::vfs::fs::FsKind;
 use crate::vfs::mount::{Mount, MountFlags, MountId};
 use crate::vfs::path::{Reach, VfsPath};
 use crate::world::World;
@@ -44,22 +46,28 @@ impl World {
     pub fn mount_table(&self, task: TaskId) -> Vec<MountRow> {
         let Some(root) = self.fs_root_of(task) else { return Vec::new() };
         let ns = self.tasks[task].nsproxy.mnt;
-        self.mnt_namespaces[ns].mounts.iter().filter_map(|mnt| self.mount_row(*mnt, ns, root)).collect()
+        self.mnt_namespaces[ns].mounts.iter().filter_map(|mnt| self.mount_row(task, *mnt, ns, root)).collect()
     }
 
-    fn mount_row(&self, mnt: MountId, ns: MntNsId, root: VfsPath) -> Option<MountRow> {
+    fn mount_row(&self, task: TaskId, mnt: MountId, ns: MntNsId, root: VfsPath) -> Option<MountRow> {
         let mount = &self.vfs.mounts[mnt];
         let sb = &self.vfs.supers[mount.sb];
         let (mount_point, Reach::Root) = self.path_from(self.mount_root(mnt), root) else { return None };
         let parent = mount.parent().map_or(mount, |parent| &self.vfs.mounts[parent]);
         let mut super_options = vec![rw(sb.read_only).to_owned()];
-        super_options.extend(sb.options.iter().cloned());
+        match sb.kind {
+            FsKind::Cgroup(h) | FsKind::Cgroup2(h) => super_options.extend(self.cgroup_mount_options(h)),
+            _ => super_options.extend(sb.options.iter().cloned()),
+        }
         Some(MountRow {
             mount: mnt,
             number: mount.number,
             parent: parent.number,
             dev: sb.dev,
-            root: self.dentry_path(mount.sb, mount.root),
+            root: match mount.root {
+                Node::Cgroup(node) => self.cgroup_mount_root(node, task),
+                node => self.dentry_path(mount.sb, node),
+            },
             mount_point,
             options: options(mount),
             tags: self.propagation_tags(mount, ns, root),

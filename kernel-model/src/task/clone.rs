@@ -8,6 +8,7 @@ use imbl::OrdSet;
 use super::sched::Wait;
 use super::signal::{Disposition, SigHand, SigSet, Signal};
 use super::{Driver, InCall, Process, ProcessId, Task, TaskId, TaskState};
+use crate::cgroup::freeze::Frozen;
 use crate::errno::Errno;
 use crate::event::EventKind;
 use crate::kernel::Kernel;
@@ -51,6 +52,8 @@ pub struct CloneArgs {
     pub exit_signal: Option<Signal>,
     /// Numbers asked for, innermost namespace first.
     pub set_tid: Vec<Pid>,
+    /// The descriptor of the group into which it is to be born (`CLONE_INTO_CGROUP`).
+    pub cgroup: Option<crate::vfs::fd_table::Fd>,
 }
 
 /// What a fork costs (page tables, mostly): the order of magnitude of lat_proc fork.
@@ -94,7 +97,7 @@ impl Kernel<'_> {
         }
     }
 
-    fn copy_process(&mut self, caller: TaskId, args: &CloneArgs) -> Result<TaskId, Errno> {
+    pub(super) fn copy_process(&mut self, caller: TaskId, args: &CloneArgs) -> Result<TaskId, Errno> {
         let f = args.flags;
         self.check_clone_flags(caller, f)?;
         let parent = self.tasks[caller].clone();
@@ -132,6 +135,20 @@ impl Kernel<'_> {
             }
         };
 
+        // cgroup_can_fork: what the groups of the child say to it.
+        let allowed = self.css_set_for_child(caller, args.cgroup, thread);
+        let allowed = allowed.and_then(|set| self.cgroup_can_fork(caller, set).map(|()| set));
+        let css_set = match allowed {
+            Ok(set) => set,
+            Err(e) => {
+                self.release_pid(pid);
+                self.release_nsproxy(&nsproxy);
+                self.release_fs_struct(fs);
+                self.release_ns(NsRef::User(cred.user_ns));
+                return Err(e);
+            }
+        };
+
         let files = parent.files.map(|files| self.copy_files(files, f & flags::FILES != 0));
         let sighand = self.copy_sighand(parent.sighand, f);
         let mut user = parent.user.clone();
@@ -159,6 +176,8 @@ impl Kernel<'_> {
             cpu_time: Nanos(0),
             start_time: self.clock,
             vfork_parent: None,
+            frozen: Frozen::default(),
+            css_set,
             ..parent
         };
         self.tasks.add(task);
@@ -167,6 +186,7 @@ impl Kernel<'_> {
         } else {
             self.add_process(caller, child, f, args.exit_signal);
         }
+        self.cgroup_post_fork(child, css_set);
         self.emit(EventKind::TaskCreated { child, thread });
         Ok(child)
     }

@@ -34,6 +34,7 @@ impl Kernel<'_> {
         self.emit(EventKind::Exited { task, status });
 
         self.exit_files(task);
+        self.cgroup_exit(task);
         self.finish_vfork(task);
         let last = self.processes[process].threads.iter().all(|t| self.tasks[*t].state.has_exited());
         if last {
@@ -107,7 +108,7 @@ impl Kernel<'_> {
             if process == init_process || t.state.has_exited() {
                 continue;
             }
-            self.exit_group(task, ExitStatus::Killed { signal: Signal::KILL, core: false });
+            self.kill_or_wait_for_thaw(task);
         }
         // Its own zombies, and those that were reparented to it, are collected by the dying init.
         let children: Vec<ProcessId> = self.processes[init_process].children.iter().copied().collect();
@@ -116,6 +117,16 @@ impl Kernel<'_> {
             if self.processes.get(child).is_some_and(|p| p.exit_code.is_some()) {
                 self.release_process(child, Some(init));
             }
+        }
+    }
+
+    /// SIGKILL from a dying init. Who stands still in a frozen v1 group dies when it is thawed.
+    fn kill_or_wait_for_thaw(&mut self, task: TaskId) {
+        if self.tasks[task].frozen.by_v1 {
+            let process = self.tasks[task].process;
+            self.send_signal(process, Signal::KILL, None);
+        } else {
+            self.exit_group(task, ExitStatus::Killed { signal: Signal::KILL, core: false });
         }
     }
 
@@ -215,6 +226,7 @@ impl Kernel<'_> {
         self.processes[process].threads.retain(|t| *t != task);
         self.pids[pid].task = None;
         let user_ns = self.tasks[task].cred.user_ns;
+        self.cgroup_release(task);
         self.tasks.remove(task);
         self.release_sighand(sighand);
         self.free_pid_if_unused(pid);

@@ -10,6 +10,7 @@ pub mod exit;
 pub mod sched;
 pub mod signal;
 pub mod signal_delivery;
+pub mod usermodehelper;
 pub mod wait;
 
 use std::sync::Arc;
@@ -87,6 +88,10 @@ pub struct Task {
     pub cpus_allowed: u64,
     /// The address space is shared with the parent until exec or exit (`CLONE_VFORK`): the parent waits.
     pub vfork_parent: Option<TaskId>,
+    /// The control groups that it is in.
+    pub css_set: crate::cgroup::css_set::CssSetId,
+    /// What of control groups keeps it from running.
+    pub frozen: crate::cgroup::freeze::Frozen,
 }
 
 /// The scheduler's view of a task, as the letter in `ps -o stat` tells it.

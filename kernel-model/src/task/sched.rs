@@ -98,7 +98,7 @@ impl Kernel<'_> {
     }
 
     fn is_runnable(&self, task: TaskId) -> bool {
-        self.tasks.get(task).is_some_and(|t| t.state == TaskState::Runnable)
+        self.tasks.get(task).is_some_and(|t| t.state == TaskState::Runnable && !t.frozen.is_frozen())
     }
 
     /// Everybody sleeps: moves the clock to the next timer if somebody waits for that. Whether it did.

@@ -65,6 +65,20 @@ impl Kernel<'_> {
     /// ENOENT in a directory that has been removed; EOVERFLOW for an owner that the file system cannot name;
     /// EACCES; EPERM where names cannot be made.
     pub(crate) fn may_create(&mut self, task: TaskId, dir: VfsPath) -> Result<DentryId, Errno> {
+        self.may_add_names(task, dir)?;
+        match dir.node {
+            Node::Tree(dentry) if self.is_writable_tree(self.vfs.dentries[dentry].sb) => Ok(dentry),
+            // procfs says of names that it does not have that they do not exist, whatever is to be done with them.
+            Node::Proc(_) => Err(Errno::ENOENT),
+            _ => Err(Errno::EPERM),
+        }
+    }
+
+    /// The same before it is asked what the file system is able to do.
+    ///
+    /// # Errors
+    /// ENOENT, EOVERFLOW, EACCES.
+    pub(crate) fn may_add_names(&mut self, task: TaskId, dir: VfsPath) -> Result<(), Errno> {
         if self.is_unlinked(dir.node) {
             return Err(Errno::ENOENT);
         }
@@ -75,13 +89,7 @@ impl Kernel<'_> {
         if !nameable {
             return Err(Errno::EOVERFLOW);
         }
-        self.inode_permission(task, dir, Access::WRITE | Access::EXEC)?;
-        match dir.node {
-            Node::Tree(dentry) if self.is_writable_tree(self.vfs.dentries[dentry].sb) => Ok(dentry),
-            // procfs says of names that it does not have that they do not exist, whatever is to be done with them.
-            Node::Proc(_) => Err(Errno::ENOENT),
-            _ => Err(Errno::EPERM),
-        }
+        self.inode_permission(task, dir, Access::WRITE | Access::EXEC)
     }
 
     /// Makes an inode under a new name, owned by `task` (`inode_init_owner`). Checks have been made.
@@ -140,6 +148,24 @@ impl Kernel<'_> {
         victim: VfsPath,
         is_dir: bool,
     ) -> Result<DentryId, Errno> {
+        self.may_remove_name(task, dir, victim, is_dir)?;
+        match victim.node {
+            Node::Tree(dentry) if self.is_writable_tree(self.vfs.dentries[dentry].sb) => Ok(dentry),
+            _ => Err(Errno::EPERM),
+        }
+    }
+
+    /// The same before it is asked what the file system is able to do.
+    ///
+    /// # Errors
+    /// EOVERFLOW, EACCES, EPERM, ENOTDIR, EISDIR.
+    pub(crate) fn may_remove_name(
+        &mut self,
+        task: TaskId,
+        dir: VfsPath,
+        victim: VfsPath,
+        is_dir: bool,
+    ) -> Result<(), Errno> {
         let attr = self.attr(victim);
         if attr.uid == crate::security::credentials::Kuid::INVALID {
             return Err(Errno::EOVERFLOW);
@@ -156,13 +182,9 @@ impl Kernel<'_> {
             }
         }
         match (is_dir, attr.file_type == FileType::Directory) {
-            (true, false) => return Err(Errno::ENOTDIR),
-            (false, true) => return Err(Errno::EISDIR),
-            _ => {}
-        }
-        match victim.node {
-            Node::Tree(dentry) if self.is_writable_tree(self.vfs.dentries[dentry].sb) => Ok(dentry),
-            _ => Err(Errno::EPERM),
+            (true, false) => Err(Errno::ENOTDIR),
+            (false, true) => Err(Errno::EISDIR),
+            _ => Ok(()),
         }
     }
 

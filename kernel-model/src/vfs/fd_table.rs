@@ -10,6 +10,7 @@ use crate::errno::Errno;
 use crate::event::EventKind;
 use crate::id;
 use crate::kernel::Kernel;
+use crate::namespace::NsRef;
 use crate::program::libc::o;
 use crate::security::rlimit::NOFILE;
 use crate::task::TaskId;
@@ -123,7 +124,13 @@ impl Kernel<'_> {
         {
             self.hold_ns(ns);
         }
-        let file = self.vfs.files.add(OpenFile::new(kind, flags & !o::CLOEXEC, cred));
+        let mut file = OpenFile::new(kind, flags & !o::CLOEXEC, cred);
+        if matches!(file.path(), Some(path) if matches!(path.node, super::Node::Cgroup(_))) {
+            let ns = self.tasks[task].nsproxy.cgroup;
+            self.hold_ns(NsRef::Cgroup(ns));
+            file.cgroup_ns = Some(ns);
+        }
+        let file = self.vfs.files.add(file);
         self.set_fd(task, fd, FdEntry { file, cloexec: flags & o::CLOEXEC != 0 })?;
         Ok(fd)
     }

@@ -8,6 +8,7 @@ use super::path::VfsPath;
 use crate::console::ConsoleId;
 use crate::id;
 use crate::ipc::pipe::PipeId;
+use crate::namespace::cgroup::CgroupNsId;
 use crate::namespace::pid::PidId;
 use crate::net::socket::SocketId;
 use crate::program::libc::o;
@@ -33,6 +34,8 @@ pub struct OpenFile {
     pub snapshot: Option<Arc<[u8]>>,
     /// The credentials of whoever opened it (`f_cred`).
     pub cred: Arc<Cred>,
+    /// The cgroup namespace of whoever opened it, if it is a file of a cgroup file system.
+    pub cgroup_ns: Option<CgroupNsId>,
     /// The lock of flock(2) that it holds.
     pub lock: Option<Flock>,
 }
@@ -49,7 +52,7 @@ pub enum Flock {
 impl OpenFile {
     /// A description to which one descriptor refers.
     pub fn new(kind: FileKind, flags: u32, cred: Arc<Cred>) -> OpenFile {
-        OpenFile { kind, flags, pos: 0, refs: 1, snapshot: None, cred, lock: None }
+        OpenFile { kind, flags, pos: 0, refs: 1, snapshot: None, cred, cgroup_ns: None, lock: None }
     }
 
     /// The place in the mount tree that it is open on, if it has one.

@@ -10,8 +10,8 @@ use super::file::{FileId, FileKind};
 use super::path::{FsStruct, FsStructId, VfsPath};
 use super::umount::Umount;
 use crate::kernel::Kernel;
-use crate::namespace::NsCommon;
 use crate::namespace::mnt::{MntNamespace, MntNsId};
+use crate::namespace::{NsCommon, NsRef};
 use crate::task::TaskId;
 use crate::world::World;
 
@@ -41,8 +41,10 @@ impl Kernel<'_> {
     /// Somebody no longer refers to a place. It may have been the last reason for its mount, or for a name that
     /// was taken away, to exist (`path_put`).
     pub(crate) fn put_path(&mut self, path: VfsPath) {
-        if let Node::Tree(dentry) = path.node {
-            self.reap_dentry(dentry);
+        match path.node {
+            Node::Tree(dentry) => self.reap_dentry(dentry),
+            Node::Cgroup(node) => self.reap_cgroup(node.group()),
+            _ => {}
         }
         self.put_mount(path.mnt);
     }
@@ -97,6 +99,9 @@ impl Kernel<'_> {
         }
         self.unlock_file(file);
         let Some(file) = self.vfs.files.remove(file) else { return };
+        if let Some(ns) = file.cgroup_ns {
+            self.release_ns(NsRef::Cgroup(ns));
+        }
         match file.kind {
             FileKind::PipeRead(id, _) => self.close_pipe_end(id, true, false),
             FileKind::PipeWrite(id, _) => self.close_pipe_end(id, false, true),

@@ -29,6 +29,7 @@ use crate::namespace::NsRef;
 use crate::table::Table;
 use fd_table::{FdTable, FdTableId};
 use file::{FileId, OpenFile};
+use fs::cgroupfs::CgroupNode;
 use fs::procfs::ProcNode;
 use fs::{SuperBlock, SuperId};
 use inode::{Dentry, DentryId, Inode, InodeId};
@@ -42,6 +43,8 @@ pub enum Node {
     Tree(DentryId),
     /// An entry of procfs, which makes its names up as they are asked for.
     Proc(ProcNode),
+    /// A directory or file of a cgroup file system.
+    Cgroup(CgroupNode),
     /// A namespace as a file (nsfs).
     Ns(NsRef),
     /// A pipe without a name, reached through `/proc/PID/fd`.

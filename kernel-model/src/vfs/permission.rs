@@ -2,7 +2,9 @@
 
 use super::Node;
 use super::fs::{Attr, FileType};
+use super::inode::InodeKind;
 use super::path::VfsPath;
+use crate::cgroup::controller::devices::DeviceAccess;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::security::capability::Cap;
@@ -45,7 +47,25 @@ impl Kernel<'_> {
     /// EACCES; EROFS for writing to a file system that is read-only as a whole.
     pub fn inode_permission(&mut self, task: TaskId, path: VfsPath, access: Access) -> Result<(), Errno> {
         let cred = std::sync::Arc::clone(&self.tasks[task].cred);
-        self.inode_permission_as(&cred, path, access)
+        self.inode_permission_as(&cred, path, access)?;
+        self.device_permission(task, path, access)
+    }
+
+    /// What the devices controller says to reading or writing a device (`devcgroup_inode_permission`).
+    ///
+    /// # Errors
+    /// EPERM.
+    pub(crate) fn device_permission(&mut self, task: TaskId, path: VfsPath, access: Access) -> Result<(), Errno> {
+        let Node::Tree(dentry) = path.node else { return Ok(()) };
+        let (block, device) = match self.inode_of(dentry).kind {
+            InodeKind::CharDevice(major, minor) => (false, (major, minor)),
+            InodeKind::BlockDevice(major, minor) => (true, (major, minor)),
+            _ => return Ok(()),
+        };
+        let mut wanted = DeviceAccess::empty();
+        wanted.set(DeviceAccess::READ, access.contains(Access::READ));
+        wanted.set(DeviceAccess::WRITE, access.contains(Access::WRITE));
+        self.check_device_cgroup(task, block, device, wanted)
     }
 
     /// The same with credentials that need not be the task's (access(2) asks for the real ids).

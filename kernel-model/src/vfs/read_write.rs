@@ -75,6 +75,18 @@ impl Kernel<'_> {
                     let from = usize::try_from(pos).unwrap_or(usize::MAX).min(text.len());
                     text[from..text.len().min(from + count)].to_vec()
                 }
+                Node::Cgroup(node) => {
+                    if self.is_dir(path) {
+                        return Err(Errno::EISDIR.into());
+                    }
+                    if pos == 0 || self.vfs.files[id].snapshot.is_none() {
+                        let text = self.cgroup_node_read(task, id, node)?;
+                        self.vfs.files[id].snapshot = Some(text.into());
+                    }
+                    let text = self.vfs.files[id].snapshot.as_deref().unwrap_or_default();
+                    let from = usize::try_from(pos).unwrap_or(usize::MAX).min(text.len());
+                    text[from..text.len().min(from + count)].to_vec()
+                }
                 Node::Ns(_) | Node::Pipe(_) => return Err(Errno::EINVAL.into()),
             },
             _ => return Err(Errno::EINVAL.into()),
@@ -132,6 +144,10 @@ impl Kernel<'_> {
                     let count = self.proc_write(task, id, path, node, bytes)?;
                     let what = if self.trace.silent { String::new() } else { self.d_path(path, task) };
                     self.emit(EventKind::DataWritten { what: what.into(), bytes: count as u64 });
+                    (count, pos + count as u64)
+                }
+                Node::Cgroup(node) => {
+                    let count = self.cgroup_node_write(task, id, node, bytes)?;
                     (count, pos + count as u64)
                 }
                 Node::Ns(_) | Node::Pipe(_) => return Err(Errno::EINVAL.into()),

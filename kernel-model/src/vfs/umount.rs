@@ -192,6 +192,9 @@ impl Kernel<'_> {
             (Node::Tree(root), _) => self.free_tree(root),
             _ => {}
         }
+        if let FsKind::Cgroup(hierarchy) = superblock.kind {
+            self.put_hierarchy(hierarchy);
+        }
         if let FsKind::Proc(ns) = superblock.kind {
             self.release_ns(NsRef::Pid(ns));
         }

@@ -18,6 +18,7 @@ pub fn sign(family: Family) -> &'static str {
         Family::Mount => "M",
         Family::File => "f",
         Family::Scheduling => "~",
+        Family::Cgroup => "g",
         Family::NotModelled => "?",
     }
 }
@@ -38,6 +39,7 @@ pub fn class(family: Family) -> &'static str {
         Family::Mount => "fam fam--mount",
         Family::File => "fam fam--file",
         Family::Scheduling => "fam fam--scheduling",
+        Family::Cgroup => "fam fam--cgroup",
         Family::NotModelled => "fam fam--not-modelled",
     }
 }

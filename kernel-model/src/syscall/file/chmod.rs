@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::cgroup::FileOwner;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::program::libc::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
@@ -109,12 +110,16 @@ fn change_mode(k: &mut Kernel<'_>, caller: TaskId, place: VfsPath, mode: u32) ->
     if !owner_or_capable(k, caller, &attr) {
         return Err(Errno::EPERM.into());
     }
-    let Node::Tree(dentry) = place.node else { return Err(Errno::EPERM.into()) };
     let mut mode = mode & 0o7777;
     let in_group = k.tasks[caller].cred.in_group(attr.gid);
     if mode & S_ISGID != 0 && !in_group && !k.capable_wrt_inode(caller, attr.uid, attr.gid, Cap::FSETID) {
         mode &= !S_ISGID;
     }
+    if let Node::Cgroup(node) = place.node {
+        k.set_cgroup_owner(node, FileOwner { uid: attr.uid, gid: attr.gid, mode });
+        return Ok(Ret::new(0));
+    }
+    let Node::Tree(dentry) = place.node else { return Err(Errno::EPERM.into()) };
     let now = k.unix_time();
     let inode = k.inode_of_mut(dentry);
     inode.mode = mode;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::cgroup::FileOwner;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::program::libc::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
@@ -121,7 +122,6 @@ fn change_owner(k: &mut Kernel<'_>, caller: TaskId, place: VfsPath, (user, group
     {
         return Err(Errno::EPERM.into());
     }
-    let Node::Tree(dentry) = place.node else { return Err(Errno::EPERM.into()) };
     let mut drop = 0;
     if attr.file_type != FileType::Directory {
         drop = attr.mode & S_ISUID;
@@ -131,6 +131,12 @@ fn change_owner(k: &mut Kernel<'_>, caller: TaskId, place: VfsPath, (user, group
             drop |= S_ISGID;
         }
     }
+    if let Node::Cgroup(node) = place.node {
+        let (uid, gid) = (uid.unwrap_or(attr.uid), gid.unwrap_or(attr.gid));
+        k.set_cgroup_owner(node, FileOwner { uid, gid, mode: attr.mode & !drop });
+        return Ok(Ret::new(0));
+    }
+    let Node::Tree(dentry) = place.node else { return Err(Errno::EPERM.into()) };
     let now = k.unix_time();
     let inode = k.inode_of_mut(dentry);
     inode.uid = uid.unwrap_or(inode.uid);

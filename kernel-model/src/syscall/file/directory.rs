@@ -7,7 +7,9 @@ use crate::syscall::{Arg, Ret, Support, SysResult, SyscallInfo, Sysno};
 use crate::task::TaskId;
 use crate::vfs::Node;
 use crate::vfs::fd_table::Fd;
+use crate::vfs::fs::cgroupfs::CgroupNode;
 use crate::vfs::inode::InodeKind;
+use crate::vfs::path::VfsPath;
 use crate::vfs::walk::Last;
 
 const MKDIR_ERRORS: &[(Errno, &str)] = &[
@@ -64,6 +66,13 @@ pub const RMDIR: SyscallInfo = SyscallInfo {
 
 fn mkdir(k: &mut Kernel<'_>, caller: TaskId, dir: Fd, path: &str, mode: u32) -> SysResult {
     let new = k.new_name(caller, dir, path, true)?;
+    if let Node::Cgroup(CgroupNode::Dir(parent)) = new.dir.node {
+        k.may_add_names(caller, new.dir)?;
+        let umask = k.vfs.fs_structs[k.tasks[caller].fs].umask;
+        let group = k.cgroup_mkdir(caller, parent, &new.name, mode & 0o1777 & !umask)?;
+        k.emit_created(caller, VfsPath { mnt: new.dir.mnt, node: Node::Cgroup(CgroupNode::Dir(group)) });
+        return Ok(Ret::new(0));
+    }
     let dentry = k.may_create(caller, new.dir)?;
     k.make_inode(caller, new.dir, dentry, &new.name, InodeKind::Directory, mode & 0o1777)?;
     Ok(Ret::new(0))
@@ -80,6 +89,15 @@ pub(super) fn rmdir(k: &mut Kernel<'_>, caller: TaskId, dir: Fd, path: &str) -> 
     };
     k.mnt_want_write(parent.dir.mnt)?;
     let victim = k.lookup_in(caller, parent.dir, &name)?.ok_or(Errno::ENOENT)?;
+    if let Node::Cgroup(CgroupNode::Dir(group)) = victim.node {
+        k.may_remove_name(caller, parent.dir, victim, true)?;
+        if k.is_local_mountpoint(caller, victim.node) {
+            return Err(Errno::EBUSY.into());
+        }
+        k.cgroup_rmdir(group)?;
+        k.detach_mounts(victim.node);
+        return Ok(Ret::new(0));
+    }
     let dentry = k.may_delete(caller, parent.dir, victim, true)?;
     if k.is_local_mountpoint(caller, Node::Tree(dentry)) {
         return Err(Errno::EBUSY.into());

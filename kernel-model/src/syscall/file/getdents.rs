@@ -93,6 +93,13 @@ fn entries(k: &mut Kernel<'_>, caller: TaskId, dir: VfsPath) -> Result<Vec<Entry
                 name,
             }));
         }
+        Node::Cgroup(node) => {
+            all.extend(k.cgroup_readdir(node).into_iter().map(|(hash, name, node)| Entry {
+                offset: hash,
+                node: Node::Cgroup(node),
+                name,
+            }));
+        }
         Node::Ns(_) | Node::Pipe(_) => return Err(Errno::ENOTDIR),
     }
     Ok(all)

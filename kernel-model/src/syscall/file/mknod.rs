@@ -1,5 +1,6 @@
 //! mknod(2) and mknodat(2): files, devices, fifos.
 
+use crate::cgroup::controller::devices::DeviceAccess;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::program::libc::{AT_FDCWD, s};
@@ -11,7 +12,10 @@ use crate::vfs::fd_table::Fd;
 use crate::vfs::inode::InodeKind;
 
 const ERRORS: &[(Errno, &str)] = &[
-    (Errno::EPERM, "a directory; a device without CAP_MKNOD in the first user namespace"),
+    (
+        Errno::EPERM,
+        "a directory; a device without CAP_MKNOD in the first user namespace, or that the devices controller refuses",
+    ),
     (Errno::EINVAL, "an unknown type"),
     (Errno::EEXIST, "the name exists"),
     (Errno::ENOENT, "a name on the way does not exist"),
@@ -58,6 +62,14 @@ fn mknod(k: &mut Kernel<'_>, caller: TaskId, dir: Fd, path: &str, mode: u32, dev
     let whiteout = matches!(kind, InodeKind::CharDevice(0, 0));
     if is_device && !whiteout && !k.capable(caller, Cap::MKNOD) {
         return Err(Errno::EPERM.into());
+    }
+    let device = match kind {
+        InodeKind::CharDevice(major, minor) if !whiteout => Some((false, (major, minor))),
+        InodeKind::BlockDevice(major, minor) => Some((true, (major, minor))),
+        _ => None,
+    };
+    if let Some((block, numbers)) = device {
+        k.check_device_cgroup(caller, block, numbers, DeviceAccess::MKNOD)?;
     }
     k.make_inode(caller, new.dir, dentry, &new.name, kind, mode & 0o7777)?;
     Ok(Ret::new(0))

@@ -1,5 +1,6 @@
 //! rename(2), renameat(2) and renameat2(2).
 
+use crate::cgroup::{CgroupId, Version};
 use crate::errno::Errno;
 use crate::event::EventKind;
 use crate::kernel::Kernel;
@@ -8,7 +9,9 @@ use crate::syscall::{Arg, Args, Ret, Support, SysResult, SyscallInfo, Sysno};
 use crate::task::TaskId;
 use crate::vfs::Node;
 use crate::vfs::fd_table::Fd;
+use crate::vfs::fs::cgroupfs::CgroupNode;
 use crate::vfs::inode::DentryId;
+use crate::vfs::path::VfsPath;
 use crate::vfs::permission::Access;
 use crate::vfs::walk::Last;
 
@@ -112,6 +115,9 @@ fn rename(k: &mut Kernel<'_>, caller: TaskId, old: (Fd, &str), new: (Fd, &str), 
     if target.is_some_and(|t| same_inode(k, t.node, source.node)) {
         return Ok(Ret::new(0));
     }
+    if let (Node::Cgroup(group), Node::Cgroup(CgroupNode::Dir(to_group))) = (source.node, to.dir.node) {
+        return rename_group(k, caller, (from.dir, source, group), (to.dir, to_group, target), &new_name, flags);
+    }
     let moved = k.may_delete(caller, from.dir, source, is_dir)?;
     let replaced = match target {
         None => {
@@ -154,6 +160,35 @@ fn rename(k: &mut Kernel<'_>, caller: TaskId, old: (Fd, &str), new: (Fd, &str), 
     }
     k.emit(EventKind::FileRemoved { path: old_text.into() });
     k.emit_created(caller, source);
+    Ok(Ret::new(0))
+}
+
+/// A group of version 1 can be renamed within its directory (`kernfs_iop_rename`, `cgroup1_rename`).
+fn rename_group(
+    k: &mut Kernel<'_>,
+    caller: TaskId,
+    (from_dir, source, node): (VfsPath, VfsPath, CgroupNode),
+    (to_dir, to, target): (VfsPath, CgroupId, Option<VfsPath>),
+    name: &str,
+    flags: u64,
+) -> SysResult {
+    let is_dir = k.is_dir(source);
+    k.may_remove_name(caller, from_dir, source, is_dir)?;
+    match target {
+        None => k.may_add_names(caller, to_dir)?,
+        Some(target) => k.may_remove_name(caller, to_dir, target, is_dir)?,
+    }
+    if flags != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    if k.cgroup_version(node.group()) == Version::V2 {
+        return Err(Errno::EPERM.into());
+    }
+    let CgroupNode::Dir(group) = node else { return Err(Errno::ENOTDIR.into()) };
+    if target.is_some() && k.cgroup(group).parent == Some(to) {
+        return Err(Errno::EEXIST.into());
+    }
+    k.cgroup_rename(group, to, name)?;
     Ok(Ret::new(0))
 }
 

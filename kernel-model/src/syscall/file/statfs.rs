@@ -84,7 +84,7 @@ fn answer(k: &Kernel<'_>, place: VfsPath) -> Ret {
         FsKind::Devpts => 0x1cd1,
         FsKind::Mqueue => 0x1980_0202,
         FsKind::Cgroup(_) => 0x0027_e0eb,
-        FsKind::Cgroup2 => 0x6367_7270,
+        FsKind::Cgroup2(_) => 0x6367_7270,
         FsKind::Nsfs => 0x6e73_6673,
         FsKind::Overlay(_) => 0x794c_7630,
         _ => 0x0102_1994,

@@ -73,7 +73,7 @@ impl Kernel<'_> {
         if self.vfs.mounts[dest.mnt].sb == sb && self.is_mount_root(dest) {
             return Err(Errno::EBUSY);
         }
-        let root = self.vfs.supers[sb].root;
+        let root = self.root_for_mount(caller, sb);
         let mnt = self.new_mount(sb, root, source.unwrap_or("none"), options);
         if self.attr(self.mount_root(mnt)).file_type == FileType::Symlink {
             self.discard_tree(mnt);
@@ -141,7 +141,7 @@ impl World {
             Node::Tree(_) => {
                 matches!(self.vfs.supers[sb].kind, FsKind::Sysfs) && SYSFS_MOUNT_POINTS.contains(&text.as_str())
             }
-            Node::Proc(ProcNode::Root) | Node::Ns(_) | Node::Pipe(_) => false,
+            Node::Proc(ProcNode::Root) | Node::Cgroup(_) | Node::Ns(_) | Node::Pipe(_) => false,
             Node::Proc(_) => text == "/sys/fs/binfmt_misc",
         }
     }

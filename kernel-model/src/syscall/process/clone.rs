@@ -9,6 +9,7 @@ use crate::syscall::{Arg, Args, FlagNames, Ret, Stop, Support, SysResult, Syscal
 use crate::task::TaskId;
 use crate::task::clone::{CloneArgs, flags};
 use crate::task::signal::Signal;
+use crate::vfs::fd_table::Fd;
 
 /// The bits of clone(2)'s flags that hold the exit signal.
 const CSIGNAL: u64 = 0xff;
@@ -57,7 +58,10 @@ const ERRORS: &[(Errno, &str)] = &[
         Errno::EPERM,
         "no CAP_SYS_ADMIN in the user namespace for a new namespace; for CLONE_NEWUSER: a chroot, or own ids without a mapping",
     ),
-    (Errno::EAGAIN, "RLIMIT_NPROC of the user is reached, or no pid is free"),
+    (Errno::EAGAIN, "RLIMIT_NPROC of the user or a pids.max is reached, or no pid is free"),
+    (Errno::EBADF, "CLONE_INTO_CGROUP: not the directory of a v2 control group"),
+    (Errno::EBUSY, "CLONE_INTO_CGROUP: the group has domain controllers for those in it"),
+    (Errno::EOPNOTSUPP, "CLONE_INTO_CGROUP: the group is domain invalid"),
     (Errno::ENOMEM, "the init of the PID namespace in which the child would be born has exited"),
 ];
 
@@ -106,17 +110,18 @@ fn clone(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     let args = CloneArgs {
         flags: bits & !CSIGNAL & 0xffff_ffff,
         exit_signal: Signal::from_number((bits & CSIGNAL) as i64),
-        set_tid: Vec::new(),
+        ..CloneArgs::default()
     };
     with_pidfd(k, caller, &args, 2)
 }
 
 fn fork(k: &mut Kernel<'_>, caller: TaskId, _: Args<'_>) -> SysResult {
-    k.clone_task(caller, &CloneArgs { flags: 0, exit_signal: Some(Signal::CHLD), set_tid: Vec::new() })
+    k.clone_task(caller, &CloneArgs { exit_signal: Some(Signal::CHLD), ..CloneArgs::default() })
 }
 
 fn vfork(k: &mut Kernel<'_>, caller: TaskId, _: Args<'_>) -> SysResult {
-    let args = CloneArgs { flags: flags::VFORK | flags::VM, exit_signal: Some(Signal::CHLD), set_tid: Vec::new() };
+    let flags = flags::VFORK | flags::VM;
+    let args = CloneArgs { flags, exit_signal: Some(Signal::CHLD), ..CloneArgs::default() };
     k.clone_task(caller, &args)
 }
 
@@ -143,7 +148,9 @@ fn clone3(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
         Some(Value::List(items)) => items.iter().filter_map(Value::as_int).map(|n| n as i32).collect(),
         _ => Vec::new(),
     };
-    let args = CloneArgs { flags: bits, exit_signal: Signal::from_number(exit_signal as i64), set_tid };
+    let cgroup = has(flags::INTO_CGROUP).then(|| field("cgroup"));
+    let cgroup = cgroup.map(|fd| Fd::try_from(fd).map_err(|_| Errno::EINVAL)).transpose()?;
+    let args = CloneArgs { flags: bits, exit_signal: Signal::from_number(exit_signal as i64), set_tid, cgroup };
     with_pidfd(k, caller, &args, 0)
 }
 

@@ -6,15 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use super::params::{DevptsParams, OverlayParams, ProcParams, TmpfsParams, parse_number};
 use super::{FsKind, SuperBlock, SuperId};
+use crate::cgroup::hierarchy::DEFAULT_HIERARCHY;
+use crate::cgroup::mount::V1Params;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::namespace::NsRef;
+use crate::namespace::cgroup::CgroupNsId;
 use crate::namespace::pid::PidNsId;
 use crate::namespace::user::UserNsId;
 use crate::security::capability::Cap;
 use crate::security::credentials::{Kgid, Kuid};
 use crate::task::TaskId;
 use crate::vfs::Node;
+use crate::vfs::fs::cgroupfs::CgroupNode;
 use crate::vfs::fs::procfs::ProcNode;
 
 /// A type of file system (`struct file_system_type`).
@@ -65,8 +69,7 @@ pub enum FsParams {
     Tmpfs(TmpfsParams),
     Proc(ProcParams),
     Devpts(DevptsParams),
-    /// Controllers or `name=`, as given.
-    Cgroup(Vec<String>),
+    Cgroup(Box<V1Params>),
     Cgroup2(Vec<String>),
     Overlay(OverlayParams),
     /// Types whose files are not modelled take any parameter.
@@ -109,7 +112,7 @@ impl FsParams {
             "tmpfs" => FsParams::Tmpfs(TmpfsParams::default()),
             "proc" => FsParams::Proc(ProcParams::default()),
             "devpts" => FsParams::Devpts(DevptsParams::default()),
-            "cgroup" => FsParams::Cgroup(Vec::new()),
+            "cgroup" => FsParams::Cgroup(Box::default()),
             "cgroup2" => FsParams::Cgroup2(Vec::new()),
             "overlay" => FsParams::Overlay(OverlayParams::default()),
             "sysfs" | "mqueue" => FsParams::None,
@@ -206,7 +209,7 @@ impl Kernel<'_> {
                 params.set(key, value, &self.world.user_namespaces[self.world.tasks[task].cred.user_ns])?
             }
             FsParams::Overlay(params) => params.set(key, value)?,
-            FsParams::Cgroup(options) => keep(options, CGROUP_OPTIONS, key, value),
+            FsParams::Cgroup(params) => self.cgroup1_param(task, params, key, value)?,
             FsParams::Cgroup2(options) => keep(options, CGROUP2_OPTIONS, key, value),
             FsParams::Other => key != "source",
             FsParams::None => false,
@@ -251,8 +254,7 @@ impl Kernel<'_> {
                 _ => (FsKind::Proc(PidNsId(1)), 0o555),
             },
             FsParams::Devpts(_) => (FsKind::Devpts, 0o755),
-            FsParams::Cgroup(options) => (self.cgroup_hierarchy(fc, options)?, 0o555),
-            FsParams::Cgroup2(_) => (FsKind::Cgroup2, 0o555),
+            FsParams::Cgroup(_) | FsParams::Cgroup2(_) => return self.get_cgroup_tree(task, fc),
             FsParams::Other => (FsKind::Other(fc.fs_type.clone()), 0o755),
             FsParams::None if fc.fs_type == "mqueue" => (FsKind::Mqueue, 0o1777),
             FsParams::None => (FsKind::Sysfs, 0o555),
@@ -325,6 +327,32 @@ impl Kernel<'_> {
         self.vfs.supers.iter().find(|(_, sb)| sb.kind == *kind && sb.key == key).map(|(id, _)| id)
     }
 
+    /// The one superblock of a hierarchy (`cgroup_do_get_tree`). It belongs to the first user namespace, whoever
+    /// mounts it.
+    fn get_cgroup_tree(&mut self, task: TaskId, fc: &FsContext) -> Result<SuperId, Errno> {
+        let ns = self.tasks[task].nsproxy.cgroup;
+        let hierarchy = match &fc.params {
+            FsParams::Cgroup(params) => self.cgroup1_root_to_use(params, ns)?,
+            FsParams::Cgroup2(flags) => {
+                self.apply_cgroup2_flags(flags, ns);
+                DEFAULT_HIERARCHY
+            }
+            _ => return Err(Errno::ENODEV),
+        };
+        if let Some(sb) = self.cgroup_super(hierarchy) {
+            return Ok(sb);
+        }
+        let kind = match &fc.params {
+            FsParams::Cgroup(_) => FsKind::Cgroup(hierarchy),
+            _ => FsKind::Cgroup2(hierarchy),
+        };
+        let first = FsContext { user_ns: self.first_user_ns(), key: None, ..fc.clone() };
+        let sb = self.new_super(&first, kind, Vec::new());
+        let root = self.cgroups.hierarchies[hierarchy].root;
+        self.vfs.supers[sb].root = Node::Cgroup(CgroupNode::Dir(root));
+        Ok(sb)
+    }
+
     fn new_tmpfs(&mut self, task: TaskId, fc: &FsContext, params: &TmpfsParams) -> Result<SuperId, Errno> {
         let cred = std::sync::Arc::clone(&self.tasks[task].cred);
         let uid = params.uid.unwrap_or(cred.fsuid);
@@ -333,24 +361,6 @@ impl Kernel<'_> {
         let sb = self.new_super(fc, FsKind::Tmpfs(params.quota()), options);
         self.make_root(sb, params.mode.unwrap_or(0o1777), uid, gid)?;
         Ok(sb)
-    }
-
-    /// Which cgroup v1 hierarchy is meant: there is one for each controller of the standard world, and others
-    /// can only be made by name.
-    fn cgroup_hierarchy(&self, fc: &FsContext, options: &[String]) -> Result<FsKind, Errno> {
-        let controllers: Vec<&String> =
-            options.iter().filter(|o| !CGROUP_FLAGS.contains(&o.as_str()) && *o != "none").collect();
-        let exists =
-            |name: &str| self.vfs.supers.iter().any(|(_, sb)| matches!(&sb.kind, FsKind::Cgroup(n) if n == name));
-        match controllers.as_slice() {
-            [] => Err(Errno::EINVAL),
-            [one] if exists(one) => Ok(FsKind::Cgroup((*one).clone())),
-            [one] if one.starts_with("name=") => {
-                let first = self.world.cgroup_namespaces.ids().next().map(NsRef::Cgroup);
-                if fc.key == first { Ok(FsKind::Cgroup((*one).clone())) } else { Err(Errno::EPERM) }
-            }
-            _ => Err(Errno::EBUSY),
-        }
     }
 
     /// Why a file system on a block device cannot be mounted: there is no such device.
@@ -381,6 +391,14 @@ impl Kernel<'_> {
             let superblock = &mut self.vfs.supers[sb];
             superblock.kind = FsKind::Tmpfs(quota);
             superblock.options = params.options_after(&superblock.options, quota);
+        }
+        match (&fc.params, &self.vfs.supers[sb].kind) {
+            (FsParams::Cgroup(params), FsKind::Cgroup(hierarchy)) => self.cgroup1_reconfigure(*hierarchy, params)?,
+            (FsParams::Cgroup2(flags), _) => {
+                let ns = self.sched.current.map_or(CgroupNsId(1), |task| self.tasks[task].nsproxy.cgroup);
+                self.apply_cgroup2_flags(flags, ns);
+            }
+            _ => {}
         }
         self.vfs.supers[sb].read_only = read_only;
         Ok(())
@@ -415,41 +433,11 @@ impl FsContext {
         match &self.params {
             FsParams::Proc(params) => params.options(),
             FsParams::Devpts(params) => params.options(),
-            FsParams::Cgroup(options) | FsParams::Cgroup2(options) => options.clone(),
             _ => Vec::new(),
         }
     }
 }
 
-/// The flags of a cgroup v1 mount, apart from controllers and `name=`.
-const CGROUP_FLAGS: &[&str] =
-    &["noprefix", "clone_children", "cpuset_v2_mode", "xattr", "favordynmods", "nofavordynmods"];
-const CGROUP_OPTIONS: &[&str] = &[
-    "all",
-    "none",
-    "name",
-    "release_agent",
-    "noprefix",
-    "clone_children",
-    "cpuset_v2_mode",
-    "xattr",
-    "favordynmods",
-    "nofavordynmods",
-    "blkio",
-    "cpu",
-    "cpuacct",
-    "cpuset",
-    "devices",
-    "freezer",
-    "memory",
-    "pids",
-    "net_cls",
-    "net_prio",
-    "perf_event",
-    "hugetlb",
-    "rdma",
-    "misc",
-];
 const CGROUP2_OPTIONS: &[&str] = &[
     "nsdelegate",
     "favordynmods",

@@ -1,6 +1,7 @@
 //! The file systems: one file each, and what they answer to the walk: which node a name leads to, what is
 //! above a node, what stat(2) shows of it.
 
+pub mod cgroupfs;
 pub mod context;
 pub mod devices;
 pub mod nsfs;
@@ -16,6 +17,7 @@ use super::Node;
 use super::inode::InodeKind;
 use super::mount::MountId;
 use super::path::VfsPath;
+use crate::cgroup::hierarchy::HierarchyId;
 use crate::errno::Errno;
 use crate::id;
 use crate::kernel::Kernel;
@@ -43,7 +45,7 @@ pub struct SuperBlock {
     /// The user namespace that mounted it: its capabilities count for it, its map translates its owners.
     pub user_ns: UserNsId,
     /// The namespace whose contents it shows, for types of which a namespace has only one instance
-    /// (`get_tree_keyed`): sysfs, mqueue, cgroup. It does not keep the namespace alive.
+    /// (`get_tree_keyed`): sysfs, mqueue. It does not keep the namespace alive.
     pub key: Option<NsRef>,
     /// The device number that stat(2) and mountinfo show: major and minor.
     pub dev: (u32, u32),
@@ -68,10 +70,10 @@ pub enum FsKind {
     Devpts,
     /// POSIX message queues.
     Mqueue,
-    /// A cgroup v1 hierarchy with this controller. Its files come with the cgroup model.
-    Cgroup(String),
-    /// The cgroup v2 hierarchy. Its files come with the cgroup model.
-    Cgroup2,
+    /// A cgroup v1 hierarchy.
+    Cgroup(HierarchyId),
+    /// The default hierarchy, that of cgroup v2.
+    Cgroup2(HierarchyId),
     /// Several directories as one.
     Overlay(overlayfs::Layers),
     /// Namespaces as files.
@@ -105,7 +107,7 @@ impl FsKind {
             FsKind::Devpts => "devpts",
             FsKind::Mqueue => "mqueue",
             FsKind::Cgroup(_) => "cgroup",
-            FsKind::Cgroup2 => "cgroup2",
+            FsKind::Cgroup2(_) => "cgroup2",
             FsKind::Overlay(_) => "overlay",
             FsKind::Nsfs => "nsfs",
             FsKind::Rootfs => "rootfs",
@@ -192,6 +194,7 @@ impl World {
         match path.node {
             Node::Tree(dentry) => self.tree_attr(dentry),
             Node::Proc(node) => self.proc_attr(self.vfs.mounts[path.mnt].sb, node),
+            Node::Cgroup(node) => self.cgroup_attr(node),
             Node::Ns(ns) => self.ns_attr(ns),
             Node::Pipe(pipe) => self.pipe_attr(pipe),
         }
@@ -261,6 +264,7 @@ impl World {
         match node {
             Node::Tree(dentry) => Node::Tree(self.vfs.dentries[dentry].parent),
             Node::Proc(node) => Node::Proc(self.proc_parent(node)),
+            Node::Cgroup(node) => Node::Cgroup(self.cgroup_parent_node(node)),
             Node::Ns(_) | Node::Pipe(_) => node,
         }
     }
@@ -270,6 +274,7 @@ impl World {
         match node {
             Node::Tree(dentry) => self.vfs.dentries[dentry].name.clone(),
             Node::Proc(node) => self.proc_name(sb, node),
+            Node::Cgroup(node) => self.cgroup_node_name(node),
             Node::Ns(_) | Node::Pipe(_) => String::new(),
         }
     }
@@ -278,6 +283,7 @@ impl World {
     pub fn is_unlinked(&self, node: Node) -> bool {
         match node {
             Node::Tree(dentry) => self.vfs.dentries[dentry].unlinked,
+            Node::Cgroup(node) => self.is_cgroup_node_gone(node),
             Node::Proc(_) | Node::Ns(_) | Node::Pipe(_) => false,
         }
     }
@@ -308,6 +314,7 @@ impl Kernel<'_> {
                 let sb = self.vfs.mounts[dir.mnt].sb;
                 Ok(self.proc_lookup(task, sb, node, name)?.map(Node::Proc))
             }
+            Node::Cgroup(node) => Ok(self.cgroup_lookup(node, name)?.map(Node::Cgroup)),
             Node::Ns(_) | Node::Pipe(_) => Err(Errno::ENOTDIR),
         }
     }
@@ -326,7 +333,7 @@ impl Kernel<'_> {
                 let sb = self.vfs.mounts[path.mnt].sb;
                 self.proc_link(task, sb, node)
             }
-            Node::Ns(_) | Node::Pipe(_) => Err(Errno::EINVAL),
+            Node::Cgroup(_) | Node::Ns(_) | Node::Pipe(_) => Err(Errno::EINVAL),
         }
     }
 }

@@ -15,7 +15,7 @@ impl Kernel<'_> {
     /// What a file in the top directory says in an instance for `ns`, to `reader`.
     pub(super) fn global_text(&self, file: TopFile, ns: PidNsId, reader: TaskId) -> String {
         match file {
-            TopFile::Cgroups => self.cgroups_text(),
+            TopFile::Cgroups => self.proc_cgroups_text(),
             TopFile::Cmdline => "console=ttyS0\n".to_owned(),
             TopFile::Cpuinfo => (0..2).map(cpu_text).collect(),
             TopFile::Devices => {
@@ -44,18 +44,6 @@ impl Kernel<'_> {
             }
             TopFile::Version => format!("Linux version {KERNEL_RELEASE} (root@lab) (gcc) {KERNEL_VERSION}\n"),
         }
-    }
-
-    fn cgroups_text(&self) -> String {
-        let mut text = "#subsys_name\thierarchy\tnum_cgroups\tenabled\n".to_owned();
-        for (name, hierarchy) in [("cpuset", 4), ("cpu", 2), ("cpuacct", 3), ("blkio", 1), ("memory", 7)]
-            .into_iter()
-            .chain([("devices", 5), ("freezer", 6), ("pids", 8)])
-        {
-            let hierarchy = if self.config.cgroup_v2 { 0 } else { hierarchy };
-            text.push_str(&format!("{name}\t{hierarchy}\t1\t1\n"));
-        }
-        text
     }
 
     fn meminfo_text(&self) -> String {

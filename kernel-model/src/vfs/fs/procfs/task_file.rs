@@ -57,7 +57,7 @@ impl Kernel<'_> {
             TaskFile::Mountinfo => self.mountinfo_text(task),
             TaskFile::Mountstats => self.mountstats_text(task),
             TaskFile::Wchan => "0".to_owned(),
-            TaskFile::Cgroup => self.cgroup_text(),
+            TaskFile::Cgroup => self.proc_cgroup_text(task, reader),
             TaskFile::OomScore => {
                 let adj = i32::from(self.processes[self.tasks[task].process].oom_score_adj);
                 format!("{}\n", (666 + adj * 2 / 3).max(0))
@@ -109,15 +109,6 @@ impl Kernel<'_> {
             "555555554000-555555559000 r-xp 00000000 00:14 0                          {exe}\n\
              7ffffffde000-7ffffffff000 rw-p 00000000 00:00 0                          [stack]\n"
         )
-    }
-
-    /// `/proc/PID/cgroup`: everybody is in the root of every hierarchy, as long as there are no groups.
-    fn cgroup_text(&self) -> String {
-        if self.config.cgroup_v2 {
-            return "0::/\n".to_owned();
-        }
-        let controllers = crate::boot::files::CONTROLLERS.iter().enumerate().rev();
-        controllers.map(|(i, name)| format!("{}:{name}:/\n", i + 1)).collect::<String>() + "0::/\n"
     }
 
     /// `/proc/PID/fdinfo/N`.
