@@ -11,6 +11,7 @@ mod descriptors;
 mod identity;
 mod scope;
 mod seed;
+mod signals;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -119,6 +120,8 @@ struct Replayer<'l> {
     begun: BTreeMap<usize, Begun>,
     /// The numbers that processes have in their own namespaces, by the number that the tracer sees.
     inner: BTreeMap<u32, Pid>,
+    /// The signals for which a process has set a handler before the line of this index, although the log may not show it.
+    handlers: BTreeMap<usize, Vec<i64>>,
 }
 
 /// The first PID namespace: that of the tracer.
@@ -138,6 +141,7 @@ impl<'l> Replayer<'l> {
             tracer,
             begun: BTreeMap::new(),
             inner: inner_numbers(log),
+            handlers: signals::survived(log),
         };
         for at in 0..log.lines.len() {
             replayer.line(at);
@@ -160,6 +164,12 @@ impl<'l> Replayer<'l> {
             verdict: Verdict::NoCall,
             actions: from..from,
         };
+        if let Some(signals) = self.handlers.remove(&at) {
+            let task = self.task_of(line.pid);
+            for signal in signals {
+                self.stage.handle(task, signal);
+            }
+        }
         match &line.kind {
             LineKind::Call(call) => {
                 let begun = self.begin(at, call);

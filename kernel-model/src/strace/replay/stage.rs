@@ -116,6 +116,15 @@ impl Stage {
         }
     }
 
+    /// Lets a task have a handler for a signal.
+    pub(super) fn handle(&mut self, task: TaskId, signal: i64) {
+        const SOME_ADDRESS: i64 = 0x40_1000;
+        let fields = [("sa_handler", SOME_ADDRESS), ("sa_mask", 0), ("sa_flags", 0)];
+        let action = Value::record(fields.map(|(name, value)| (name, Value::Int(value))));
+        let args = vec![Value::Int(signal), action, Value::Null, Value::Int(8)];
+        self.call(task, Call { nr: Sysno::RT_SIGACTION, args });
+    }
+
     fn quietly(&mut self, task: TaskId, nr: Sysno, args: Vec<Value>) -> Option<Ret> {
         match self.call(task, Call { nr, args }) {
             Outcome::Returned(Ok(ret)) => Some(ret),

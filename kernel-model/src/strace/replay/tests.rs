@@ -94,3 +94,23 @@ fn the_actions_of_a_replay_make_the_same_world_again() {
     let last = replay.lines.last().map(|l| l.actions.clone());
     assert_eq!(last.map(|r| r.end), Some(replay.actions.len()));
 }
+
+#[test]
+fn who_lives_on_after_a_signal_has_set_a_handler() {
+    // The log leaves rt_sigaction out, as those of the corpus do.
+    let log = "\
+101 execve(\"/bin/sh\", [\"sh\"], []) = 0
+101 clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD) = 102
+101 wait4(-1, 0x7ffc, 0, NULL) = ? ERESTARTSYS (To be restarted if SA_RESTART is set)
+102 kill(101, SIGHUP) = 0
+101 --- SIGHUP {si_signo=SIGHUP, si_code=SI_USER, si_pid=102, si_uid=0} ---
+101 getuid() = 0
+102 kill(101, SIGTERM) = 0
+101 --- SIGTERM {si_signo=SIGTERM, si_code=SI_USER, si_pid=102, si_uid=0} ---
+101 +++ killed by SIGTERM +++
+";
+    let replay = super::replay(log).expect("a log");
+    let differ: Vec<&str> =
+        replay.lines.iter().filter(|l| l.verdict == super::Verdict::Differs).map(|l| l.text.as_str()).collect();
+    assert_eq!((replay.agree, differ), (6, Vec::new()));
+}

@@ -203,12 +203,17 @@ fn subject(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>, form: Form) -> Resul
     }
 }
 
-/// The file, if its file system keeps attributes.
+/// The file, if its file system keeps attributes. Those of an overlay are those of the file behind it.
 fn stored(k: &Kernel<'_>, place: VfsPath) -> Result<DentryId, Errno> {
     match (place.node, &k.super_of(place).kind) {
-        (Node::Tree(dentry), FsKind::Tmpfs(_)) => Ok(dentry),
+        (Node::Tree(dentry), FsKind::Tmpfs(_) | FsKind::Overlay(_) | FsKind::Rootfs) => Ok(dentry),
         _ => Err(Errno::EOPNOTSUPP),
     }
+}
+
+/// Whether a name is that of an access control list. No list can be set in this model, so that no file has one.
+fn is_acl(name: &str) -> bool {
+    matches!(name, "system.posix_acl_access" | "system.posix_acl_default")
 }
 
 fn name_of(a: Args<'_>) -> Result<&str, Errno> {
@@ -243,6 +248,11 @@ fn answer(bytes: Vec<u8>, size: i64, position: u8) -> SysResult {
 
 fn get(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>, place: VfsPath) -> SysResult {
     let name = name_of(a)?;
+    if is_acl(name) {
+        let is_link = k.attr(place).file_type == FileType::Symlink;
+        stored(k, place)?;
+        return Err(if is_link { Errno::EOPNOTSUPP } else { Errno::ENODATA }.into());
+    }
     may_use(k, caller, place, name, Access::READ)?;
     let dentry = stored(k, place)?;
     let value = k.inode_of(dentry).xattrs.get(name).cloned().ok_or(Errno::ENODATA)?;
