@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
 use serde::{Deserialize, Serialize};
 
 /// A key of a [`Table`]: a number with a meaning of its own.
@@ -100,6 +101,18 @@ impl<K: Id, V: Clone> Table<K, V> {
     /// All ids, oldest first.
     pub fn ids(&self) -> impl DoubleEndedIterator<Item = K> + '_ {
         self.map.keys().copied()
+    }
+
+    /// The ids of objects that came, went, or are not the same as in an older table. What both tables share is
+    /// skipped, so that this costs as much as there are changes.
+    pub fn changed_since(&self, older: &Self) -> Vec<K>
+    where
+        V: PartialEq,
+    {
+        let id = |item| match item {
+            DiffItem::Add(id, _) | DiffItem::Remove(id, _) | DiffItem::Update { new: (id, _), .. } => *id,
+        };
+        older.map.diff(&self.map).map(id).collect()
     }
 
     /// How many objects there are.

@@ -3,14 +3,21 @@
 //! A projection is made from one world, or from two of them when it also says what has changed in
 //! between. It holds finished text and numbers: whoever draws it computes nothing.
 
+mod alike;
 pub mod change;
 pub mod changes;
+pub mod coverage;
 pub mod explain;
 mod explain_cgroup;
+pub mod id_map;
 pub mod label;
+pub mod mount_graph;
 pub mod mount_table;
+pub mod ns_graph;
 pub mod pid_tree;
 pub mod pid_views;
+pub mod privileges;
 pub mod prompt;
+pub mod through_eyes;
 
 pub use change::Change;

@@ -1,16 +1,19 @@
 //! The tree of processes, each with the instance of every namespace that it is in.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::Change;
+use super::alike::{Children, Open, Shapes};
 use crate::namespace::pid::Pid;
 use crate::namespace::{NsKind, NsRef};
 use crate::task::{ProcessId, TaskId, TaskState};
 use crate::world::World;
 
 /// How many processes are listed; the others are counted.
-pub const MAX_ROWS: usize = 120;
+pub const MAX_ROWS: usize = 160;
+/// With more processes than this, children that are alike are folded.
+const FOLD_ABOVE: usize = 60;
 
 /// A forest of processes: children below their parents.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -44,6 +47,9 @@ pub struct Row {
     pub threads: usize,
     /// The namespaces that it is in.
     pub namespaces: Vec<Badge>,
+    /// How many more children of its parent like it, with all below them, are folded into this row. Such a row
+    /// has the first of them, which is not drawn itself.
+    pub folded: usize,
     /// What the step did to it.
     pub change: Change,
 }
@@ -175,26 +181,39 @@ impl PidTree {
 
     /// The tree of `after`, with what has changed since `before`. Processes that are gone stay in it, marked.
     pub fn of_step(before: &World, after: &World) -> PidTree {
-        let mut children: BTreeMap<Option<ProcessId>, Vec<ProcessId>> = BTreeMap::new();
-        let mut ids: Vec<ProcessId> = before.processes.ids().chain(after.processes.ids()).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let all = ids.len();
-        for id in ids {
-            let parent = after.processes.get(id).or(before.processes.get(id)).and_then(|p| p.parent);
-            children.entry(parent).or_default().push(id);
+        PidTree::unfolded(before, after, &BTreeSet::new())
+    }
+
+    /// The same, with what is folded at these tasks drawn in full. In a large world, children with equal
+    /// subtrees are folded: the first few are drawn, and whatever the step has changed.
+    pub fn unfolded(before: &World, after: &World, unfolded: &BTreeSet<TaskId>) -> PidTree {
+        let mut children = Children::new();
+        for (id, process) in after.processes.iter() {
+            children.entry(process.parent).or_default().push(id);
         }
+        let mut all = after.processes.len();
+        for id in after.processes.changed_since(&before.processes) {
+            if let (None, Some(gone)) = (after.processes.get(id), before.processes.get(id)) {
+                let siblings = children.entry(gone.parent).or_default();
+                siblings.insert(siblings.partition_point(|other| *other < id), id);
+                all += 1;
+            }
+        }
+        let shapes = if all > FOLD_ABOVE { Shapes::of(before, after, &children) } else { Shapes::default() };
         let mut tree = PidTree::default();
-        let mut open: Vec<(ProcessId, Vec<bool>)> = Vec::new();
-        push_children(&mut open, &children, None, &[]);
-        while let Some((id, rails)) = open.pop() {
+        let mut open: Vec<Open> = Vec::new();
+        shapes.push_children(&mut open, &children, None, &[], unfolded, after);
+        while let Some(next) = open.pop() {
             if tree.rows.len() == MAX_ROWS {
+                tree.left_out = all - tree.rows.iter().filter(|row| row.folded == 0).count();
                 break;
             }
-            push_children(&mut open, &children, Some(id), &rails);
-            tree.rows.extend(row(before, after, id, rails));
+            if next.folded == 0 {
+                shapes.push_children(&mut open, &children, Some(next.process), &next.rails, unfolded, after);
+            }
+            let shown = row(before, after, next.process, next.rails);
+            tree.rows.extend(shown.map(|row| Row { folded: next.folded, ..row }));
         }
-        tree.left_out = all - tree.rows.len();
         tree
     }
 
@@ -209,6 +228,10 @@ impl PidTree {
             {
                 above.iter().skip(1).for_each(|on| out.push_str(if *on { "│  " } else { "   " }));
                 out.push_str(if *own { "├─ " } else { "└─ " });
+            }
+            if row.folded > 0 {
+                let _ = writeln!(out, "… and {} more like this", row.folded);
+                continue;
             }
             let _ = write!(out, "{} {}", row.pid, row.args);
             if let Some(own) = row.own_pid {
@@ -228,21 +251,6 @@ impl PidTree {
             let _ = writeln!(out, "  and {} more", self.left_out);
         }
         out
-    }
-}
-
-/// Puts the children of a process onto the stack, the first one on top.
-fn push_children(
-    open: &mut Vec<(ProcessId, Vec<bool>)>,
-    children: &BTreeMap<Option<ProcessId>, Vec<ProcessId>>,
-    of: Option<ProcessId>,
-    rails: &[bool],
-) {
-    let siblings = children.get(&of).map_or(&[][..], Vec::as_slice);
-    for (i, child) in siblings.iter().enumerate().rev() {
-        let mut own = rails.to_vec();
-        own.push(i + 1 < siblings.len());
-        open.push((*child, own));
     }
 }
 
@@ -286,6 +294,7 @@ fn row(before: &World, after: &World, id: ProcessId, rails: Vec<bool>) -> Option
         state: StateLetter::of(&task.state),
         threads: process.threads.len(),
         namespaces,
+        folded: 0,
         change: Change::between(looks(before).as_ref(), looks(after).as_ref()),
     })
 }

@@ -1,6 +1,6 @@
 //! One process, several numbers: every process with its number in every PID namespace.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::Change;
@@ -11,6 +11,8 @@ use crate::world::World;
 
 /// How many processes are listed; the others are counted.
 pub const MAX_ROWS: usize = 120;
+/// How many namespaces are listed; the others are counted.
+pub const MAX_COLUMNS: usize = 12;
 
 /// The matrix of tasks by PID namespaces.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -21,6 +23,8 @@ pub struct PidViews {
     pub rows: Vec<Row>,
     /// How many tasks are not listed.
     pub left_out: usize,
+    /// How many namespaces are not listed.
+    pub columns_left_out: usize,
 }
 
 /// A PID namespace.
@@ -76,10 +80,8 @@ impl PidViews {
     pub fn of_step(before: &World, after: &World) -> PidViews {
         let mut columns: Vec<Column> = Vec::new();
         let mut place: BTreeMap<PidNsId, usize> = BTreeMap::new();
-        let mut ids: Vec<PidNsId> = before.pid_namespaces.ids().chain(after.pid_namespaces.ids()).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        for ns in nested(ids, |ns| after.pid_namespaces.get(ns).or(before.pid_namespaces.get(ns))?.parent) {
+        let (shown, columns_left_out) = columns_to_show(before, after);
+        for ns in shown {
             let (old, new) = (before.pid_namespaces.get(ns), after.pid_namespaces.get(ns));
             let Some(shown) = new.or(old) else { continue };
             place.insert(ns, columns.len());
@@ -92,13 +94,9 @@ impl PidViews {
                 change: Change::between(old.map(|n| &n.adding), new.map(|n| &n.adding)),
             });
         }
-        let mut tasks: Vec<TaskId> = before.tasks.ids().chain(after.tasks.ids()).collect();
-        tasks.sort_unstable();
-        tasks.dedup();
-        let all = tasks.len();
-        let rows: Vec<Row> =
-            tasks.into_iter().take(MAX_ROWS).filter_map(|task| row(before, after, task, &place)).collect();
-        PidViews { left_out: all - rows.len(), columns, rows }
+        let (tasks, all) = tasks_to_show(before, after, &place);
+        let rows: Vec<Row> = tasks.into_iter().filter_map(|task| row(before, after, task, &place)).collect();
+        PidViews { left_out: all - rows.len(), columns, rows, columns_left_out }
     }
 
     /// The matrix as text, for copying and for tests.
@@ -126,8 +124,63 @@ impl PidViews {
         if self.left_out > 0 {
             let _ = writeln!(out, "  and {} more", self.left_out);
         }
+        if self.columns_left_out > 0 {
+            let _ = writeln!(out, "  and {} more PID namespaces", self.columns_left_out);
+        }
         out
     }
+}
+
+/// The namespaces to list, each after the one that it lies in, and how many are not: where there are too many,
+/// those that the step has touched come first, with all around them.
+fn columns_to_show(before: &World, after: &World) -> (Vec<PidNsId>, usize) {
+    let changed = after.pid_namespaces.changed_since(&before.pid_namespaces);
+    let parent = |ns| after.pid_namespaces.get(ns).or(before.pid_namespaces.get(ns))?.parent;
+    let gone = changed.iter().copied().filter(|ns| !after.pid_namespaces.contains(*ns));
+    let mut all: Vec<PidNsId> = after.pid_namespaces.ids().chain(gone).collect();
+    all.sort_unstable();
+    if all.len() <= MAX_COLUMNS {
+        return (nested(all, parent), 0);
+    }
+    let mut shown: BTreeSet<PidNsId> = BTreeSet::new();
+    for ns in changed.iter().rev().chain(&all) {
+        let around: Vec<PidNsId> = std::iter::successors(Some(*ns), |ns| parent(*ns)).collect();
+        if around.iter().filter(|ns| !shown.contains(ns)).count() + shown.len() <= MAX_COLUMNS {
+            shown.extend(around);
+        }
+        if shown.len() == MAX_COLUMNS {
+            break;
+        }
+    }
+    let left_out = all.len() - shown.len();
+    (nested(shown.into_iter().collect(), parent), left_out)
+}
+
+/// The tasks to list, oldest first, and how many there are: where there are too many, those that the step has
+/// touched, and then those whose own namespace is listed.
+fn tasks_to_show(before: &World, after: &World, place: &BTreeMap<PidNsId, usize>) -> (Vec<TaskId>, usize) {
+    let changed = after.tasks.changed_since(&before.tasks);
+    let gone: Vec<TaskId> = changed.iter().copied().filter(|task| !after.tasks.contains(*task)).collect();
+    let all = after.tasks.len() + gone.len();
+    let mut shown: BTreeSet<TaskId>;
+    if all <= MAX_ROWS {
+        shown = after.tasks.ids().chain(gone).collect();
+    } else {
+        shown = changed.into_iter().rev().take(MAX_ROWS).collect();
+        let mut each: BTreeMap<PidNsId, usize> = BTreeMap::new();
+        let share = MAX_ROWS / place.len().max(1);
+        for (id, task) in after.tasks.iter() {
+            let Some(ns) = after.pids.get(task.pid).and_then(|p| p.numbers.last()).map(|(ns, _)| *ns) else { continue };
+            if shown.len() < MAX_ROWS && place.contains_key(&ns) {
+                let count = each.entry(ns).or_default();
+                *count += 1;
+                if *count <= share {
+                    shown.insert(id);
+                }
+            }
+        }
+    }
+    (shown.into_iter().collect(), all)
 }
 
 fn row(before: &World, after: &World, task: TaskId, place: &BTreeMap<PidNsId, usize>) -> Option<Row> {
