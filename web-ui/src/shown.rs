@@ -1,9 +1,11 @@
 //! All that the page shows of a moment, as plain data and as pictures that wait to be drawn.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use kernel_model::action::{Action, Stamped};
 use kernel_model::console::ConsoleId;
+use kernel_model::event::Event;
 use kernel_model::projection::changes::name_of;
 use kernel_model::projection::prompt::Prompt;
 use kernel_model::task::TaskId;
@@ -72,7 +74,13 @@ pub struct Branch {
 
 impl Lab {
     /// Everything that the page shows of the moment at the cursor. The stage follows the step, if it does so.
-    pub fn show(&mut self, console: ConsoleId, stage: &mut Stage, stand: Option<TaskId>) -> Shown {
+    pub fn show(
+        &mut self,
+        console: ConsoleId,
+        stage: &mut Stage,
+        stand: Option<TaskId>,
+        unfolded: &BTreeSet<TaskId>,
+    ) -> Shown {
         let calm = self.motion() != Motion::Running;
         self.transcript.follow(&mut self.timeline, calm);
         let at = self.position();
@@ -82,7 +90,8 @@ impl Lab {
         let before = self.timeline.world().clone();
         self.timeline.seek(at);
         let after = self.timeline.world().clone();
-        let concerned = self.concerned(from);
+        let events = self.last_events(from);
+        let concerned = concerned(&events);
         stage.follow(&concerned);
         let step = if step_is_shown { self.describe(&before, &after, from) } else { Step::of_running(at) };
         let is_there = |task: &TaskId| after.tasks.contains(*task);
@@ -90,6 +99,8 @@ impl Lab {
         let moment = Moment {
             before: &before,
             after: &after,
+            events: &events,
+            unfolded,
             stand: stand.or_else(|| after.consoles.get(console).map(|c| c.shell)),
         };
         Shown {
@@ -103,12 +114,11 @@ impl Lab {
         }
     }
 
-    /// The views that the step is for: one of its last events is what they show.
-    fn concerned(&mut self, from: u64) -> Vec<&'static View> {
+    /// The last events of the step.
+    fn last_events(&mut self, from: u64) -> Vec<Event> {
         let at = self.position();
         let first = from.max(at.saturating_sub(EVENTS_FOR_VIEWS));
-        let events = self.timeline.events_in(first, (at - first) as usize);
-        VIEWS.iter().copied().filter(|view| events.iter().any(|event| (view.concerns)(&event.kind))).collect()
+        self.timeline.events_in(first, (at - first) as usize)
     }
 
     fn terminal(&self, world: &World, console: ConsoleId) -> Terminal {
@@ -136,6 +146,11 @@ impl Lab {
         };
         self.timeline.branches().iter().enumerate().map(describe).collect()
     }
+}
+
+/// The views that the step is for: one of its last events is what they show.
+fn concerned(events: &[Event]) -> Vec<&'static View> {
+    VIEWS.iter().copied().filter(|view| events.iter().any(|event| (view.concerns)(&event.kind))).collect()
 }
 
 /// Processes to choose from.

@@ -1,5 +1,6 @@
 //! The state of the page, what can happen to it, and what it wants done outside.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use kernel_model::action::{Action, Stamped, When};
@@ -59,6 +60,8 @@ pub struct State {
     pub stage: Stage,
     /// The process where one stands, when one was chosen.
     pub stand: Option<TaskId>,
+    /// Tasks at which folded rows have been unfolded.
+    pub unfolded: BTreeSet<TaskId>,
     /// Whether the list of keys is open.
     pub help: bool,
     /// Whether steps follow each other by themselves.
@@ -219,6 +222,7 @@ pub enum Msg {
     PutAway(&'static View),
     Room(usize),
     Stand(TaskId),
+    Unfold(Option<TaskId>),
     Help(bool),
     Pick(Option<TaskId>),
     Share,
@@ -269,7 +273,7 @@ impl State {
     pub fn with(mut lab: Lab) -> State {
         let console = ConsoleId(1);
         let mut stage = Stage::default();
-        let shown = lab.show(console, &mut stage, None);
+        let shown = lab.show(console, &mut stage, None, &BTreeSet::new());
         State {
             lab,
             shown,
@@ -282,6 +286,7 @@ impl State {
             theme: Theme::System,
             stage,
             stand: None,
+            unfolded: BTreeSet::new(),
             help: false,
             playing: false,
             picked: None,
@@ -308,7 +313,7 @@ impl State {
                 self.console = ConsoleId(1);
             }
         }
-        self.shown = self.lab.show(self.console, &mut self.stage, self.stand);
+        self.shown = self.lab.show(self.console, &mut self.stage, self.stand, &self.unfolded);
     }
 
     /// What happens when `msg` does, apart from [`Msg::Frame`], which needs a clock.
@@ -480,6 +485,10 @@ impl State {
             }
             Msg::Stand(task) => {
                 self.stand = (self.stand != Some(task)).then_some(task);
+                self.refresh();
+            }
+            Msg::Unfold(task) => {
+                self.unfolded.extend(task);
                 self.refresh();
             }
             Msg::Help(open) => {

@@ -4,14 +4,20 @@
 //! seen: a [`View::picture`] computes the projection of a moment once and keeps it for as long as that moment is
 //! looked at; drawing it again, because another process is pointed at, computes nothing.
 
+pub mod coverage;
+pub mod mounts;
+pub mod ns_graph;
 pub mod pid_views;
+pub mod privileges;
 pub mod process_tree;
 pub mod strace_log;
+pub mod through_eyes;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::rc::Rc;
 
-use kernel_model::event::EventKind;
+use kernel_model::event::{Event, EventKind};
 use kernel_model::task::TaskId;
 use kernel_model::world::World;
 use yew::{Callback, Html};
@@ -19,7 +25,15 @@ use yew::{Callback, Html};
 use crate::state::Msg;
 
 /// All views, in the order of their tabs. A step that concerns several is shown by the first of them.
-pub const VIEWS: &[&View] = &[&pid_views::VIEW, &process_tree::VIEW];
+pub const VIEWS: &[&View] = &[
+    &pid_views::VIEW,
+    &process_tree::VIEW,
+    &ns_graph::VIEW,
+    &mounts::VIEW,
+    &privileges::VIEW,
+    &through_eyes::VIEW,
+    &coverage::VIEW,
+];
 
 /// A view of the stage.
 pub struct View {
@@ -43,6 +57,10 @@ pub struct Moment<'a> {
     pub before: &'a World,
     /// The world after it.
     pub after: &'a World,
+    /// The events of the step, the last ones when there are many.
+    pub events: &'a [Event],
+    /// Tasks at which folded rows have been unfolded.
+    pub unfolded: &'a BTreeSet<TaskId>,
     /// The process where one stands, for views that show the world as it is seen from somewhere: the one that
     /// was chosen, else the one that has taken the step, else the shell of the console.
     pub stand: Option<TaskId>,

@@ -63,6 +63,9 @@ pub fn PidViewsView(Props { views, picked, dispatch }: &Props) -> Html {
                         if views.left_out > 0 {
                             <p class="view__more">{ format!("and {} more", views.left_out) }</p>
                         }
+                        if views.columns_left_out > 0 {
+                            <p class="view__more">{ format!("and {} more PID namespaces", views.columns_left_out) }</p>
+                        }
                     </div>
                     <div class="pid-views__boxes" aria-hidden="true">
                         { for views.columns.iter().enumerate().filter(|(_, c)| c.parent.is_none()).map(|(i, _)| nested_box(views, i, *picked)) }

@@ -21,7 +21,7 @@ pub const VIEW: View = View {
     about: "Who has started whom, and which namespaces each process is in",
     concerns: |kind: &EventKind| matches!(kind.family(), Family::Process | Family::Namespace | Family::Signal),
     picture: |moment| {
-        let tree = Rc::new(PidTree::of_step(moment.before, moment.after));
+        let tree = Rc::new(PidTree::unfolded(moment.before, moment.after, moment.unfolded));
         Picture::new(move |look| {
             html! { <ProcessTreeView tree={tree.clone()} picked={look.picked} dispatch={look.dispatch.clone()} /> }
         })
@@ -62,21 +62,19 @@ fn tree_row(row: &Row, picked: Option<TaskId>, dispatch: &Callback<Msg>) -> Html
     let off = dispatch.reform(move |_| Msg::Pick(None));
     let focus = dispatch.reform(move |_| Msg::Pick(Some(task)));
     let lit = picked == Some(task);
+    if row.folded > 0 {
+        let unfold = dispatch.reform(move |_: web_sys::MouseEvent| Msg::Unfold(Some(task)));
+        return html! {
+            <li key={task.0} class="process-tree__row">
+                { rails(row) }
+                <button type="button" class="quiet" onclick={unfold}>{ format!("… and {} more like this", row.folded) }</button>
+            </li>
+        };
+    }
     html! {
         <li key={task.0} class={classes!("process-tree__row", lit.then_some("is-picked"), change_class(row.change))}
             onmouseenter={on} onmouseleave={off}>
-            <span class="process-tree__rails" aria-hidden="true">
-                { for row.rails.iter().enumerate().skip(1).map(|(i, goes_on)| {
-                    let last = i + 1 == row.rails.len();
-                    let kind = match (last, goes_on) {
-                        (true, true) => "rail rail--tee",
-                        (true, false) => "rail rail--end",
-                        (false, true) => "rail rail--line",
-                        (false, false) => "rail",
-                    };
-                    html! { <i class={kind}></i> }
-                }) }
-            </span>
+            { rails(row) }
             <button type="button" class="pill" onfocus={focus} aria-pressed={lit.to_string()}>
                 <span class="pill__nr">{ row.pid }</span>
                 <span class="pill__name">{ &row.args }</span>
@@ -93,6 +91,24 @@ fn tree_row(row: &Row, picked: Option<TaskId>, dispatch: &Callback<Msg>) -> Html
             </button>
             <span class="process-tree__badges">{ for row.namespaces.iter().map(badge) }</span>
         </li>
+    }
+}
+
+/// The lines that lead to a row.
+fn rails(row: &Row) -> Html {
+    html! {
+        <span class="process-tree__rails" aria-hidden="true">
+            { for row.rails.iter().enumerate().skip(1).map(|(i, goes_on)| {
+                let last = i + 1 == row.rails.len();
+                let kind = match (last, goes_on) {
+                    (true, true) => "rail rail--tee",
+                    (true, false) => "rail rail--end",
+                    (false, true) => "rail rail--line",
+                    (false, false) => "rail",
+                };
+                html! { <i class={kind}></i> }
+            }) }
+        </span>
     }
 }
 

@@ -1,0 +1,91 @@
+//! Through its eyes: the whole world in quiet ink, and in full ink what the process can name, with the name it
+//! uses.
+
+use std::rc::Rc;
+
+use kernel_model::event::{EventKind, Family};
+use kernel_model::projection::through_eyes::{Section, Thing, ThroughEyes};
+use yew::{Html, Properties, classes, component, html};
+
+use super::{Picture, View};
+use crate::widget::mark::{change_class, change_mark};
+use crate::widget::namespace::{ns_class, ns_letter};
+use crate::widget::twin::Twin;
+
+/// The view on the stage.
+pub const VIEW: View = View {
+    name: "through-eyes",
+    title: "Through its eyes",
+    about: "What the process where you stand can name, against all that there is",
+    concerns: |kind: &EventKind| {
+        matches!(
+            kind,
+            EventKind::NamespaceEntered { .. } | EventKind::NodenameSet { .. } | EventKind::RootChanged { .. }
+        ) || kind.family() == Family::Pid && matches!(kind, EventKind::PidLookedUp { found: None, .. })
+    },
+    picture: |moment| {
+        let eyes = moment.stand.map(|task| ThroughEyes::of_step(moment.before, moment.after, task));
+        let eyes = Rc::new(eyes.unwrap_or_default());
+        Picture::new(move |_| html! { <ThroughEyesView eyes={eyes.clone()} /> })
+    },
+};
+
+/// Props of [`ThroughEyesView`].
+#[derive(Clone, PartialEq, Properties)]
+pub struct Props {
+    /// What is shown.
+    pub eyes: Rc<ThroughEyes>,
+}
+
+/// The view.
+#[component]
+pub fn ThroughEyesView(Props { eyes }: &Props) -> Html {
+    html! {
+        <section class="view through-eyes" data-testid="view-through-eyes" aria-label="What a process can see">
+            <Twin title="Through its eyes" text={eyes.text()}>
+                if eyes.task.is_none() {
+                    <p class="view__more">{ "Choose a process to stand in." }</p>
+                } else {
+                    <h3 class="through-eyes__who">{ format!("{} sees", eyes.name) }</h3>
+                    <div class="through-eyes__sections">{ for eyes.sections.iter().map(section) }</div>
+                }
+            </Twin>
+        </section>
+    }
+}
+
+fn section(section: &Section) -> Html {
+    let rest = section.all.saturating_sub(section.things.len());
+    html! {
+        <section class={classes!("through-eyes__section", ns_class(section.kind, section.instance))} aria-label={section.title}>
+            <h4>
+                { ns_letter(section.kind, section.instance) }
+                { " " }{ section.title }
+                <span class="through-eyes__count">{ format!("{} of {}", section.seen, section.all) }</span>
+            </h4>
+            <ul>
+                { for section.things.iter().map(thing) }
+                if rest > 0 { <li class="view__more">{ format!("and {rest} more") }</li> }
+            </ul>
+        </section>
+    }
+}
+
+fn thing(thing: &Thing) -> Html {
+    let class = classes!(
+        "through-eyes__thing",
+        if thing.name.is_some() { "is-seen" } else { "is-unseen" },
+        thing.own.then_some("is-own"),
+        change_class(thing.change),
+    );
+    html! {
+        <li {class}>
+            { match &thing.name {
+                Some(name) => html! { <b>{ name }</b> },
+                None => html! { <span role="img" aria-label="no name for it">{ "–" }</span> },
+            } }
+            <span class="through-eyes__outside">{ &thing.outside }</span>
+            { change_mark(thing.change) }
+        </li>
+    }
+}
