@@ -6,6 +6,7 @@
 
 pub mod command;
 pub mod conformance;
+pub mod coverage;
 pub mod input;
 pub mod page;
 pub mod server;

@@ -3,6 +3,7 @@
 mod build;
 mod calls;
 mod conform;
+mod coverage;
 mod run;
 mod serve;
 mod strace;
@@ -32,6 +33,7 @@ enum Command {
     Strace(strace::Strace),
     Calls(calls::Calls),
     Conform(conform::Conform),
+    Coverage(coverage::Coverage),
 }
 
 /// A standard world by name.
@@ -67,6 +69,7 @@ impl Ringside {
             Some(Command::Strace(strace)) => strace.execute(),
             Some(Command::Calls(calls)) => calls.execute(),
             Some(Command::Conform(conform)) => conform.execute(),
+            Some(Command::Coverage(coverage)) => coverage.execute(),
         };
         result.unwrap_or_else(|error| {
             if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {

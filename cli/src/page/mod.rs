@@ -8,7 +8,7 @@
 pub mod size;
 mod styles;
 pub mod wasm;
-mod workspace;
+pub mod workspace;
 
 pub use workspace::root;
 
