@@ -124,6 +124,18 @@ impl Page {
         self.wait(expression, |page| Ok(page.evaluate::<bool>(&format!("!!({expression})"))?.then_some(())))
     }
 
+    /// The same for something that takes long, with its own patience in seconds.
+    pub fn wait_until_within(&self, expression: &str, seconds: u64) -> Result<()> {
+        let begun = Instant::now();
+        while !self.evaluate::<bool>(&format!("!!({expression})"))? {
+            if begun.elapsed().as_secs() > seconds {
+                bail!("waited {seconds} s in vain for {expression}");
+            }
+            sleep(PAUSE);
+        }
+        Ok(())
+    }
+
     /// Waits for the element with this `data-testid` to be there and visible.
     pub fn wait_for(&self, testid: &str) -> Result<()> {
         self.wait(testid, |page| {

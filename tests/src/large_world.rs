@@ -1,0 +1,86 @@
+//! A large world: ten thousand processes in a thousand containers, nested three deep, made by system calls.
+
+use kernel_model::action::{Action, Stamped, When};
+use kernel_model::kernel::Trace;
+use kernel_model::namespace::NsKind;
+use kernel_model::pv_ops::NoMachine;
+use kernel_model::step::Running;
+use kernel_model::syscall::{Call, Sysno, Value};
+use kernel_model::table::Id;
+use kernel_model::task::TaskId;
+use kernel_model::timeline::Session;
+use kernel_model::world::{Config, World};
+
+/// How large.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// Containers on the host, in each of these, and in each of those.
+    pub containers: [usize; 3],
+    /// Processes in a container, its init among them.
+    pub processes: usize,
+}
+
+/// A thousand containers, ten thousand processes.
+pub const FULL: Size = Size { containers: [10, 9, 10], processes: 10 };
+/// The same shape, small enough for every test run.
+pub const SMALL: Size = Size { containers: [3, 3, 4], processes: 3 };
+
+/// What a container gets of its own: everything but a user namespace and the time.
+const OWN: [NsKind; 6] = [NsKind::Uts, NsKind::Ipc, NsKind::Pid, NsKind::Mnt, NsKind::Net, NsKind::Cgroup];
+const SIGCHLD: i64 = 17;
+const PR_SET_NAME: i64 = 15;
+/// The first process, from which everything here descends.
+const INIT: TaskId = TaskId(1);
+
+/// A world as it grows, with the actions that made it.
+struct Growing {
+    running: Running<NoMachine>,
+    actions: Vec<Action>,
+}
+
+/// The session that makes a world of this size, as the page would keep it.
+pub fn session(size: Size) -> Session {
+    let (world, actions) = build(size);
+    let actions = actions.into_iter().map(|action| Stamped { when: When::AtRest, action }).collect();
+    Session { config: world.config, actions }
+}
+
+/// The world, and the actions that make it from a booted one.
+pub fn build(size: Size) -> (World, Vec<Action>) {
+    let config = Config { terminal: true, ..Config::default() };
+    let mut running = Running::new(World::boot(config), NoMachine);
+    running.run(10_000, &mut Trace::silent());
+    let mut growing = Growing { running, actions: Vec::new() };
+    growing.containers(INIT, size.containers.as_slice(), size.processes);
+    (growing.running.world, growing.actions)
+}
+
+impl Growing {
+    fn containers(&mut self, parent: TaskId, counts: &[usize], processes: usize) {
+        let Some((count, inner)) = counts.split_first() else { return };
+        for _ in 0..*count {
+            let flags = OWN.iter().fold(SIGCHLD, |flags, kind| flags | kind.clone_flag() as i64);
+            let init = self.clone_of(parent, flags);
+            if parent == INIT {
+                // Who is born inside has the name from here.
+                self.call(init, Sysno::PRCTL, vec![PR_SET_NAME.into(), "nginx".into()]);
+            }
+            for _ in 1..processes {
+                self.clone_of(init, SIGCHLD);
+            }
+            self.containers(init, inner, processes);
+        }
+    }
+
+    fn clone_of(&mut self, parent: TaskId, flags: i64) -> TaskId {
+        let child = TaskId::from_number(self.running.world.tasks.next_number());
+        self.call(parent, Sysno::CLONE, vec![flags.into()]);
+        child
+    }
+
+    fn call(&mut self, task: TaskId, nr: Sysno, args: Vec<Value>) {
+        let call = Call { nr, args };
+        self.running.call_as(task, call.clone(), &mut Trace::silent());
+        self.actions.push(Action::Syscall { task, call });
+    }
+}
