@@ -64,6 +64,9 @@ impl World {
         let mut world = World::empty(config);
         files::populate(&mut world);
         let init = world.first_process();
+        if config.cgroup_v2 {
+            world.kthreadd(init);
+        }
         let console = world.consoles.add(Console::new(init));
         let shell = world.shell_process(init, console, FIRST_SHELL_PID);
         world.consoles[console].shell = shell;
@@ -221,6 +224,7 @@ impl World {
             files: Some(files),
             sighand,
             blocked: SigSet::EMPTY,
+            saved_sigmask: None,
             pending: SigSet::EMPTY,
             signals_caught: 0,
             pdeath_signal: None,
@@ -246,6 +250,55 @@ impl World {
         self.join_css_set(task, set);
         self.sched.waiting.insert(Wait::Outside, OrdSet::unit(task));
         task
+    }
+
+    /// `kthreadd`, the parent of all kernel threads, of which there are no others here: it has no memory of its own
+    /// and ignores every signal. The recordings of the standard world begin in a PID namespace without it.
+    fn kthreadd(&mut self, init: TaskId) {
+        let task = TaskId(self.tasks.next_number());
+        let process = ProcessId(self.processes.next_number());
+        let numbers = vec![(PidNsId(1), 2)];
+        let pid = self.pids.add(PidStruct { numbers, task: Some(task), pgrp_members: 1, session_members: 1 });
+        self.pid_namespaces[PidNsId(1)].numbers.insert(2, pid);
+        let root = files::root_of(self);
+        let fs = self.vfs.fs_structs.add(FsStruct { root, cwd: root, umask: 0o022, users: 1 });
+        let files = self.vfs.fd_tables.add(FdTable { users: 1, ..FdTable::default() });
+        let actions = (1..=64).map(|n| (Signal(n), Disposition::Ignore)).collect();
+        let sighand = self.sighands.add(SigHand { actions, no_child_wait: false, users: 1 });
+        let image = Image {
+            program: Arc::from("kthreadd"),
+            exe: String::new(),
+            argv: Vec::new(),
+            envp: Vec::new(),
+            console: None,
+        };
+        let epoch = self.next_epoch();
+        let first = self.tasks[init].clone();
+        let first_process = self.processes[first.process].clone();
+        self.processes.add(Process {
+            id: process,
+            leader: task,
+            threads: vec![task],
+            parent: None,
+            pgrp: pid,
+            session: pid,
+            ..first_process
+        });
+        let user = UserMode { image: Arc::new(image), epoch, ..first.user.clone() };
+        let set = first.css_set;
+        self.tasks.add(Task {
+            id: task,
+            process,
+            pid,
+            comm: "kthreadd".into(),
+            fs,
+            files: Some(files),
+            sighand,
+            user,
+            ..first
+        });
+        self.join_css_set(task, set);
+        self.sched.waiting.entry(Wait::Outside).or_default().insert(task);
     }
 
     /// A shell for a console: child of init, leader of a session of its own.

@@ -247,9 +247,11 @@ impl Kernel<'_> {
     /// Puts an answer into the log of the task's program.
     fn reply(&mut self, task: TaskId, result: CallResult) {
         if self.tasks[task].user.driver == Driver::Outside {
+            self.restore_sigmask(task);
             return;
         }
         let Some(caught) = self.deliver_signals(task) else { return };
+        self.restore_sigmask(task);
         let read: usize =
             result.iter().flat_map(|ret| &ret.out).filter_map(|(_, v)| v.as_bytes()).map(<[u8]>::len).sum();
         let user = &mut self.tasks[task].user;
@@ -257,6 +259,13 @@ impl Kernel<'_> {
         user.replies.push_back(Reply { result, caught });
         if user.bytes_read > PROGRAM_MEMORY {
             self.kill_for_memory(task);
+        }
+    }
+
+    /// rt_sigsuspend(2) is over: what was blocked before it is blocked again (`restore_saved_sigmask`).
+    fn restore_sigmask(&mut self, task: TaskId) {
+        if let Some(saved) = self.tasks[task].saved_sigmask.take() {
+            self.tasks[task].blocked = saved;
         }
     }
 

@@ -46,9 +46,15 @@ impl Kernel<'_> {
         }
         self.cgroups.groups[group].freeze = freeze;
         let subtree = self.cgroup_subtree(group);
+        let now = self.clock;
         for at in &subtree {
             let g = &mut self.world.cgroups.groups[*at];
             g.frozen_by = if freeze { g.frozen_by + 1 } else { g.frozen_by - 1 };
+            match (freeze, g.frozen_by) {
+                (true, 1) => g.freezing_since = now,
+                (false, 0) => g.frozen_time += now - g.freezing_since,
+                _ => {}
+            }
         }
         for at in &subtree {
             let freezing = self.is_freezing(*at);

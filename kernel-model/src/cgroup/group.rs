@@ -45,6 +45,8 @@ impl Cgroup {
             freeze: false,
             frozen_by: 0,
             frozen: false,
+            freezing_since: now,
+            frozen_time: Nanos(0),
             pressure: true,
             made_by: (Kuid::ROOT, Kgid::ROOT),
             mode: 0o755,
@@ -101,6 +103,7 @@ impl Kernel<'_> {
             frozen: above.frozen_by > 0,
             made_by: (cred.fsuid, cred.fsgid),
             mode,
+            freezing_since: self.clock,
             ..Cgroup::new(above.hierarchy, now)
         };
         // Also below a threaded group, where it is no valid domain before it says that it is threaded.
@@ -268,11 +271,13 @@ impl World {
         let mut at = Some(group);
         while let Some(group) = at {
             let Some(g) = self.cgroups.groups.get(group) else { return };
-            let has_children = self.cgroups.groups.iter().any(|(_, other)| other.parent == Some(group));
-            if !g.released || has_children || self.is_cgroup_open(group) {
+            if !g.released || self.is_cgroup_open(group) {
                 return;
             }
             at = g.parent;
+            if self.cgroups.groups.iter().any(|(_, other)| other.parent == Some(group)) {
+                return;
+            }
             self.cgroups.groups.remove(group);
         }
     }

@@ -230,7 +230,12 @@ impl Kernel<'_> {
         let controllers = h.controllers;
         self.rebind_controllers(DEFAULT_HIERARCHY, controllers);
         self.world.unlink_css_sets_from(id);
-        self.cgroups.groups.remove(root);
+        // Removed groups in which there are still zombies go, too.
+        let gone: Vec<CgroupId> =
+            self.cgroups.groups.iter().filter(|(_, g)| g.hierarchy == id).map(|(group, _)| group).collect();
+        for group in gone {
+            self.cgroups.groups.remove(group);
+        }
         self.cgroups.hierarchies.remove(id);
         self.emit(EventKind::Cgroup(CgroupEvent::HierarchyRemoved { hierarchy: id, controllers }));
     }

@@ -83,6 +83,10 @@ impl Kernel<'_> {
         let nr = nr.ok_or(Errno::EINVAL)?;
         let found = if nr == 0 { Some(writer) } else { self.find_task(writer, nr as Pid) };
         let task = found.ok_or(Errno::ESRCH)?;
+        // Kernel threads that must stay where they are (`no_cgroup_migration`).
+        if &*self.tasks[task].user.image.program == "kthreadd" {
+            return Err(Errno::EINVAL);
+        }
         Ok(match who {
             Who::Thread => task,
             Who::Process => self.processes[self.tasks[task].process].leader,

@@ -19,7 +19,8 @@
 //!    loses the controller), `can_attach`, `cancel_attach`, `attach` (tasks move, see
 //!    [`Migration`](migrate::Migration)), `can_fork`, `cancel_fork`, `fork` (a task is born), `exit` (it begins to
 //!    end), `release` (its status has been collected), `is_referenced` (a removed group is still needed, because
-//!    memory is charged to it, say). Hooks that are not named do nothing;
+//!    memory is charged to it, say; call [`Kernel::cgroup_put`](crate::kernel::Kernel) when it no longer is), `bind`
+//!    (the controller moved to another hierarchy), `usage` (what views draw bars from). Hooks that are not named do nothing;
 //! 3. what it keeps of each group: a field of [`CssStates`](controller::CssStates), `Some` while the
 //!    controller works in the group. `css_online` puts it in; the core takes it out after `css_offline`.
 //!
@@ -46,6 +47,8 @@ pub mod path;
 pub mod pressure;
 pub mod release_agent;
 pub mod subtree_control;
+#[cfg(test)]
+mod tests;
 pub mod v1;
 pub mod v2;
 
@@ -157,6 +160,10 @@ pub struct Cgroup {
     pub frozen_by: u32,
     /// All its tasks have stopped (`CGRP_FROZEN`).
     pub frozen: bool,
+    /// When it began to be frozen, in the model's time.
+    pub freezing_since: Nanos,
+    /// How long it was frozen before that.
+    pub frozen_time: Nanos,
     /// `cgroup.pressure`.
     pub pressure: bool,
     /// Whoever made it owns the directory and the files that every group has.

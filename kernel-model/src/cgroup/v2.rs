@@ -9,6 +9,7 @@ use super::{CgroupId, KernelVersion};
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::task::TaskId;
+use crate::time::Nanos;
 use crate::world::World;
 
 /// The files.
@@ -43,6 +44,7 @@ pub const FILES: &[CgroupFile] = &[
         }),
     ),
     CgroupFile::ro("cgroup.stat", stat),
+    CgroupFile::ro("cgroup.stat.local", stat_local).flags(FileFlags::NOT_ON_ROOT).only_in(KernelVersion::V6_18),
     CgroupFile::rw("cgroup.freeze", show_freeze, Write::Text(write_freeze)).flags(FileFlags::NOT_ON_ROOT),
     CgroupFile::wo("cgroup.kill", Write::Text(kill)).flags(FileFlags::NOT_ON_ROOT),
 ];
@@ -122,6 +124,13 @@ fn stat(w: &World, at: At) -> Result<String, Errno> {
         text.push_str(&format!("nr_dying_subsys_{} {}\n", c.name(), groups_with(w, at.group, c, true)));
     }
     Ok(text)
+}
+
+/// How long the group has been frozen, in microseconds (`cgroup_stat_local_show`).
+fn stat_local(w: &World, at: At) -> Result<String, Errno> {
+    let g = w.cgroup(at.group);
+    let now = if w.is_freezing(at.group) { w.clock - g.freezing_since } else { Nanos(0) };
+    Ok(format!("frozen_usec {}\n", (g.frozen_time + now).0 / 1000))
 }
 
 /// Those bound to the default hierarchy that can work there.

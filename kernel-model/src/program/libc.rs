@@ -343,7 +343,12 @@ impl Sys {
     pub async fn getdents(&self, fd: Fd) -> Result<Vec<DirEntry>, Errno> {
         let mut all = Vec::new();
         loop {
-            let ret = self.call(Sysno::GETDENTS64, vec![fd.into(), Value::Null, 32_768.into()]).await?;
+            let ret = match self.call(Sysno::GETDENTS64, vec![fd.into(), Value::Null, 32_768.into()]).await {
+                Ok(ret) => ret,
+                // glibc takes a directory that has been removed for an empty one.
+                Err(Errno::ENOENT) => return Ok(all),
+                Err(e) => return Err(e),
+            };
             if ret.value == 0 {
                 return Ok(all);
             }

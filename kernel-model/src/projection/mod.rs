@@ -4,6 +4,7 @@
 //! between. It holds finished text and numbers: whoever draws it computes nothing.
 
 mod alike;
+pub mod cgroup_tree;
 pub mod change;
 pub mod changes;
 pub mod coverage;

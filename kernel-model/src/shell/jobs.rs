@@ -64,6 +64,7 @@ impl Shell {
             match self.sys.fork().await {
                 Ok(pid) => return Ok(pid),
                 Err(Errno::EAGAIN) if pause < 16 => {
+                    self.collect_early().await;
                     self.complain(&format!("fork: retry: {}", Errno::EAGAIN)).await;
                     let _ = self.sys.nanosleep(pause * 1_000_000_000).await;
                     if self.interrupted() {
@@ -86,6 +87,7 @@ impl Shell {
         self.st.subshell = true;
         self.st.jobs.clear();
         self.st.finished = imbl::OrdMap::new();
+        self.st.early = imbl::OrdMap::new();
         self.sys.take_caught();
         self.st.caught = SigSet::EMPTY;
         self.st.frames.clear();
@@ -300,7 +302,7 @@ impl Shell {
 
     /// Waits for these children; their status words.
     pub(super) async fn wait_for(&mut self, children: &[i32]) -> Vec<i32> {
-        let mut statuses = vec![None; children.len()];
+        let mut statuses: Vec<Option<i32>> = children.iter().map(|child| self.st.early.remove(child)).collect();
         while statuses.iter().any(Option::is_none) {
             match self.sys.wait4(-1, 0).await {
                 Ok((pid, status)) => match children.iter().position(|c| *c == pid) {
@@ -332,6 +334,17 @@ impl Shell {
         self.note_signals();
         if !self.st.traps.contains_key(&Signal::CHLD.0) {
             self.st.caught.remove(Signal::CHLD);
+        }
+    }
+
+    /// Makes room for a child: collects those that have ended before anybody waits for them.
+    async fn collect_early(&mut self) {
+        while let Ok((pid, status)) = self.sys.wait4(-1, WNOHANG).await {
+            if pid == 0 {
+                break;
+            }
+            self.child_ended(pid, status.0);
+            self.st.early.insert(pid, status.0);
         }
     }
 

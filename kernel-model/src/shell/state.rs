@@ -45,6 +45,8 @@ pub struct ShellState {
     pub jobs: Vector<Job>,
     /// Statuses of background children that nobody has waited for yet.
     pub finished: OrdMap<i32, i32>,
+    /// Status words of children that were collected before anybody waited for them, to make room for a fork.
+    pub early: OrdMap<i32, i32>,
     /// The working directory as the shell names it.
     pub cwd: String,
     /// The line of the command that runs.

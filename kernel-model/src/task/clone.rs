@@ -168,6 +168,7 @@ impl Kernel<'_> {
             files,
             sighand,
             pending: SigSet::EMPTY,
+            saved_sigmask: None,
             signals_caught: 0,
             pdeath_signal: None,
             state: TaskState::Runnable,

@@ -66,6 +66,8 @@ pub struct Task {
     pub sighand: SigHandId,
     /// Blocked signals.
     pub blocked: SigSet,
+    /// What is blocked again once rt_sigsuspend(2) has returned (`saved_sigmask`).
+    pub saved_sigmask: Option<SigSet>,
     /// Signals sent to just this thread.
     pub pending: SigSet,
     /// How many signal handlers have run in it.

@@ -90,6 +90,19 @@ pub struct Controller {
     pub is_referenced: fn(&World, CgroupId) -> bool,
     /// It has been bound to the hierarchy with this root (`bind`).
     pub bind: fn(&mut Kernel<'_>, CgroupId),
+    /// What a group uses and may use, for views.
+    pub usage: fn(&World, CgroupId) -> Vec<Usage>,
+}
+
+/// Something that a group uses, with the most that it may use.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Usage {
+    /// What: the name of the file that says how much.
+    pub name: &'static str,
+    /// How much.
+    pub used: u64,
+    /// The limit; `None` for none.
+    pub limit: Option<u64>,
 }
 
 impl Controller {
@@ -117,6 +130,7 @@ impl Controller {
             release: |_, _, _| {},
             is_referenced: |_, _| false,
             bind: |_, _| {},
+            usage: |_, _| Vec::new(),
         }
     }
 

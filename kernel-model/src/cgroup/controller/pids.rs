@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Controller, ControllerId};
+use super::{Controller, ControllerId, Usage};
 use crate::cgroup::event::CgroupEvent;
 use crate::cgroup::file::{At, CgroupFile, FileFlags, Write, kstrtoll};
 use crate::cgroup::hierarchy::DEFAULT_HIERARCHY;
@@ -47,6 +47,10 @@ pub static PIDS: Controller = Controller {
     can_fork,
     cancel_fork: |k, group| charge(k, group, -1),
     release: |k, _, group| charge(k, group, -1),
+    usage: |w, group| {
+        let p = pids(w, group).filter(|_| w.cgroup(group).parent.is_some());
+        p.map(|p| Usage { name: "pids.current", used: p.current, limit: p.max }).into_iter().collect()
+    },
     ..Controller::new(ControllerId::Pids, "pids")
 };
 
@@ -78,7 +82,7 @@ fn write_max(k: &mut Kernel<'_>, at: At, text: &str) -> Result<(), Errno> {
         None
     } else {
         let n = kstrtoll(text)?;
-        if !(0..PID_MAX_LIMIT).contains(&n) {
+        if !(0..=PID_MAX_LIMIT).contains(&n) {
             return Err(Errno::EINVAL);
         }
         Some(n as u64)

@@ -86,6 +86,7 @@ fn check(k: &mut Kernel<'_>, caller: TaskId, dir: Fd, path: &str, mode: i64, fla
         return Err(Errno::EACCES.into());
     }
     k.inode_permission_as(&cred, place, access)?;
+    k.device_permission(caller, place, access)?;
     let stored = matches!(attr.file_type, FileType::Regular | FileType::Directory | FileType::Symlink);
     if access.contains(Access::WRITE) && stored {
         k.mnt_want_write(place.mnt)?;

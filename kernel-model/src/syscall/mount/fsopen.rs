@@ -222,7 +222,7 @@ fn fsmount(k: &mut Kernel<'_>, caller: TaskId, args: Args<'_>) -> SysResult {
     let Some(sb) = fc.sb.filter(|_| !fc.reconfigure) else { return Err(Errno::EINVAL.into()) };
     let locked = k.check_not_revealing(caller, sb, options)?;
     k.unused_fd(caller, 0)?;
-    let root = k.vfs.supers[sb].root;
+    let root = k.root_for_mount(caller, sb);
     let mnt = k.new_mount(sb, root, fc.source.as_deref().unwrap_or("none"), options);
     k.vfs.mounts[mnt].locked_flags = locked;
     // From here on the context can only change what it has made.

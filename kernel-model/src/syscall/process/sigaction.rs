@@ -48,8 +48,8 @@ pub const RT_SIGSUSPEND: SyscallInfo = SyscallInfo {
     man: "sigsuspend(2)",
     args: &[Arg::Data("mask"), Arg::Int("sigsetsize")],
     errno: &[(Errno::EINTR, "a signal with a handler came, as it always does when the call returns")],
-    support: Support::Partial("the mask is not put in place while it waits"),
-    run: pause,
+    support: Support::Full,
+    run: rt_sigsuspend,
 };
 
 /// pause(2).
@@ -139,6 +139,19 @@ fn rt_sigpending(k: &mut Kernel<'_>, caller: TaskId, _: Args<'_>) -> SysResult {
     let task = &k.tasks[caller];
     let pending = (task.pending | k.processes[task.process].pending) & task.blocked;
     Ok(Ret::new(0).with(0, pending.0.into()))
+}
+
+/// The mask holds until a handler has run; then the old one is back.
+fn rt_sigsuspend(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
+    let mut mask = sigset(a.get(0));
+    mask.remove(Signal::KILL);
+    mask.remove(Signal::STOP);
+    let t = &mut k.tasks[caller];
+    if t.saved_sigmask.is_none() {
+        t.saved_sigmask = Some(t.blocked);
+    }
+    t.blocked = mask;
+    Err(Sleep::on(Wait::Signal))
 }
 
 fn pause(_: &mut Kernel<'_>, _: TaskId, _: Args<'_>) -> SysResult {

@@ -6,7 +6,7 @@ use crate::kernel::Kernel;
 use crate::namespace::pid::{Pid, PidId, PidNsId};
 use crate::security::credentials::Cred;
 use crate::task::signal::{Disposition, SigSet};
-use crate::task::{TaskId, TaskState};
+use crate::task::{Task, TaskId, TaskState};
 use crate::time::Nanos;
 use crate::world::World;
 
@@ -22,9 +22,12 @@ const RSS_PAGES: u64 = 409;
 /// Ticks in a second (`USER_HZ`).
 const TICK: u64 = 10_000_000;
 
-/// The letter and the word for what a task does.
-pub fn state_name(state: &TaskState) -> &'static str {
-    match state {
+/// The letter and the word for what a task does. Who stands still in a frozen v1 group cannot be woken by a signal
+/// (D); in a frozen v2 group it sleeps like anybody else.
+pub fn state_name(task: &Task) -> &'static str {
+    match &task.state {
+        state if task.frozen.by_v1 && !state.has_exited() => "D (disk sleep)",
+        TaskState::Runnable if task.frozen.by_v2 => "S (sleeping)",
         TaskState::Runnable => "R (running)",
         TaskState::Sleeping(_) => "S (sleeping)",
         TaskState::Stopped(_) => "T (stopped)",
@@ -89,7 +92,7 @@ impl Kernel<'_> {
         if let Some(fs) = self.vfs.fs_structs.get(t.fs).filter(|_| !t.state.has_exited()) {
             line("Umask", &format!("{:04o}", fs.umask));
         }
-        line("State", &state_name(&t.state));
+        line("State", &state_name(t));
         line("Tgid", &self.nr_in(ns, leader));
         line("Ngid", &0);
         line("Pid", &self.nr_in(ns, t.pid));
@@ -146,7 +149,7 @@ impl Kernel<'_> {
     pub(super) fn stat_text(&self, task: TaskId, ns: PidNsId, reader: TaskId) -> String {
         let t = &self.tasks[task];
         let p = &self.processes[t.process];
-        let letter = state_name(&t.state).split(' ').next().unwrap_or("S");
+        let letter = state_name(t).split(' ').next().unwrap_or("S");
         let (tty, foreground) = match p.tty {
             // Major 136, minor N; its foreground is the group of the console's shell.
             Some(console) => {
