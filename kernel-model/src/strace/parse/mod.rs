@@ -54,31 +54,66 @@ pub enum LogError {
 
 /// Reads a log as it comes from a file.
 pub fn parse_bytes(log: &[u8]) -> Result<Log, LogError> {
-    if log.len() > MAX_LOG {
-        return Err(LogError::TooLarge(log.len()));
-    }
-    if let Some((offset, byte)) = not_text(log) {
-        return Err(LogError::Binary(offset, byte));
-    }
-    parse(&String::from_utf8_lossy(log))
+    Ok(Reading::of(log)?.to_end())
 }
 
 /// Reads a log.
 pub fn parse(log: &str) -> Result<Log, LogError> {
-    if log.len() > MAX_LOG {
-        return Err(LogError::TooLarge(log.len()));
+    parse_bytes(log.as_bytes())
+}
+
+/// A log that is being read, some lines at a time.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Reading {
+    text: String,
+    /// Bytes of the text that have been read.
+    read: usize,
+    lines: Vec<Line>,
+}
+
+impl Reading {
+    /// Begins to read a log as it comes from a file.
+    ///
+    /// # Errors
+    /// When it is too large, empty, or no text.
+    pub fn of(log: &[u8]) -> Result<Reading, LogError> {
+        if log.len() > MAX_LOG {
+            return Err(LogError::TooLarge(log.len()));
+        }
+        if let Some((offset, byte)) = not_text(log) {
+            return Err(LogError::Binary(offset, byte));
+        }
+        let text = String::from_utf8_lossy(log).into_owned();
+        if text.trim().is_empty() {
+            return Err(LogError::Empty);
+        }
+        Ok(Reading { text, read: 0, lines: Vec::new() })
     }
-    if let Some((offset, byte)) = not_text(log.as_bytes()) {
-        return Err(LogError::Binary(offset, byte));
+
+    /// Bytes that have been read, and all of them.
+    pub fn progress(&self) -> (usize, usize) {
+        (self.read, self.text.len())
     }
-    if log.trim().is_empty() {
-        return Err(LogError::Empty);
+
+    /// Reads the next line. False when there is none.
+    pub fn next_line(&mut self) -> bool {
+        let rest = self.text.get(self.read..).unwrap_or_default();
+        let Some(line) = rest.split_inclusive('\n').next() else { return false };
+        self.read += line.len();
+        // What `str::lines` leaves away.
+        let line = line.strip_suffix('\n').map_or(line, |line| line.strip_suffix('\r').unwrap_or(line));
+        self.lines.push(line::parse_line(self.lines.len() + 1, line));
+        true
     }
-    let lines = log.lines().enumerate().map(|(at, text)| line::parse_line(at + 1, text)).collect();
-    let mut log = Log { lines, ..Log::default() };
-    log.mark_summary();
-    log.join();
-    Ok(log)
+
+    /// Reads what is left, and joins the calls that stand on two lines.
+    pub fn to_end(mut self) -> Log {
+        while self.next_line() {}
+        let mut log = Log { lines: self.lines, ..Log::default() };
+        log.mark_summary();
+        log.join();
+        log
+    }
 }
 
 /// Where the text stops being text: at a zero byte, or early on where a tenth are control characters.

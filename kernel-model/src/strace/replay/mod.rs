@@ -91,12 +91,42 @@ pub enum Verdict {
 /// # Errors
 /// When the text as a whole is no log.
 pub fn replay(log: &str) -> Result<Replay, LogError> {
-    Ok(Replayer::run(&parse(log)?))
+    Ok(Replaying::of(parse(log)?).to_end())
 }
 
-/// The replay of a log that has been read already.
-pub fn replay_log(log: &Log) -> Replay {
-    Replayer::run(log)
+/// A log that is being run on the model, some lines at a time.
+pub struct Replaying {
+    log: Log,
+    replayer: Replayer,
+}
+
+impl Replaying {
+    /// Begins to run a log that has been read.
+    pub fn of(log: Log) -> Replaying {
+        let replayer = Replayer::for_log(&log);
+        Replaying { log, replayer }
+    }
+
+    /// Lines that have been run, and all of them.
+    pub fn progress(&self) -> (usize, usize) {
+        (self.replayer.replay.lines.len(), self.log.lines.len())
+    }
+
+    /// Runs the next line. False when there is none.
+    pub fn next_line(&mut self) -> bool {
+        let (at, all) = self.progress();
+        if at < all {
+            self.replayer.line(&self.log, at);
+        }
+        at < all
+    }
+
+    /// Runs what is left.
+    pub fn to_end(mut self) -> Replay {
+        while self.next_line() {}
+        self.replayer.replay.actions = self.replayer.stage.actions;
+        self.replayer.replay
+    }
 }
 
 /// A call that has begun.
@@ -107,8 +137,7 @@ struct Begun {
     out_of_scope: Option<String>,
 }
 
-struct Replayer<'l> {
-    log: &'l Log,
+struct Replayer {
     outside: Outside,
     stage: Stage,
     replay: Replay,
@@ -127,13 +156,12 @@ struct Replayer<'l> {
 /// The first PID namespace: that of the tracer.
 const ROOT_NS: PidNsId = PidNsId(1);
 
-impl<'l> Replayer<'l> {
-    fn run(log: &'l Log) -> Replay {
+impl Replayer {
+    fn for_log(log: &Log) -> Replayer {
         let mut stage = Stage::new(Config::default());
         let first = log.lines.iter().position(|l| matches!(l.kind, LineKind::Call(_) | LineKind::Unfinished { .. }));
         let tracer = stage.set_up(log, first.and_then(|at| log.lines[at].pid));
-        let mut replayer = Replayer {
-            log,
+        Replayer {
             outside: Outside::of_log(log),
             stage,
             replay: Replay::default(),
@@ -142,16 +170,11 @@ impl<'l> Replayer<'l> {
             begun: BTreeMap::new(),
             inner: inner_numbers(log),
             handlers: signals::survived(log),
-        };
-        for at in 0..log.lines.len() {
-            replayer.line(at);
         }
-        replayer.replay.actions = replayer.stage.actions;
-        replayer.replay
     }
 
-    fn line(&mut self, at: usize) {
-        let line = &self.log.lines[at];
+    fn line(&mut self, log: &Log, at: usize) {
+        let line = &log.lines[at];
         let from = self.stage.actions.len();
         let mut replayed = ReplayedLine {
             number: line.number,
@@ -165,26 +188,26 @@ impl<'l> Replayer<'l> {
             actions: from..from,
         };
         if let Some(signals) = self.handlers.remove(&at) {
-            let task = self.task_of(line.pid);
+            let task = self.task_of(log, line.pid);
             for signal in signals {
                 self.stage.handle(task, signal);
             }
         }
         match &line.kind {
             LineKind::Call(call) => {
-                let begun = self.begin(at, call);
+                let begun = self.begin(log, at, call);
                 self.finish(call, begun, &mut replayed);
             }
             LineKind::Unfinished { .. } => {
                 replayed.verdict = Verdict::Begun;
-                if let Some(half) = self.log.halves.get(&at) {
-                    let begun = self.begin(at, &half.call);
+                if let Some(half) = log.halves.get(&at) {
+                    let begun = self.begin(log, at, &half.call);
                     replayed.task = Some(begun.task);
                     replayed.call = begun.call.as_ref().map(|c| print::print_call(c, None)).unwrap_or_default();
                     self.begun.insert(at, begun);
                 }
             }
-            LineKind::Resumed { name, .. } => self.resumed(at, name, &mut replayed),
+            LineKind::Resumed { name, .. } => self.resumed(log, at, name, &mut replayed),
             LineKind::Exited { status } => self.ended(line.pid, Value::Int(*status), None),
             LineKind::Killed { by, .. } => self.ended(line.pid, Value::Int(0), super::constant(by)),
             LineKind::Superseded { by } => {
@@ -211,9 +234,9 @@ impl<'l> Replayer<'l> {
         self.replay.lines.push(replayed);
     }
 
-    fn resumed(&mut self, at: usize, name: &str, replayed: &mut ReplayedLine) {
-        let begin = self.log.begun.get(&at);
-        let Some((begun, half)) = begin.and_then(|b| Some((self.begun.remove(b)?, self.log.halves.get(b)?))) else {
+    fn resumed(&mut self, log: &Log, at: usize, name: &str, replayed: &mut ReplayedLine) {
+        let begin = log.begun.get(&at);
+        let Some((begun, half)) = begin.and_then(|b| Some((self.begun.remove(b)?, log.halves.get(b)?))) else {
             replayed.verdict = Verdict::OutOfScope(format!("the beginning of this {name} is not in the log"));
             return;
         };
@@ -221,19 +244,18 @@ impl<'l> Replayer<'l> {
     }
 
     /// The task that stands for a process; one is made for a process whose beginning the log does not show.
-    fn task_of(&mut self, pid: Option<u32>) -> TaskId {
+    fn task_of(&mut self, log: &Log, pid: Option<u32>) -> TaskId {
         if let Some(task) = self.tasks.get(&pid) {
             return *task;
         }
-        let cwd = stage::start_directory(self.log, pid);
+        let cwd = stage::start_directory(log, pid);
         let task = self.stage.adopt(self.tracer, pid, &cwd);
         self.tasks.insert(pid, task);
         task
     }
 
-    fn begin(&mut self, at: usize, traced: &TracedCall) -> Begun {
-        let pid = self.log.lines[at].pid;
-        let task = self.task_of(pid);
+    fn begin(&mut self, log: &Log, at: usize, traced: &TracedCall) -> Begun {
+        let task = self.task_of(log, log.lines[at].pid);
         let out =
             |call: Option<Call>, why: String| Begun { task, call, outcome: Outcome::NotMade, out_of_scope: Some(why) };
         let info = match scope::record(&traced.name) {

@@ -85,7 +85,7 @@ fn the_actions_of_a_replay_make_the_same_world_again() {
 
     let log = "100 clone(child_stack=NULL, flags=SIGCHLD) = 107\n107 exit_group(1) = ?\n100 getpid() = 100\n";
     let parsed = parse(log).unwrap_or_else(|e| panic!("{e}"));
-    let replay = replay_log(&parsed);
+    let replay = Replaying::of(parsed).to_end();
     let stamp = |action: &Action| Stamped { when: When::AtRest, action: action.clone() };
     let session = Session { config: Config::default(), actions: replay.actions.iter().map(stamp).collect() };
     let timeline = Timeline::replay(&session, NoMachine, 1_000_000);
