@@ -2,7 +2,6 @@
 
 use super::Timeline;
 use super::replay::Replay;
-use crate::action::Stamped;
 use crate::event::Event;
 use crate::kernel::Trace;
 use crate::pv_ops::PvOps;
@@ -122,23 +121,14 @@ impl<M: PvOps + Clone> Timeline<M> {
     }
 
     fn world_at(&mut self, position: u64) -> World {
-        let actions = self.actions.clone();
         let Some(event) = position.checked_sub(1) else {
             return self.keyframes.first().map_or_else(|| self.head.world.clone(), |f| f.world.clone());
         };
-        let section = self.section_of(event);
-        let index = section.slots.partition_point(|s| s.event <= event).saturating_sub(1);
-        let Some(start) = section.slots.get(index).cloned() else { return self.head.world.clone() };
-        let mut replay = Replay {
-            running: Running::new(start.world, start.machine),
-            slot: start.slot,
-            event: start.event,
-            action: start.action,
-        };
+        let Some(mut replay) = self.replay_to(event) else { return self.head.world.clone() };
         while replay.event <= event {
             let offset = (event - replay.event) as usize;
             let mut trace = Trace::keeping_world_at(offset);
-            if !replay.next_slot(&actions, &mut trace) {
+            if !replay.next_slot(&self.actions, &mut trace) {
                 break;
             }
             if let Some(world) = trace.kept {
@@ -151,23 +141,27 @@ impl<M: PvOps + Clone> Timeline<M> {
     /// The slots and actions that remain when the history is cut off at the end of the cursor's slot.
     pub(super) fn slot_after_cursor(&mut self) -> (u64, usize) {
         let Some(event) = self.cursor.position.checked_sub(1) else { return (0, 0) };
-        let actions: Vec<Stamped> = self.actions.clone();
-        let section = self.section_of(event);
-        let index = section.slots.partition_point(|s| s.event <= event).saturating_sub(1);
-        let Some(start) = section.slots.get(index).cloned() else { return (0, 0) };
-        let mut replay = Replay {
-            running: Running::new(start.world, start.machine),
-            slot: start.slot,
-            event: start.event,
-            action: start.action,
-        };
+        let Some(mut replay) = self.replay_to(event) else { return (0, 0) };
         let mut trace = Trace::silent();
         while replay.event <= event {
-            if !replay.next_slot(&actions, &mut trace) {
+            if !replay.next_slot(&self.actions, &mut trace) {
                 break;
             }
         }
         (replay.slot, replay.action)
+    }
+
+    /// The last kept state between two slots before event number `event`.
+    fn replay_to(&mut self, event: u64) -> Option<Replay<M>> {
+        let section = self.section_of(event);
+        let index = section.slots.partition_point(|s| s.event <= event).saturating_sub(1);
+        let start = section.slots.get(index)?.clone();
+        Some(Replay {
+            running: Running::new(start.world, start.machine),
+            slot: start.slot,
+            event: start.event,
+            action: start.action,
+        })
     }
 
     /// The replayed part of the history that contains event number `event`.

@@ -173,6 +173,11 @@ impl<M: PvOps + Clone> Timeline<M> {
         &self.branches
     }
 
+    /// Keeps another future that was made elsewhere, as one that was given up.
+    pub fn keep_branch(&mut self, actions: Vec<Stamped>) {
+        self.branches.push(actions);
+    }
+
     /// Shows another branch; the present one is kept in its place.
     pub fn switch_branch(&mut self, index: usize, budget: u64) {
         let Some(target) = self.branches.get(index).cloned() else { return };
