@@ -329,9 +329,13 @@ impl Kernel<'_> {
     }
 
     fn type_line(&mut self, console: ConsoleId, text: &str) {
-        if let Some(c) = self.world.consoles.get_mut(console) {
-            c.lines.push_back(text.to_owned());
-            self.wake_all(Wait::Line(console));
+        let Some(c) = self.world.consoles.get_mut(console) else { return };
+        c.lines.push_back(text.to_owned());
+        // A terminal echoes what is typed; at its prompt the shell shows the line itself.
+        let echoes = !c.at_prompt && self.world.config.terminal;
+        self.wake_all(Wait::Line(console));
+        if echoes {
+            self.emit(EventKind::Output { console, bytes: format!("{text}\n").into_bytes().into() });
         }
     }
 }
