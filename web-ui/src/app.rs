@@ -31,10 +31,13 @@ impl Component for App {
         }
         state.refresh();
         if let Some(kept) = storage::read(storage::SESSION) {
-            state.open_kept(&kept, storage::read(storage::CURSOR).and_then(|at| at.parse().ok()));
-            if state.notice.is_some() {
-                storage::write(storage::DAMAGED, &kept);
+            let cursor = storage::read(storage::CURSOR).and_then(|at| at.parse().ok());
+            if let Some(damaged) = state.open_kept(&kept, cursor) {
+                storage::set_aside(storage::DAMAGED, &damaged);
             }
+        }
+        if let Some(kept) = storage::read(storage::HISTORY) {
+            state.line.recall_kept(&kept);
         }
         if let Some(text) = address::session() {
             state.visit(&text);
@@ -82,9 +85,19 @@ impl App {
                     clock::later(PLAY_MS, move || dispatch.emit(Msg::PlayTick));
                 }
                 Effect::Save => {
-                    let (session, cursor) = self.state.to_keep();
-                    storage::write(storage::SESSION, session);
-                    storage::write(storage::CURSOR, &cursor.map(|at| at.to_string()).unwrap_or_default());
+                    let kept = match self.state.to_keep() {
+                        Some((session, cursor)) => {
+                            let cursor = cursor.map(|at| at.to_string()).unwrap_or_default();
+                            storage::write(storage::SESSION, session) && storage::write(storage::CURSOR, &cursor)
+                        }
+                        None => true,
+                    };
+                    if !kept {
+                        dispatch.emit(Msg::NotKept);
+                    }
+                }
+                Effect::SaveHistory => {
+                    storage::write(storage::HISTORY, &self.state.line.to_keep());
                 }
                 Effect::CopyLink(text) => {
                     address::show(Some(&text));

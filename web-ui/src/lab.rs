@@ -44,7 +44,12 @@ pub struct Lab {
     pending: std::collections::VecDeque<Stamped>,
     /// Where the cursor is to be when the session is restored.
     wanted_cursor: Option<u64>,
+    /// What somebody did meanwhile: it is done when the session is there.
+    queued: std::collections::VecDeque<Action>,
 }
+
+/// The world that a new session begins with: its consoles are terminals.
+const CONFIG: Config = Config { cgroup_v2: false, terminal: true };
 
 impl Default for Lab {
     fn default() -> Self {
@@ -55,7 +60,10 @@ impl Default for Lab {
 impl Lab {
     /// A freshly booted world.
     pub fn new() -> Lab {
-        let timeline = Timeline::new(Config::default(), Machine::default());
+        Lab::of(Timeline::new(CONFIG, Machine::default()))
+    }
+
+    fn of(timeline: Timeline<Machine>) -> Lab {
         Lab {
             timeline,
             transcript: Transcript::default(),
@@ -65,13 +73,25 @@ impl Lab {
             paused: false,
             pending: Default::default(),
             wanted_cursor: None,
+            queued: Default::default(),
         }
     }
 
     /// A session that is restored bit by bit, as [`Lab::run`] is called.
     pub fn restore(session: Session, cursor: Option<u64>) -> Lab {
         let timeline = Timeline::new(session.config, Machine::default());
-        Lab { timeline, pending: session.actions.into(), wanted_cursor: cursor, ..Lab::new() }
+        Lab { pending: session.actions.into(), wanted_cursor: cursor, ..Lab::of(timeline) }
+    }
+
+    /// The same with other futures that were given up.
+    pub fn with_branches(mut self, branches: Vec<Vec<Stamped>>) -> Lab {
+        branches.into_iter().for_each(|actions| self.timeline.keep_branch(actions));
+        self
+    }
+
+    /// Other futures, oldest first.
+    pub fn other_futures(&self) -> &[Vec<Stamped>] {
+        self.timeline.branches()
     }
 
     /// What the newest state is doing.
@@ -86,6 +106,11 @@ impl Lab {
     /// Whether a session is being restored.
     pub fn is_restoring(&self) -> bool {
         !self.pending.is_empty()
+    }
+
+    /// How much was done meanwhile and waits for the session to be there.
+    pub fn queued(&self) -> usize {
+        self.queued.len()
     }
 
     /// Turns since somebody acted.
@@ -117,16 +142,29 @@ impl Lab {
     pub fn session(&self) -> (Session, Option<u64>) {
         let mut session = self.timeline.session();
         session.actions.extend(self.pending.iter().cloned());
-        (session, self.wanted_cursor.or(self.is_past().then(|| self.position())))
+        if self.wanted_cursor.is_none() && !self.is_past() {
+            let at_rest = |action: &Action| Stamped { when: When::AtRest, action: action.clone() };
+            session.actions.extend(self.queued.iter().map(at_rest));
+        }
+        (session, self.session_cursor())
+    }
+
+    /// The cursor if it is not at the end.
+    pub fn session_cursor(&self) -> Option<u64> {
+        self.wanted_cursor.or(self.is_past().then(|| self.position()))
     }
 
     // --- acting ---
 
-    /// Acts at the cursor.
+    /// Acts at the cursor. While a session is being restored it is done when that is there, at the place where the
+    /// cursor is to be then.
     pub fn act(&mut self, action: Action) {
-        // Whoever acts before everything is restored keeps what there is so far.
-        self.pending.clear();
-        self.wanted_cursor = None;
+        if self.is_restoring() {
+            self.queued.push_back(action);
+            self.paused = false;
+            self.turns = 0;
+            return;
+        }
         self.transcript.cut(self.position());
         self.timeline.act(action);
         self.turns = 0;
@@ -146,7 +184,9 @@ impl Lab {
             let budget = self.budget();
             let at_rest = self.timeline.run(budget);
             self.turns += self.timeline.head().turn - before;
-            if self.turns >= PAUSE_AFTER {
+            // What is restored was interrupted at some turn; until then it is known to go on.
+            let known = matches!(self.pending.front(), Some(Stamped { when: When::AtTurn(_), .. }));
+            if self.turns >= PAUSE_AFTER && !known {
                 self.paused = true;
             }
             if self.paused || (at_rest && self.pending.is_empty()) {
@@ -159,6 +199,11 @@ impl Lab {
         {
             self.wanted_cursor = None;
             self.seek(cursor);
+        }
+        if self.pending.is_empty() && self.wanted_cursor.is_none() {
+            while let Some(action) = self.queued.pop_front() {
+                self.act(action);
+            }
         }
     }
 
@@ -230,6 +275,10 @@ impl Lab {
     /// To where `position` events have happened.
     pub fn seek(&mut self, position: u64) {
         self.stride = None;
+        if self.is_restoring() {
+            // Whoever goes somewhere else wants to be there, too, when everything is restored.
+            self.wanted_cursor = Some(position);
+        }
         self.timeline.seek(position);
     }
 
@@ -281,5 +330,72 @@ impl Lab {
         let world = self.timeline.world();
         let shell = world.consoles.get(console).map(|c| c.shell);
         shell.map_or_else(Completion::default, |task| kernel_model::shell::complete(world, task, line, cursor))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> Action {
+        Action::Line { console: ConsoleId(1), text: text.to_owned() }
+    }
+
+    fn at_rest(lab: &mut Lab) {
+        for _ in 0..1000 {
+            lab.run(|| true);
+            if lab.motion() == Motion::AtRest {
+                return;
+            }
+        }
+        panic!("it does not come to rest");
+    }
+
+    fn with(lines: &[&str]) -> Lab {
+        let mut lab = Lab::new();
+        for text in lines {
+            lab.act(line(text));
+            at_rest(&mut lab);
+        }
+        lab
+    }
+
+    fn typed(lab: &Lab) -> Vec<Action> {
+        lab.session().0.actions.into_iter().map(|stamped| stamped.action).collect()
+    }
+
+    #[test]
+    fn what_is_typed_while_a_session_is_restored_comes_after_it() {
+        let (session, cursor) = with(&["echo one", "echo two"]).session();
+        let mut lab = Lab::restore(session, cursor);
+        lab.act(line("echo three"));
+        let all = [line("echo one"), line("echo two"), line("echo three")];
+        assert_eq!(typed(&lab), all, "and is kept meanwhile");
+        at_rest(&mut lab);
+        assert_eq!((typed(&lab), lab.other_futures().len()), (all.to_vec(), 0));
+    }
+
+    #[test]
+    fn what_is_typed_while_a_session_is_restored_into_the_past_makes_a_branch_there() {
+        let mut lab = with(&["echo one", "echo two"]);
+        lab.step(Granularity::Command, Direction::Back);
+        lab.step(Granularity::Command, Direction::Back);
+        let (session, cursor) = lab.session();
+        assert!(cursor.is_some());
+        let mut again = Lab::restore(session, cursor);
+        again.act(line("echo three"));
+        at_rest(&mut again);
+        assert_eq!(typed(&again).last(), Some(&line("echo three")));
+        assert_eq!(again.other_futures().len(), 1, "the rest of the session is another future");
+        assert_eq!(again.other_futures()[0].len(), 2);
+    }
+
+    #[test]
+    fn other_futures_are_there_after_restoring() {
+        let branches = vec![with(&["echo other"]).session().0.actions];
+        let (session, cursor) = with(&["echo one"]).session();
+        let mut lab = Lab::restore(session, cursor).with_branches(branches.clone());
+        at_rest(&mut lab);
+        assert_eq!(lab.other_futures(), branches);
     }
 }

@@ -5,9 +5,15 @@
 //! widgets are functions from plain data to HTML.
 
 pub mod app;
+pub mod appearance;
 pub mod browser;
+pub mod calls;
+pub mod command_line;
+pub mod keeping;
 pub mod lab;
+pub mod notice;
 pub mod page;
+pub mod recorded;
 pub mod shown;
 pub mod stage;
 pub mod state;

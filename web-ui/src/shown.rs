@@ -6,7 +6,9 @@ use std::rc::Rc;
 use kernel_model::action::{Action, Stamped};
 use kernel_model::console::ConsoleId;
 use kernel_model::event::Event;
+use kernel_model::namespace::NsKind;
 use kernel_model::projection::changes::name_of;
+use kernel_model::projection::pid_tree;
 use kernel_model::projection::prompt::Prompt;
 use kernel_model::task::TaskId;
 use kernel_model::world::World;
@@ -46,7 +48,9 @@ pub struct Shown {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Terminal {
     /// All of them.
-    pub consoles: Vec<ConsoleId>,
+    pub consoles: Vec<ConsoleTab>,
+    /// Nobody has done anything yet.
+    pub fresh: bool,
     /// The one whose lines these are.
     pub console: u32,
     /// Its last lines.
@@ -55,10 +59,23 @@ pub struct Terminal {
     pub more: bool,
     /// What stands before the cursor; `None` while a command runs or when its shell is gone.
     pub prompt: Option<Prompt>,
+    /// A program reads what is typed.
+    pub reads: bool,
     /// Its shell is gone.
     pub closed: bool,
     /// The cursor is in the past: what is typed starts a new branch.
     pub past: bool,
+}
+
+/// A console's tab: what it says of whoever is at work there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConsoleTab {
+    /// Which.
+    pub id: ConsoleId,
+    /// Its host name, when that is not the first one.
+    pub place: Option<String>,
+    /// Namespaces of its shell that are not those of the first process: kind and number of the instance.
+    pub apart: Vec<(NsKind, u32)>,
 }
 
 /// Another future.
@@ -127,11 +144,15 @@ impl Lab {
         let shown = world.consoles.get(console);
         let waits = shown.is_some_and(|c| c.at_prompt && c.lines.is_empty());
         Terminal {
-            consoles: world.consoles.ids().collect(),
+            consoles: world.consoles.ids().map(|id| console_tab(world, id)).collect(),
+            fresh: self.actions() == 0 && !self.is_past() && !self.is_restoring(),
             console: console.0,
             lines,
             more,
             prompt: if waits { Prompt::of(world, console) } else { None },
+            reads: shown.is_some_and(|c| !c.at_prompt && !c.closed)
+                && self.motion() == Motion::AtRest
+                && !self.is_past(),
             closed: shown.is_none_or(|c| c.closed),
             past: self.is_past(),
         }
@@ -151,6 +172,34 @@ impl Lab {
 /// The views that the step is for: one of its last events is what they show.
 fn concerned(events: &[Event]) -> Vec<&'static View> {
     VIEWS.iter().copied().filter(|view| events.iter().any(|event| (view.concerns)(&event.kind))).collect()
+}
+
+fn console_tab(world: &World, id: ConsoleId) -> ConsoleTab {
+    let task = foreground(world, id);
+    let uts = task.and_then(|t| world.uts_namespaces.get(world.tasks.get(t)?.nsproxy.uts));
+    let first = world.uts_namespaces.iter().next().map(|(_, ns)| &ns.nodename);
+    ConsoleTab {
+        id,
+        place: uts.map(|ns| &ns.nodename).filter(|name| Some(*name) != first).cloned(),
+        apart: task.map_or_else(Vec::new, |task| {
+            let all = pid_tree::namespaces_of(world, task).into_iter();
+            all.map(|(ns, _)| (ns.kind(), pid_tree::instance(ns))).filter(|(_, instance)| *instance > 1).collect()
+        }),
+    }
+}
+
+/// Who is at work at a console: its shell at the prompt, else the youngest that the shell has started.
+fn foreground(world: &World, id: ConsoleId) -> Option<TaskId> {
+    let console = world.consoles.get(id)?;
+    let mut task = console.shell;
+    while !console.at_prompt {
+        let process = world.processes.get(world.tasks.get(task)?.process)?;
+        match process.children.get_max().and_then(|child| world.processes.get(*child)) {
+            Some(child) if child.exit_code.is_none() => task = child.leader,
+            _ => break,
+        }
+    }
+    Some(task)
 }
 
 /// Processes to choose from.

@@ -6,15 +6,20 @@ use std::rc::Rc;
 use kernel_model::action::{Action, Stamped, When};
 use kernel_model::console::ConsoleId;
 use kernel_model::event::{Family, Granularity};
-use kernel_model::strace::complete::Completion;
+use kernel_model::strace::parse_call;
 use kernel_model::strace::replay::Replay;
-use kernel_model::strace::{Log, LogError, complete, parse_call};
 use kernel_model::task::TaskId;
 use kernel_model::timeline::{Direction, Session, Stride};
 use kernel_model::world::Config;
 use lessons::permalink::Permalink;
 
+use crate::appearance::{Sheet, Theme};
+use crate::calls::CallConsole;
+use crate::command_line::CommandLine;
+use crate::keeping::{Keeping, Kept};
 use crate::lab::{Lab, Motion};
+use crate::notice::{Notice, Offer};
+use crate::recorded::{Logs, OpenLog};
 use crate::shown::Shown;
 use crate::stage::Stage;
 use crate::view::{self, View};
@@ -23,18 +28,6 @@ use crate::view::{self, View};
 const SLICE_MS: f64 = 8.0;
 /// How long a picture of a running machine stays, in milliseconds.
 const LOOK_MS: f64 = 120.0;
-
-/// Light, dark, or as the system says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Theme {
-    /// As the system says.
-    #[default]
-    System,
-    /// Light.
-    Light,
-    /// Dark.
-    Dark,
-}
 
 /// The state of the page.
 pub struct State {
@@ -46,12 +39,8 @@ pub struct State {
     pub family: Family,
     /// The console that is shown.
     pub console: ConsoleId,
-    /// What is typed and not yet sent, at the terminal.
-    pub draft: String,
-    /// Lines typed before, oldest first.
-    pub history: Vec<String>,
-    /// The line of the history that the draft shows.
-    pub recalled: Option<usize>,
+    /// What is typed at the terminal.
+    pub line: CommandLine,
     /// The system-call console.
     pub call: CallConsole,
     /// Light or dark.
@@ -74,115 +63,18 @@ pub struct State {
     pub sheet: Sheet,
     /// Height of the terminal in pixels, when it was changed.
     pub dock: Option<u32>,
-    /// What is in the field for logs.
-    pub log_draft: String,
-    /// The log that is looked at.
-    pub log: Option<OpenLog>,
-    /// Whether the log is shown in the place of the console.
-    pub log_shown: bool,
-    /// Why a log could not be read.
-    pub log_error: Option<String>,
+    /// Logs of strace.
+    pub logs: Logs,
     /// When a running machine is to be drawn again.
     next_look: f64,
-    /// What could stand at the cursor of the terminal.
-    pub candidates: Vec<String>,
-    /// The session as text and how it was when it became that.
-    saved: (String, u64),
+    /// What is kept of the session.
+    keeping: Keeping,
+    /// It was said that the browser keeps nothing, or not everything.
+    warned: bool,
     /// Counts the changes of the session.
     revision: u64,
     /// A short message for those who cannot see the page.
     pub said: String,
-}
-
-/// The system-call console.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct CallConsole {
-    /// Who makes the call; the shell of the console when nobody was chosen.
-    pub task: Option<TaskId>,
-    /// What is typed.
-    pub draft: String,
-    /// What could be typed next.
-    pub completion: Completion,
-    /// The candidate that the arrows have reached.
-    pub chosen: usize,
-    /// Why the call could not be read.
-    pub error: Option<String>,
-}
-
-/// Something to be said at the top of the page.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Notice {
-    /// What.
-    pub text: String,
-    /// Something went wrong.
-    pub problem: bool,
-    /// What can be done about it.
-    pub offer: Offer,
-}
-
-/// What a notice offers.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub enum Offer {
-    /// Nothing.
-    #[default]
-    Nothing,
-    /// To download a session that could not be read.
-    Download(String),
-    /// To go back to the session that was there before.
-    GoBack(String),
-}
-
-impl Notice {
-    fn remark(text: impl Into<String>) -> Option<Notice> {
-        Some(Notice { text: text.into(), problem: false, offer: Offer::Nothing })
-    }
-
-    fn problem(text: impl Into<String>) -> Option<Notice> {
-        Some(Notice { text: text.into(), problem: true, offer: Offer::Nothing })
-    }
-}
-
-/// What a phone shows below the timeline.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Sheet {
-    /// The terminal.
-    #[default]
-    Terminal,
-    /// The inspector.
-    Inspector,
-    /// System calls and logs.
-    Tools,
-}
-
-impl Sheet {
-    /// All of them.
-    pub const ALL: [Sheet; 3] = [Sheet::Terminal, Sheet::Inspector, Sheet::Tools];
-
-    /// Its name on the tab.
-    pub fn label(self) -> &'static str {
-        match self {
-            Sheet::Terminal => "terminal",
-            Sheet::Inspector => "inspector",
-            Sheet::Tools => "calls and logs",
-        }
-    }
-}
-
-/// A log of strace that is looked at.
-#[derive(Clone, Debug)]
-pub struct OpenLog {
-    /// What became of its lines.
-    pub replay: Rc<Replay>,
-    /// The line that is shown, as an index.
-    pub line: usize,
-    /// Only lines with this verdict are listed.
-    pub only: Option<&'static str>,
-}
-
-impl PartialEq for OpenLog {
-    fn eq(&self, other: &Self) -> bool {
-        Rc::ptr_eq(&self.replay, &other.replay) && self.line == other.line && self.only == other.only
-    }
 }
 
 /// What can happen to the page.
@@ -230,6 +122,8 @@ pub enum Msg {
     Dismiss,
     TakeOffer,
     NewSession,
+    NotKept,
+    Try(&'static str),
     Link(String),
     Sheet(Sheet),
     Dock(u32),
@@ -237,6 +131,7 @@ pub enum Msg {
     LogBytes(Vec<u8>),
     LogTooLarge(String),
     LogOpen,
+    LogCancel,
     LogShow(bool),
     LogLine(usize),
     LogOnly(Option<&'static str>),
@@ -253,6 +148,8 @@ pub enum Effect {
     Save,
     /// Copy a link with this after `#s=`.
     CopyLink(String),
+    /// Keep the lines that were typed.
+    SaveHistory,
     /// Keep which views are shown.
     SaveStage,
     /// Show and keep the theme.
@@ -279,9 +176,7 @@ impl State {
             shown,
             family: Family::Namespace,
             console,
-            draft: String::new(),
-            history: Vec::new(),
-            recalled: None,
+            line: CommandLine::default(),
             call: CallConsole::default(),
             theme: Theme::System,
             stage,
@@ -294,14 +189,11 @@ impl State {
             said: String::new(),
             sheet: Sheet::Terminal,
             dock: None,
-            log_draft: String::new(),
-            log: None,
-            log_shown: false,
-            log_error: None,
-            saved: (String::new(), u64::MAX),
+            logs: Logs::default(),
+            keeping: Keeping::default(),
+            warned: false,
             revision: 0,
             next_look: 0.0,
-            candidates: Vec::new(),
         }
     }
 
@@ -309,7 +201,7 @@ impl State {
     pub fn refresh(&mut self) {
         if self.lab.position() > 0 || !self.lab.is_empty() {
             let consoles = &self.shown.terminal.consoles;
-            if !consoles.is_empty() && !consoles.contains(&self.console) {
+            if !consoles.is_empty() && !consoles.iter().any(|tab| tab.id == self.console) {
                 self.console = ConsoleId(1);
             }
         }
@@ -323,7 +215,7 @@ impl State {
         if (self.lab.position(), self.lab.len(), self.revision) != before {
             effects.push(Effect::Save);
         }
-        if self.lab.motion() == Motion::Running {
+        if self.lab.motion() == Motion::Running || self.logs.at_work() {
             effects.push(Effect::NextFrame);
         }
         effects
@@ -333,6 +225,14 @@ impl State {
     pub fn frame(&mut self, now: impl Fn() -> f64) -> Vec<Effect> {
         let was = self.lab.motion();
         let end = now() + SLICE_MS;
+        if self.logs.at_work() {
+            let mut effects = match self.logs.work(|| now() < end) {
+                Some(replay) => self.show_replay(replay),
+                None => Vec::new(),
+            };
+            effects.push(Effect::NextFrame);
+            return effects;
+        }
         self.lab.run(|| now() < end);
         let motion = self.lab.motion();
         if motion != Motion::Running || now() >= self.next_look {
@@ -351,32 +251,40 @@ impl State {
     fn react(&mut self, msg: Msg) -> Vec<Effect> {
         match msg {
             Msg::Frame => {}
-            Msg::Draft(text) => {
-                self.draft = text;
-                self.recalled = None;
-                self.candidates.clear();
-            }
+            Msg::Draft(text) => self.line.typed(text),
             Msg::Enter => return self.enter(),
-            Msg::Complete(cursor) => self.complete(cursor),
-            Msg::Recall(direction) => self.recall(direction),
+            Msg::Complete(cursor) => {
+                let completion = self.lab.complete(self.console, &self.line.draft, cursor);
+                self.line.complete(completion, cursor);
+            }
+            Msg::Recall(direction) => self.line.recall(direction),
             Msg::Interrupt => {
-                if self.draft.is_empty() || self.lab.motion() != Motion::AtRest {
+                if self.line.draft.is_empty()
+                    || self.lab.motion() != Motion::AtRest
+                    || self.shown.terminal.prompt.is_none()
+                {
                     self.act(Action::Interrupt { console: self.console });
                 }
-                self.draft.clear();
+                self.line.typed(String::new());
+            }
+            Msg::Try(example) => {
+                self.line.typed(example.to_owned());
+                let mut effects = self.enter();
+                effects.push(Effect::Focus("terminal-input"));
+                return effects;
             }
             Msg::EndOfInput => self.act(Action::EndOfInput { console: self.console }),
             Msg::OpenConsole => {
                 self.act(Action::OpenConsole);
                 if let Some(newest) = self.shown.terminal.consoles.last() {
-                    self.console = *newest;
+                    self.console = newest.id;
                 }
                 self.refresh();
                 return vec![Effect::Focus("terminal-input")];
             }
             Msg::ShowConsole(console) => {
                 self.console = console;
-                self.log_shown = false;
+                self.logs.shown = false;
                 self.refresh();
                 return vec![Effect::Focus("terminal-input")];
             }
@@ -431,26 +339,10 @@ impl State {
                 self.refresh();
             }
             Msg::CallTask(task) => self.call.task = task,
-            Msg::CallDraft(text, cursor) => {
-                self.call.completion = if text.is_empty() { Completion::default() } else { complete(&text, cursor) };
-                self.call.draft = text;
-                self.call.chosen = 0;
-                self.call.error = None;
-            }
-            Msg::CallChoose(by) => {
-                let count = self.call.completion.candidates.len();
-                if count > 0 {
-                    self.call.chosen = (self.call.chosen as isize + by).rem_euclid(count as isize) as usize;
-                }
-            }
+            Msg::CallDraft(text, cursor) => self.call.typed(text, cursor),
+            Msg::CallChoose(by) => self.call.choose(by),
             Msg::CallComplete(chosen) => {
-                let completion = &self.call.completion;
-                if let Some(candidate) = completion.candidates.get(chosen) {
-                    let kept = self.call.draft.get(..completion.from).unwrap_or_default();
-                    let text = format!("{kept}{}", candidate.text);
-                    self.call.completion = complete(&text, text.len());
-                    self.call.draft = text;
-                    self.call.chosen = 0;
+                if self.call.complete(chosen) {
                     return vec![Effect::Focus("syscall-input")];
                 }
             }
@@ -498,17 +390,15 @@ impl State {
             Msg::Pick(task) => self.picked = task,
             Msg::Share => return vec![Effect::CopyLink(self.link())],
             Msg::Shared(copied) => {
-                self.notice = Notice::remark(if copied {
+                self.notice = Some(Notice::remark(if copied {
                     "The link to this session was copied; it is in the address bar too."
                 } else {
                     "The link to this session is in the address bar now; the browser did not let it be copied."
-                });
+                }));
             }
             Msg::Dismiss => self.notice = None,
             Msg::TakeOffer => match self.notice.take().map(|n| n.offer) {
-                Some(Offer::Download(text)) => {
-                    return vec![Effect::Download("ringside-damaged-session.txt".to_owned(), text)];
-                }
+                Some(Offer::Download(name, text)) => return vec![Effect::Download(name.to_owned(), text)],
                 Some(Offer::GoBack(text)) => {
                     self.open_link(&text);
                     return vec![Effect::Save, Effect::NextFrame];
@@ -520,8 +410,7 @@ impl State {
                 let had = self.lab.actions() > 0;
                 self.start(Lab::new());
                 if had {
-                    self.notice = Notice::remark("A new session has begun.");
-                    self.offer(Offer::GoBack(before));
+                    self.notice = Some(Notice::remark("A new session has begun.").offering(Offer::GoBack(before)));
                 }
                 return vec![Effect::Save, Effect::Focus("terminal-input")];
             }
@@ -531,27 +420,29 @@ impl State {
             }
             Msg::Sheet(sheet) => self.sheet = sheet,
             Msg::Dock(height) => self.dock = Some(height),
+            Msg::NotKept => self.warn(
+                "The browser does not keep this session: its storage is full or switched off. It is lost when the page \
+                 is closed, unless you download it or share its link.",
+            ),
             Msg::LogDraft(text) => {
-                self.log_draft = text;
-                self.log_error = None;
+                self.logs.draft = text;
+                self.logs.error = None;
             }
-            Msg::LogBytes(bytes) => {
-                let read = kernel_model::strace::parse_bytes(&bytes);
-                return self.open_log(read);
-            }
-            Msg::LogTooLarge(why) => self.log_error = Some(why),
+            Msg::LogBytes(bytes) => self.logs.begin(&bytes),
+            Msg::LogTooLarge(why) => self.logs.error = Some(why),
             Msg::LogOpen => {
-                let read = kernel_model::strace::parse(&self.log_draft);
-                return self.open_log(read);
+                let text = self.logs.draft.clone();
+                self.logs.begin(text.as_bytes());
             }
-            Msg::LogShow(shown) => self.log_shown = shown,
+            Msg::LogCancel => self.logs.cancel(),
+            Msg::LogShow(shown) => self.logs.shown = shown,
             Msg::LogOnly(only) => {
-                if let Some(log) = &mut self.log {
+                if let Some(log) = &mut self.logs.open {
                     log.only = only;
                 }
             }
             Msg::LogLine(line) => {
-                let Some(log) = &mut self.log else { return Vec::new() };
+                let Some(log) = &mut self.logs.open else { return Vec::new() };
                 let Some(shown) = log.replay.lines.get(line) else { return Vec::new() };
                 log.line = line;
                 self.lab.seek_action(shown.actions.end);
@@ -567,13 +458,29 @@ impl State {
         Permalink { session, cursor }.to_text()
     }
 
-    /// What is to be kept: the session without its place, and the place.
-    pub fn to_keep(&mut self) -> (&str, Option<u64>) {
-        let (session, cursor) = self.lab.session();
-        if self.saved.1 != self.revision {
-            self.saved = (Permalink { session, cursor: None }.to_text(), self.revision);
+    /// What is to be kept: all futures without the place, and the place. `None` when it is too large to be kept.
+    pub fn to_keep(&mut self) -> Option<(&str, Option<u64>)> {
+        let cursor = self.lab.session_cursor();
+        self.keeping.text(self.revision, || self.lab.session().0, self.lab.other_futures());
+        if self.keeping.too_large {
+            self.warn(
+                "This session has become too large for what a browser keeps. It is lost when the page is closed, unless \
+                 you download it.",
+            );
+            return None;
         }
-        (&self.saved.0, cursor)
+        if self.keeping.left_out > 0 {
+            self.warn("There are more branches than a browser keeps: the oldest are lost when the page is closed.");
+        }
+        Some((self.keeping.text(self.revision, || self.lab.session().0, self.lab.other_futures()), cursor))
+    }
+
+    /// Says once what will not be kept.
+    fn warn(&mut self, text: &str) {
+        if !std::mem::replace(&mut self.warned, true) {
+            let offer = Offer::Download("ringside-session.txt", self.link());
+            self.notice = Some(Notice::problem(text).offering(offer));
+        }
     }
 
     /// Opens a link that somebody has followed; a damaged one changes nothing.
@@ -582,8 +489,7 @@ impl State {
         let had = self.lab.actions() > 0 || self.lab.is_restoring();
         self.open_link(text);
         if self.notice.is_none() && had && before != text {
-            self.notice = Notice::remark("This is the session of a link.");
-            self.offer(Offer::GoBack(before));
+            self.notice = Some(Notice::remark("This is the session of a link.").offering(Offer::GoBack(before)));
         }
     }
 
@@ -594,31 +500,29 @@ impl State {
                 self.start(Lab::restore(link.session, link.cursor));
             }
             Err(why) => {
-                let text = format!("This session cannot be opened: {why}. Nothing of your own session is lost.");
-                self.notice = Notice::problem(text);
+                let said = format!("This session cannot be opened: {why}. Nothing of your own session is lost.");
+                let offer = Offer::Download("ringside-damaged-link.txt", text.to_owned());
+                self.notice = Some(Notice::problem(said).offering(offer));
             }
         }
     }
 
-    /// Opens the kept session; a damaged one is kept for download and the page starts fresh.
-    pub fn open_kept(&mut self, text: &str, cursor: Option<u64>) {
-        match Permalink::from_text(text) {
-            Ok(link) => self.start(Lab::restore(link.session, cursor)),
-            Err(why) => {
-                let why = why.to_string().replace("the link", "it").replace("; copy it again as a whole", "");
-                let said = format!(
-                    "Your last session could not be restored ({why}). It is kept and can be downloaded; the page starts afresh."
-                );
-                self.notice = Notice::problem(said);
-                self.offer(Offer::Download(text.to_owned()));
-            }
+    /// Opens what was kept. What of it is damaged is returned, to be kept aside, and offered as a download.
+    pub fn open_kept(&mut self, text: &str, cursor: Option<u64>) -> Option<String> {
+        let kept = Kept::read(text);
+        let begins_afresh = kept.session.is_none();
+        let cursor = cursor.filter(|_| kept.damaged.is_empty());
+        if let Some(session) = kept.session {
+            self.start(Lab::restore(session, cursor).with_branches(kept.branches));
         }
-    }
-
-    fn offer(&mut self, offer: Offer) {
-        if let Some(notice) = &mut self.notice {
-            notice.offer = offer;
-        }
+        let why = kept.why?.to_string().replace("the link", "it").replace("; copy it again as a whole", "");
+        let rest = if begins_afresh { "the page starts afresh" } else { "the rest of it is here" };
+        let said = format!(
+            "Your last session could not be restored ({why}). What is damaged is kept and can be downloaded; {rest}."
+        );
+        let offer = Offer::Download("ringside-damaged-session.txt", kept.damaged.clone());
+        self.notice = Some(Notice::problem(said).offering(offer));
+        Some(kept.damaged)
     }
 
     /// Looks at another history.
@@ -628,37 +532,31 @@ impl State {
         self.lab.set_granularity(granularity);
         self.console = ConsoleId(1);
         self.playing = false;
-        self.log = None;
-        self.log_shown = false;
+        self.logs.open = None;
+        self.logs.shown = false;
+        self.logs.cancel();
+        self.warned = false;
+        self.stand = None;
         self.revision += 1;
         self.refresh();
     }
 
-    fn open_log(&mut self, read: Result<Log, LogError>) -> Vec<Effect> {
-        let log = match read {
-            Ok(log) => log,
-            Err(why) => {
-                self.log_error = Some(why.to_string());
-                return Vec::new();
-            }
-        };
-        let replay = kernel_model::strace::replay::replay_log(&log);
+    /// A log has been run: its replay becomes a session of its own.
+    fn show_replay(&mut self, replay: Replay) -> Vec<Effect> {
         let stamp = |action: &Action| Stamped { when: When::AtRest, action: action.clone() };
         let before = self.link();
         let had = self.lab.actions() > 0;
         let session = Session { config: Config::default(), actions: replay.actions.iter().map(stamp).collect() };
         self.start(Lab::restore(session, None));
         if had {
-            self.notice = Notice::remark("The log is replayed in a session of its own.");
-            self.offer(Offer::GoBack(before));
+            let said = "The log is replayed in a session of its own.";
+            self.notice = Some(Notice::remark(said).offering(Offer::GoBack(before)));
         }
         let line = replay.lines.len().saturating_sub(1);
-        self.log = Some(OpenLog { replay: Rc::new(replay), line, only: None });
-        self.log_shown = true;
-        self.log_error = None;
-        self.log_draft.clear();
+        self.logs.open = Some(OpenLog { replay: Rc::new(replay), line, only: None });
+        self.logs.shown = true;
         self.sheet = Sheet::Terminal;
-        vec![Effect::Save, Effect::NextFrame]
+        vec![Effect::Save]
     }
 
     /// Other views are shown.
@@ -669,7 +567,7 @@ impl State {
 
     fn act(&mut self, action: Action) {
         self.playing = false;
-        self.log_shown = false;
+        self.logs.shown = false;
         self.revision += 1;
         self.lab.act(action);
         self.refresh();
@@ -680,48 +578,16 @@ impl State {
         self.refresh();
     }
 
+    /// Sends what is typed: to a shell as commands, to a program that reads as it stands.
     fn enter(&mut self) -> Vec<Effect> {
-        let text = std::mem::take(&mut self.draft);
-        self.recalled = None;
-        self.candidates.clear();
-        if !text.trim().is_empty() && self.history.last() != Some(&text) {
-            self.history.push(text.clone());
+        let lines = match self.shown.terminal.prompt {
+            Some(_) => self.line.take_commands(),
+            None => self.line.take().split('\n').map(str::to_owned).collect(),
+        };
+        for text in lines {
+            self.act(Action::Line { console: self.console, text });
         }
-        self.act(Action::Line { console: self.console, text });
-        Vec::new()
-    }
-
-    /// Completes the word before the cursor as far as all candidates agree.
-    fn complete(&mut self, cursor: usize) {
-        let completion = self.lab.complete(self.console, &self.draft, cursor);
-        let Some(first) = completion.candidates.first() else {
-            self.candidates = Vec::new();
-            return;
-        };
-        let mut agreed = first.as_str();
-        for other in &completion.candidates {
-            let same = agreed.char_indices().zip(other.chars()).find(|((_, a), b)| a != b);
-            agreed = &agreed[..same.map_or(agreed.len().min(other.len()), |((at, _), _)| at)];
-        }
-        let (Some(before), Some(after)) = (self.draft.get(..completion.start), self.draft.get(cursor..)) else {
-            return;
-        };
-        let alone = completion.candidates.len() == 1;
-        let space = if alone && !agreed.ends_with('/') && after.is_empty() { " " } else { "" };
-        self.draft = format!("{before}{agreed}{space}{after}");
-        self.candidates = if alone { Vec::new() } else { completion.candidates };
-    }
-
-    fn recall(&mut self, direction: Direction) {
-        let last = self.history.len();
-        let at = self.recalled.unwrap_or(last);
-        let to = match direction {
-            Direction::Back => at.checked_sub(1),
-            Direction::Forward => Some(at + 1),
-        };
-        let Some(to) = to else { return };
-        self.draft = self.history.get(to).cloned().unwrap_or_default();
-        self.recalled = (to < last).then_some(to);
+        vec![Effect::SaveHistory]
     }
 
     fn make_call(&mut self) {

@@ -89,6 +89,10 @@ impl Lab {
         let Some(event) = self.headline(from) else {
             return Step { sentence: "Nothing has happened yet.".to_owned(), around, ..Step::default() };
         };
+        if self.actions() == 0 && at == self.len() {
+            let sentence = "Linux has booted, and a shell waits for its first command.".to_owned();
+            return Step { number: at, sentence, around, ..Step::default() };
+        }
         let explained = explain(&event, after);
         Step {
             number: at,

@@ -12,6 +12,27 @@ pub fn scenarios() -> Vec<Scenario> {
             page.wait_for_text("terminal-log", "\ndone")?;
             everywhere(page)
         }),
+        scenario("every view is accessible as the main one", |page| {
+            page.open("")?;
+            page.enter("unshare --pid --fork sh -c 'ps; echo done'")?;
+            page.wait_for_text("terminal-log", "\ndone")?;
+            let tabs: Vec<String> =
+                page.evaluate("[...document.querySelectorAll('[role=tablist] [role=tab]')].map(tab => tab.id)")?;
+            for tab in tabs {
+                page.evaluate::<()>(&format!("document.getElementById('{tab}').click()"))?;
+                page.wait_until(&format!("document.getElementById('{tab}').ariaSelected === 'true'"))?;
+                for theme in [Theme::Light, Theme::Dark] {
+                    page.prefer(theme)?;
+                    page.must_be_accessible(&format!("{tab}, {theme:?}"))?;
+                }
+            }
+            Ok(())
+        }),
+        scenario("a first visit is accessible", |page| {
+            page.open("")?;
+            page.wait_for("welcome")?;
+            everywhere(page)
+        }),
         scenario("each sheet of a telephone is accessible", |page| {
             page.open("")?;
             page.resize(Screen::Narrow)?;

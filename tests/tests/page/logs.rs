@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use ringside_tests::page::Page;
 use ringside_tests::scenario::{Scenario, scenario};
+use std::time::{Duration, Instant};
 
 const LOG: &str = include_str!("../../strace/unshare-uts.strace");
 
@@ -47,6 +48,26 @@ pub fn scenarios() -> Vec<Scenario> {
             page.drop_file("strace-import", "garbled.strace", &serde_json::to_string(&garbled)?)?;
             page.wait_for_text("view-strace-log", "unparsed")?;
             ensure!(!page.text("view-strace-log")?.contains(" 0 unparsed"), "no line is said to be unparsed");
+            Ok(())
+        }),
+        scenario("a log of megabytes is replayed while the page answers, and can be given up", |page| {
+            with_a_session(page)?;
+            let megabytes = format!("{}.repeat({})", serde_json::to_string(LOG)?, (15 << 20) / LOG.len());
+            page.drop_file("strace-import", "large.strace", &megabytes)?;
+            page.wait_for("log-progress")?;
+            let mut slowest = Duration::ZERO;
+            for _ in 0..5 {
+                let asked = Instant::now();
+                page.evaluate::<bool>("new Promise(done => requestAnimationFrame(() => done(true)))")?;
+                slowest = slowest.max(asked.elapsed());
+            }
+            eprintln!("slowest frame with a large log: {slowest:?}");
+            ensure!(slowest < Duration::from_millis(1500), "a frame took {slowest:?}");
+            page.click_button("cancel")?;
+            page.wait_until("document.querySelector('[data-testid=log-progress]') === null")?;
+            page.wait_for_text("terminal-log", "\nkept")?;
+            page.enter("echo still $((300 + 3))")?;
+            page.wait_for_text("terminal-log", "\nstill 303")?;
             Ok(())
         }),
         scenario("what is no log is refused with its reason and loses nothing", |page| {

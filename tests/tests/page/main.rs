@@ -2,9 +2,11 @@
 
 mod access;
 mod busy;
+mod consoles;
 mod keyboard;
 mod logs;
 mod session;
+mod stage;
 mod stepping;
 
 use ringside_tests::scenario;
@@ -14,6 +16,8 @@ fn main() -> ExitCode {
     let parts = [
         session::scenarios(),
         stepping::scenarios(),
+        stage::scenarios(),
+        consoles::scenarios(),
         keyboard::scenarios(),
         busy::scenarios(),
         logs::scenarios(),

@@ -62,6 +62,39 @@ pub fn scenarios() -> Vec<Scenario> {
             }
             run(page, "echo works")
         }),
+        scenario("what is typed while a session is restored follows it", |page| {
+            page.open("")?;
+            page.enter("i=0; while [ $i -lt 400 ]; do i=$((i + 1)); done; echo $((500 + 5))")?;
+            page.wait_for_text("terminal-log", "\n505")?;
+            run(page, "echo last")?;
+            page.slow_down(6.0)?;
+            page.reload()?;
+            page.enter("echo $((600 + 6))")?;
+            let log = page.wait_for_text("terminal-log", "\n606")?;
+            page.slow_down(1.0)?;
+            ensure!(log.contains("\n505") && log.contains("\nlast"), "the rest of the session is gone: {log}");
+            Ok(())
+        }),
+        scenario("other futures survive a reload", |page| {
+            page.open("")?;
+            run(page, "echo first")?;
+            page.focus("timeline")?;
+            page.press("Home")?;
+            page.wait_until(&format!("{}.value === '0'", super::TIMELINE))?;
+            run(page, "echo second")?;
+            let futures = "document.querySelector('[aria-label=\"Other futures\"]')?.length === 2";
+            page.wait_until(futures)?;
+            page.reload()?;
+            page.wait_for_text("terminal-log", "\nsecond")?;
+            page.wait_until(futures)
+        }),
+        scenario("a browser that keeps nothing is said to keep nothing", |page| {
+            page.open("")?;
+            page.evaluate::<()>("(Storage.prototype.setItem = () => { throw new Error('full'); }, null)")?;
+            run(page, "echo here")?;
+            page.wait_for_text("notice", "does not keep this session")?;
+            run(page, "echo works")
+        }),
         scenario("a damaged autosave is said to be one and is not lost", |page| {
             page.open("")?;
             run(page, "true; echo here")?;

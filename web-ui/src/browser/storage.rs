@@ -8,6 +8,8 @@ pub const CURSOR: &str = "ringside.cursor";
 pub const DAMAGED: &str = "ringside.session.damaged";
 /// Which views are on the stage.
 pub const STAGE: &str = "ringside.stage";
+/// Lines typed before.
+pub const HISTORY: &str = "ringside.history";
 /// The chosen theme.
 pub const THEME: &str = "ringside.theme";
 
@@ -23,4 +25,15 @@ pub fn read(name: &str) -> Option<String> {
 /// Keeps a text. Whether the browser allowed it.
 pub fn write(name: &str, text: &str) -> bool {
     storage().is_some_and(|s| s.set_item(name, text).is_ok())
+}
+
+/// Adds to what is kept under a name, so that nothing that is there already is lost.
+pub fn set_aside(name: &str, text: &str) {
+    match read(name) {
+        Some(before) if before.contains(text) => {}
+        Some(before) if write(name, &format!("{before}\n{text}")) => {}
+        _ => {
+            write(name, text);
+        }
+    }
 }

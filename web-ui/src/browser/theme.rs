@@ -1,7 +1,7 @@
 //! The theme of the page.
 
 use super::storage;
-use crate::state::Theme;
+use crate::appearance::Theme;
 
 /// The theme that was chosen last.
 pub fn kept() -> Theme {

@@ -4,10 +4,14 @@ use kernel_model::event::{Family, Granularity};
 use kernel_model::task::TaskId;
 use yew::{Callback, Html, Properties, component, html};
 
+use crate::appearance::{Sheet, Theme};
+use crate::calls::CallConsole;
 use crate::lab::Motion;
+use crate::notice::Notice;
+use crate::recorded::{OpenLog, Progress};
 use crate::shown::Shown;
 use crate::stage::Stage;
-use crate::state::{CallConsole, Msg, Notice, OpenLog, Sheet, State, Theme};
+use crate::state::{Msg, State};
 use crate::view::Look;
 use crate::widget::divider::Divider;
 use crate::widget::header::Header;
@@ -28,6 +32,8 @@ pub struct Page {
     pub motion: Motion,
     pub turns: u64,
     pub restoring: bool,
+    pub queued: usize,
+    pub progress: Option<Progress>,
     pub granularity: Granularity,
     pub family: Family,
     pub draft: String,
@@ -57,10 +63,12 @@ impl Page {
             motion: state.lab.motion(),
             turns: state.lab.turns(),
             restoring: state.lab.is_restoring(),
+            queued: state.lab.queued(),
+            progress: state.logs.progress(),
             granularity: state.lab.granularity(),
             family: state.family,
-            draft: state.draft.clone(),
-            candidates: state.candidates.clone(),
+            draft: state.line.draft.clone(),
+            candidates: state.line.candidates.clone(),
             call: state.call.clone(),
             caller: state.caller(),
             theme: state.theme,
@@ -72,10 +80,10 @@ impl Page {
             said: state.said.clone(),
             sheet: state.sheet,
             dock: state.dock,
-            log_draft: state.log_draft.clone(),
-            log: state.log.clone(),
-            log_shown: state.log_shown,
-            log_error: state.log_error.clone(),
+            log_draft: state.logs.draft.clone(),
+            log: state.logs.open.clone(),
+            log_shown: state.logs.shown,
+            log_error: state.logs.error.clone(),
         }
     }
 }
@@ -126,6 +134,8 @@ pub fn Sandbox(Props { page, dispatch }: &Props) -> Html {
                 motion={page.motion}
                 turns={page.turns}
                 restoring={page.restoring}
+                queued={page.queued}
+                progress={page.progress}
                 log={page.log.clone()}
                 log_shown={page.log_shown}
                 dispatch={dispatch.clone()}

@@ -6,7 +6,8 @@ use kernel_model::strace::replay::{Replay, ReplayedLine, Verdict};
 use yew::{Callback, Html, KeyboardEvent, Properties, classes, component, html};
 
 use crate::browser::key::Key;
-use crate::state::{Msg, OpenLog};
+use crate::recorded::OpenLog;
+use crate::state::Msg;
 
 /// How many lines are drawn around the one that is shown.
 const WINDOW: usize = 120;

@@ -2,7 +2,8 @@
 
 use yew::{Callback, Html, Properties, component, html};
 
-use crate::state::{Msg, Theme};
+use crate::appearance::Theme;
+use crate::state::Msg;
 
 /// Props of [`Header`].
 #[derive(Clone, PartialEq, Properties)]
@@ -35,7 +36,7 @@ pub fn Header(Props { theme, dispatch }: &Props) -> Html {
                 <button type="button" class="quiet" onclick={send(Msg::NewSession)}>{ "new" }</button>
                 <button type="button" class="quiet" onclick={send(Msg::Share)}>{ "share" }</button>
                 <button type="button" class="quiet" onclick={send(Msg::Theme(next))} aria-label={format!("theme: {name}")}>
-                    { name }
+                    { format!("theme: {name}") }
                 </button>
                 <button type="button" class="quiet" onclick={send(Msg::Help(true))} aria-label="keys and help">{ "?" }</button>
             </nav>

@@ -27,6 +27,12 @@ const TIMELINE: [(&str, &str); 11] = [
     ("Esc", "close this list"),
 ];
 
+const STAGE: [(&str, &str); 3] = [
+    ("← → Home End", "from tab to tab"),
+    ("Enter", "show that view; it stays until \"follow\" lets it follow the step again"),
+    ("beside", "the list on the right puts another view beside it"),
+];
+
 const TERMINAL: [(&str, &str); 6] = [
     ("Enter", "run the line; an unfinished one goes on below"),
     ("↑ ↓", "lines typed before"),
@@ -69,6 +75,7 @@ pub fn Help(Props { open, dispatch }: &Props) -> Html {
                 <div class="help__lists">
                     { list("Where the timeline has the keyboard", &TIMELINE) }
                     { list("In the terminal", &TERMINAL) }
+                    { list("Where the tabs of the stage have the keyboard", &STAGE) }
                 </div>
             </div>
         </div>

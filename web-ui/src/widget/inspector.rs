@@ -25,14 +25,15 @@ pub struct Props {
 pub fn Inspector(Props { step, dispatch }: &Props) -> Html {
     html! {
         <aside class="inspector" data-testid="inspector" aria-label="Inspector">
-            <div class="inspector__now" aria-live="polite">
-                <p class="inspector__number">
+            <p class="inspector__number">
                     if let Some(family) = step.family {
                         <span class={glyph::class(family)}>{ glyph::sign(family) }</span>
                         { " " }{ family.label() }
                     }
-                    <span class="inspector__step">{ format!("step {}", step.number) }</span>
-                </p>
+                <span class="inspector__step">{ format!("step {}", step.number) }</span>
+            </p>
+            // What is said aloud: not the number, which changes all the time while the machine runs.
+            <div class="inspector__now" aria-live="polite">
                 <p class="inspector__sentence">{ &step.sentence }</p>
                 if !step.source.is_empty() {
                     <p class="inspector__source">{ &step.source }</p>

@@ -15,3 +15,4 @@ pub mod syscall_console;
 pub mod terminal;
 pub mod timeline;
 pub mod twin;
+pub mod welcome;

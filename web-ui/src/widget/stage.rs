@@ -47,7 +47,7 @@ fn follow_button(stage: &Stage, dispatch: &Callback<Msg>) -> Html {
     let toggle = dispatch.reform(move |_: web_sys::MouseEvent| Msg::Follow(to));
     html! {
         <button type="button" id="stage-follow" class="quiet stage__follow" aria-pressed={stage.follows.to_string()} onclick={toggle}
-            title="Show the view that the step concerns">{ "auto" }</button>
+            title="Show the view that the step concerns">{ "follow" }</button>
     }
 }
 

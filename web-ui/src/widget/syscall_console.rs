@@ -8,7 +8,8 @@ use yew::{Callback, Event, Html, InputEvent, KeyboardEvent, Properties, TargetCa
 
 use crate::browser::element::{chosen_value, cursor_of};
 use crate::browser::key::Key;
-use crate::state::{CallConsole, Msg};
+use crate::calls::CallConsole;
+use crate::state::Msg;
 
 /// Props of [`SyscallConsole`].
 #[derive(Clone, PartialEq, Properties)]

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use kernel_model::console::ConsoleId;
 use kernel_model::projection::prompt::Prompt;
 use kernel_model::shell::{Complete, is_complete};
 use kernel_model::timeline::Direction;
@@ -14,10 +13,13 @@ use yew::{
 use crate::browser::element;
 use crate::browser::key::Key;
 use crate::lab::Motion;
-use crate::shown::Terminal;
-use crate::state::{Msg, OpenLog};
+use crate::recorded::{OpenLog, Progress};
+use crate::shown::{ConsoleTab, Terminal};
+use crate::state::Msg;
 use crate::transcript::Line;
 use crate::view::strace_log::StraceLogView;
+use crate::widget::namespace::{ns_class, ns_letter};
+use crate::widget::welcome::Welcome;
 
 /// How many completions are listed.
 const MAX_CANDIDATES: usize = 60;
@@ -37,6 +39,10 @@ pub struct Props {
     pub turns: u64,
     /// A session is being restored.
     pub restoring: bool,
+    /// What was typed meanwhile and waits.
+    pub queued: usize,
+    /// A log is being read or run.
+    pub progress: Option<Progress>,
     /// The log that is looked at.
     pub log: Option<OpenLog>,
     /// It is shown in the place of the console.
@@ -48,7 +54,7 @@ pub struct Props {
 /// The terminal.
 #[component]
 pub fn TerminalPane(
-    Props { terminal, draft, candidates, motion, turns, restoring, log, log_shown, dispatch }: &Props,
+    Props { terminal, draft, candidates, motion, turns, restoring, queued, progress, log, log_shown, dispatch }: &Props,
 ) -> Html {
     let screen: NodeRef = use_node_ref();
     {
@@ -59,28 +65,25 @@ pub fn TerminalPane(
         });
     }
     let send = |msg: Msg| dispatch.reform(move |_: web_sys::MouseEvent| msg.clone());
-    let name = |id: ConsoleId| format!("console {id}");
     html! {
         <section class={classes!("terminal", terminal.past.then_some("is-past"))} aria-label="Terminal">
             <div class="terminal__bar">
                 <div class="terminal__tabs">
-                    { for terminal.consoles.iter().map(|id| {
-                        let shown = id.0 == terminal.console && !log_shown;
-                        html! {
-                            <button type="button" class={classes!("tab", shown.then_some("is-shown"))} aria-pressed={shown.to_string()}
-                                onclick={send(Msg::ShowConsole(*id))}>{ name(*id) }</button>
-                        }
-                    }) }
+                    { for terminal.consoles.iter().map(|c| console_tab(c, c.id.0 == terminal.console && !log_shown, dispatch)) }
                     <button type="button" class="tab" aria-label="open another console" onclick={send(Msg::OpenConsole)}>{ "+" }</button>
                     if log.is_some() {
                         <button type="button" class={classes!("tab", log_shown.then_some("is-shown"))} aria-pressed={log_shown.to_string()}
                             onclick={send(Msg::LogShow(true))}>{ "strace log" }</button>
                     }
                 </div>
-                { status(*motion, *turns, *restoring, terminal, dispatch) }
+                { match progress {
+                    Some(progress) => working(*progress, dispatch),
+                    None => status(*motion, *turns, restoring.then_some(*queued), terminal, dispatch),
+                } }
             </div>
             { for log.iter().filter(|_| *log_shown).map(|log| html! { <StraceLogView log={log.clone()} dispatch={dispatch.clone()} /> }) }
             <div class="terminal__screen" hidden={*log_shown} ref={screen} onclick={Callback::from(|_| if !element::has_selection() { element::focus("terminal-input") })}>
+                if terminal.fresh { <Welcome dispatch={dispatch.clone()} /> }
                 <div class="terminal__log" role="log" aria-label={format!("Output of console {}", terminal.console)} data-testid="terminal-log" tabindex="0">
                     if terminal.more {
                         <div class="terminal__more">{ "earlier lines: step back to see them" }</div>
@@ -105,23 +108,54 @@ pub fn TerminalPane(
     }
 }
 
-fn status(motion: Motion, turns: u64, restoring: bool, terminal: &Terminal, dispatch: &Callback<Msg>) -> Html {
+/// A console's name, who is in the foreground there, and the namespaces in which it is not with the first shell.
+fn console_tab(tab: &ConsoleTab, shown: bool, dispatch: &Callback<Msg>) -> Html {
+    let id = tab.id;
+    let show = dispatch.reform(move |_: web_sys::MouseEvent| Msg::ShowConsole(id));
+    html! {
+        <button type="button" class={classes!("tab", shown.then_some("is-shown"))} aria-pressed={shown.to_string()} onclick={show}>
+            { format!("console {id}") }
+            if let Some(place) = &tab.place { <span class="terminal__place">{ place }</span> }
+            { for tab.apart.iter().map(|(kind, instance)| html! {
+                <span class={ns_class(*kind, *instance)} title={format!("in a {} namespace of its own", kind.name())}>{ ns_letter(*kind, *instance) }</span>
+            }) }
+        </button>
+    }
+}
+
+/// A log is being read or run.
+fn working(progress: Progress, dispatch: &Callback<Msg>) -> Html {
+    let cancel = dispatch.reform(|_: web_sys::MouseEvent| Msg::LogCancel);
+    html! {
+        <div class="terminal__status" data-testid="log-progress">
+            <span>{ format!("{} · {} %", progress.what, progress.percent) }</span>
+            <progress max="100" value={progress.percent.to_string()} aria-label={progress.what}></progress>
+            <button type="button" onclick={cancel}>{ "cancel" }</button>
+        </div>
+    }
+}
+
+fn status(motion: Motion, turns: u64, restoring: Option<usize>, terminal: &Terminal, dispatch: &Callback<Msg>) -> Html {
     let send = |msg: Msg| dispatch.reform(move |_: web_sys::MouseEvent| msg.clone());
     let text = match motion {
-        _ if restoring => "restoring the session".to_owned(),
-        Motion::Running => format!("running · {turns} calls"),
+        _ if restoring == Some(0) => "restoring the session".to_owned(),
+        _ if restoring.is_some() => "restoring the session; what you have typed follows".to_owned(),
+        Motion::Running => "running".to_owned(),
         Motion::Paused => format!("paused after {turns} calls without a rest"),
         Motion::AtRest if terminal.closed => "the shell of this console has exited".to_owned(),
+        Motion::AtRest if terminal.reads => "a program reads what you type; Ctrl-D ends its input".to_owned(),
         Motion::AtRest if terminal.past => "in the past: a new branch will start here".to_owned(),
         Motion::AtRest => String::new(),
     };
     html! {
         <div class="terminal__status" role="status" data-testid="terminal-status">
             <span>{ text }</span>
+            // Not said aloud: it never stands still.
+            if motion == Motion::Running && restoring.is_none() { <span aria-hidden="true">{ format!("{turns} calls") }</span> }
             if motion == Motion::Paused {
                 <button type="button" onclick={send(Msg::GoOn)}>{ "continue" }</button>
             }
-            if motion != Motion::AtRest && !restoring {
+            if motion != Motion::AtRest && restoring.is_none() {
                 <button type="button" onclick={send(Msg::Interrupt)}>{ "interrupt" }</button>
             }
             if motion == Motion::Paused {

@@ -1,0 +1,39 @@
+//! How the page looks, apart from what it shows: theme, and what a phone has below the timeline.
+
+/// Light, dark, or as the system says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Theme {
+    /// As the system says.
+    #[default]
+    System,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+/// What a phone shows below the timeline.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Sheet {
+    /// The terminal.
+    #[default]
+    Terminal,
+    /// The inspector.
+    Inspector,
+    /// System calls and logs.
+    Tools,
+}
+
+impl Sheet {
+    /// All of them.
+    pub const ALL: [Sheet; 3] = [Sheet::Terminal, Sheet::Inspector, Sheet::Tools];
+
+    /// Its name on the tab.
+    pub fn label(self) -> &'static str {
+        match self {
+            Sheet::Terminal => "terminal",
+            Sheet::Inspector => "inspector",
+            Sheet::Tools => "calls and logs",
+        }
+    }
+}
