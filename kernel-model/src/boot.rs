@@ -32,7 +32,7 @@ use crate::security::credentials::{Cred, Kgid, Kuid};
 use crate::security::rlimit::Rlimits;
 use crate::syscall::Sleep;
 use crate::table::Table;
-use crate::task::sched::{Sched, Wait};
+use crate::task::sched::{CPU_POSSIBLE, Sched, TaskSched, Wait};
 use crate::task::signal::{Disposition, SigHand, SigSet, Signal};
 use crate::task::{Driver, Process, ProcessId, Task, TaskId, TaskState, UserMode};
 use crate::time::Nanos;
@@ -90,7 +90,7 @@ impl World {
             processes: Table::default(),
             pids: Table::default(),
             sighands: Table::default(),
-            sched: Sched::default(),
+            sched: Sched::new(Nanos::from_millis(10_000)),
             pid_namespaces: Table::default(),
             uts_namespaces: Table::default(),
             mnt_namespaces: Table::default(),
@@ -241,7 +241,8 @@ impl World {
             cpu_time: Nanos(0),
             start_time: Nanos(0),
             nice: 0,
-            cpus_allowed: 0b11,
+            cpus_allowed: CPU_POSSIBLE,
+            sched: TaskSched::default(),
             vfork_parent: None,
             css_set: CssSetId(1),
             frozen: Frozen::default(),
@@ -363,7 +364,7 @@ impl World {
         });
         let set = self.tasks[init].css_set;
         self.join_css_set(task, set);
-        self.sched.queue.push_back(task);
+        self.start_task(task);
         self.settle_references();
         task
     }

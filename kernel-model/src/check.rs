@@ -110,7 +110,8 @@ impl World {
         self.check_pids()?;
         self.check_mounts()?;
         self.check_processes()?;
-        self.check_cgroups()
+        self.check_cgroups()?;
+        self.check_sched()
     }
 
     fn check_references(&self) -> Result<(), String> {

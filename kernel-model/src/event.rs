@@ -20,6 +20,7 @@ use crate::pv_ops::PvOp;
 use crate::security::capability::Cap;
 use crate::security::seccomp::Action;
 use crate::syscall::{Call, CallResult, Sleep, Sysno};
+use crate::task::sched::{CpuId, TaskGroupId};
 use crate::task::signal::Signal;
 use crate::task::{ExitStatus, TaskId};
 use crate::time::Nanos;
@@ -77,8 +78,18 @@ pub enum EventKind {
     Output { console: ConsoleId, bytes: Arc<[u8]> },
 
     // --- the kernel's steps ---
-    /// The scheduler let another task run.
-    Switched { from: Option<TaskId> },
+    /// The scheduler let another task run on a processor.
+    Switched { cpu: CpuId, from: Option<TaskId> },
+    /// A processor ran out of tasks.
+    Idled { cpu: CpuId, from: Option<TaskId> },
+    /// A task went to another processor.
+    Migrated { task: TaskId, from: CpuId, to: CpuId },
+    /// A group was given a quota of processor time, or none.
+    BandwidthSet { group: TaskGroupId, quota: Option<Nanos>, period: Nanos },
+    /// A group had used its quota up and stopped on a processor until its period ends.
+    Throttled { group: TaskGroupId, cpu: CpuId, used: Nanos, quota: Nanos, until: Nanos },
+    /// A throttled group ran again.
+    Unthrottled { group: TaskGroupId, cpu: CpuId, waited: Nanos },
     /// Every task slept, so time moved on to the next timer.
     ClockAdvanced { to: Nanos },
     /// A sleeper became runnable.
@@ -211,6 +222,11 @@ impl EventKind {
             }
             EventKind::Output { .. } => Family::Output,
             EventKind::Switched { .. }
+            | EventKind::Idled { .. }
+            | EventKind::Migrated { .. }
+            | EventKind::BandwidthSet { .. }
+            | EventKind::Throttled { .. }
+            | EventKind::Unthrottled { .. }
             | EventKind::ClockAdvanced { .. }
             | EventKind::Woken { .. }
             | EventKind::Privileged { .. } => Family::Scheduling,

@@ -97,8 +97,10 @@ impl Kernel<'_> {
     /// Does something in nobody's name; whoever had the processor has it again afterwards.
     fn as_nobody<T>(&mut self, what: impl FnOnce(&mut Self) -> T) -> T {
         let current = self.sched.current.take();
+        let on_cpu = std::mem::replace(&mut self.sched.on_cpu, false);
         let result = what(self);
         self.sched.current = current;
+        self.sched.on_cpu = on_cpu;
         result
     }
 
@@ -185,8 +187,14 @@ impl Kernel<'_> {
                 runtime.saved(task, epoch);
             }
             Request::Compute(nanoseconds) => {
-                self.tasks[task].cpu_time += Nanos(nanoseconds);
-                self.spend(Nanos(nanoseconds));
+                let left = Nanos(nanoseconds) - self.tasks[task].sched.computed;
+                let now = left.min(self.compute_limit(task));
+                self.spend_in_user_mode(now);
+                if now < left {
+                    self.tasks[task].sched.computed += now;
+                    return;
+                }
+                self.tasks[task].sched.computed = Nanos(0);
                 self.reply(task, Ok(Ret::new(0)));
             }
         }

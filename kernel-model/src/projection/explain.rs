@@ -10,8 +10,9 @@ use crate::namespace::{NsKind, NsRef};
 use crate::pv_ops::PvOp;
 use crate::security::seccomp::Action;
 use crate::syscall::{self, Call, CallResult, Sleep};
-use crate::task::sched::Wait;
+use crate::task::sched::{TaskGroupId, Wait};
 use crate::task::{ExitStatus, TaskId};
+use crate::time::Nanos;
 use crate::world::World;
 
 /// A sentence and its source.
@@ -53,10 +54,62 @@ pub fn explain(event: &Event, world: &World) -> Explanation {
     Explanation { sentence, source }
 }
 
+/// Milliseconds with as many decimals as there are.
+fn millis(time: Nanos) -> String {
+    let text = format!("{}.{:06}", time.0 / 1_000_000, time.0 % 1_000_000);
+    format!("{} ms", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// What happens to a group's quota of processor time.
+fn bandwidth(kind: &EventKind, world: &World) -> (String, &'static str) {
+    let name = |group: &TaskGroupId| {
+        world
+            .sched
+            .groups
+            .get(*group)
+            .map_or_else(|| "a group that is gone".to_owned(), |g| format!("group {}", g.path))
+    };
+    let sentence = match kind {
+        EventKind::BandwidthSet { group, quota: Some(quota), period } => {
+            format!(
+                "{} may use {} of processor time in every {}.",
+                start(&name(group)),
+                millis(*quota),
+                millis(*period)
+            )
+        }
+        EventKind::BandwidthSet { group, .. } => {
+            format!("{} may use as much processor time as it gets.", start(&name(group)))
+        }
+        EventKind::Throttled { group, cpu, used, quota, until } => format!(
+            "{} has used {} of its {} and stops on processor {cpu} until its period ends, {} seconds after boot.",
+            start(&name(group)),
+            millis(*used),
+            millis(*quota),
+            decimal(until.0)
+        ),
+        EventKind::Unthrottled { group, cpu, waited } => {
+            format!("{} may run on processor {cpu} again after {}.", start(&name(group)), millis(*waited))
+        }
+        _ => String::new(),
+    };
+    (sentence, "cgroups(7), cpu; sched-bwc.rst")
+}
+
 /// The steps of the kernel inside a call.
 fn step(kind: &EventKind, who: &str, world: &World) -> (String, &'static str) {
     match kind {
-        EventKind::Switched { .. } => (format!("The scheduler lets {} run.", who), "sched(7), __schedule()"),
+        EventKind::Switched { cpu, .. } => {
+            (format!("The scheduler lets {who} run on processor {cpu}."), "sched(7), __schedule()")
+        }
+        EventKind::Idled { cpu, .. } => (format!("Processor {cpu} has nothing to run and is idle."), "do_idle()"),
+        EventKind::Migrated { task, from, to } => (
+            format!("{} moves from processor {from} to processor {to}.", start(&task_name(world, *task))),
+            "sched(7), set_task_cpu()",
+        ),
+        EventKind::BandwidthSet { .. } | EventKind::Throttled { .. } | EventKind::Unthrottled { .. } => {
+            bandwidth(kind, world)
+        }
         EventKind::ClockAdvanced { to } => (
             format!("Every task sleeps, so time moves on to the next timer, {} seconds after boot.", decimal(to.0)),
             "time(7), do_idle()",

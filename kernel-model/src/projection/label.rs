@@ -26,7 +26,13 @@ pub fn label(kind: &EventKind, world: &World) -> String {
             let text = String::from_utf8_lossy(bytes.get(..60).unwrap_or(bytes)).into_owned();
             format!("prints {:?}", text.trim_end())
         }
-        EventKind::Switched { .. } => "switched to this task".to_owned(),
+        EventKind::Switched { cpu, .. } => format!("switched to this task on processor {cpu}"),
+        EventKind::Idled { cpu, .. } => format!("processor {cpu} is idle"),
+        EventKind::Migrated { task, from, to } => format!("{} moves from processor {from} to {to}", name(*task)),
+        EventKind::BandwidthSet { quota: Some(quota), period, .. } => format!("quota {quota} s in {period} s"),
+        EventKind::BandwidthSet { .. } => "no quota".to_owned(),
+        EventKind::Throttled { cpu, .. } => format!("group throttled on processor {cpu}"),
+        EventKind::Unthrottled { cpu, .. } => format!("group runs again on processor {cpu}"),
         EventKind::ClockAdvanced { to } => format!("clock moves to {to}"),
         EventKind::Woken { task } => format!("{} wakes", name(*task)),
         EventKind::Privileged { op } => privileged(*op).to_owned(),

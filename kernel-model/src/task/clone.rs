@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use imbl::OrdSet;
 
-use super::sched::Wait;
+use super::sched::{TaskSched, Wait};
 use super::signal::{Disposition, SigHand, SigSet, Signal};
 use super::{Driver, InCall, Process, ProcessId, Task, TaskId, TaskState};
 use crate::cgroup::freeze::Frozen;
@@ -72,7 +72,7 @@ impl Kernel<'_> {
         let child = self.copy_process(caller, args)?;
         let nr = i64::from(self.pid_in(self.pid_ns_of(caller), child).unwrap_or(0));
         self.spend(CLONE_COST);
-        self.enqueue(child);
+        self.activate(child, true);
         if args.flags & flags::VFORK != 0 && !self.from_outside {
             self.tasks[child].vfork_parent = Some(caller);
             if let Some(call) = &mut self.tasks[caller].in_call {
@@ -179,6 +179,12 @@ impl Kernel<'_> {
             vfork_parent: None,
             frozen: Frozen::default(),
             css_set,
+            sched: TaskSched {
+                cpu: parent.sched.cpu,
+                group: parent.sched.group,
+                policy: parent.sched.policy,
+                ..TaskSched::default()
+            },
             ..parent
         };
         self.tasks.add(task);

@@ -226,6 +226,7 @@ impl Kernel<'_> {
         self.processes[process].threads.retain(|t| *t != task);
         self.pids[pid].task = None;
         let user_ns = self.tasks[task].cred.user_ns;
+        self.forget_task_time(task);
         self.cgroup_release(task);
         self.tasks.remove(task);
         self.release_sighand(sighand);

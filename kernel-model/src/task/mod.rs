@@ -88,6 +88,8 @@ pub struct Task {
     pub nice: i8,
     /// The processors on which it may run, bit N for processor N.
     pub cpus_allowed: u64,
+    /// What else the scheduler keeps of it.
+    pub sched: sched::TaskSched,
     /// The address space is shared with the parent until exec or exit (`CLONE_VFORK`): the parent waits.
     pub vfork_parent: Option<TaskId>,
     /// The control groups that it is in.

@@ -247,6 +247,7 @@ impl Kernel<'_> {
             if !t.state.has_exited() && !matches!(t.state, TaskState::Stopped(_)) {
                 let state = std::mem::replace(&mut t.state, TaskState::Runnable);
                 t.state = TaskState::Stopped(Box::new(state));
+                self.deactivate(task);
             }
         }
         self.processes[process].stop_report = Some(StopReport::Stopped(signal));

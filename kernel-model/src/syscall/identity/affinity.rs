@@ -6,9 +6,8 @@ use crate::kernel::Kernel;
 use crate::security::capability::Cap;
 use crate::syscall::{Arg, Args, Ret, Support, SysResult, SyscallInfo, Sysno, Value};
 use crate::task::TaskId;
+use crate::task::sched::CPU_POSSIBLE;
 
-/// The processors of the machine, bit N for processor N.
-const POSSIBLE: u64 = 0b11;
 /// How many bytes the kernel copies: one `unsigned long`.
 const MASK_SIZE: i64 = 8;
 
@@ -36,7 +35,7 @@ pub const SCHED_SETAFFINITY: SyscallInfo = SyscallInfo {
         (Errno::EPERM, "the task is another user's and the caller has no CAP_SYS_NICE over it"),
         (Errno::EINVAL, "no processor is left"),
     ],
-    support: Support::Partial("recorded and shown, but the scheduler of the model runs one task at a time"),
+    support: Support::Full,
     run: set,
 };
 
@@ -53,7 +52,7 @@ fn get(k: &mut Kernel<'_>, caller: TaskId, args: Args<'_>) -> SysResult {
         return Err(Errno::EINVAL.into());
     }
     let task = target(k, caller, args)?;
-    let mask = k.tasks[task].cpus_allowed & POSSIBLE;
+    let mask = k.tasks[task].cpus_allowed & CPU_POSSIBLE;
     let list = (0..64i64).filter(|cpu| mask & (1 << cpu) != 0).map(Value::Int).collect();
     Ok(Ret::new(MASK_SIZE).with(2, Value::List(list)))
 }
@@ -73,9 +72,9 @@ fn set(k: &mut Kernel<'_>, caller: TaskId, args: Args<'_>) -> SysResult {
     if !same && !k.capable_in(caller, ns, Cap::SYS_NICE) {
         return Err(Errno::EPERM.into());
     }
-    if mask & POSSIBLE == 0 {
+    if mask & CPU_POSSIBLE == 0 {
         return Err(Errno::EINVAL.into());
     }
-    k.tasks[task].cpus_allowed = mask & POSSIBLE;
+    k.set_cpus_allowed(task, mask & CPU_POSSIBLE);
     Ok(Ret::new(0))
 }

@@ -92,6 +92,7 @@ fn set_one(k: &mut Kernel<'_>, caller: TaskId, task: TaskId, nice: i8) -> Result
             return Err(Errno::EACCES);
         }
     }
-    k.tasks[task].nice = nice;
+    let policy = k.tasks[task].sched.policy;
+    k.set_priority(task, nice, policy);
     Ok(())
 }

@@ -1,13 +1,7 @@
-//! Who runs next, and what the others wait for.
-//!
-//! One task at a time makes one system call (a [`crate::step`] turn). Runnable tasks take turns in a
-//! queue: a task runs until it sleeps or has used its slice, new and woken tasks go to the end. The
-//! order is part of the world, so the same actions always interleave in the same way.
+//! Sleeping and waking up: what tasks wait for, and the timers that end a sleep.
 
-use imbl::{OrdMap, OrdSet, Vector};
 use serde::{Deserialize, Serialize};
 
-use super::{ProcessId, TaskId, TaskState};
 use crate::console::ConsoleId;
 use crate::event::EventKind;
 use crate::ipc::pipe::PipeId;
@@ -18,6 +12,7 @@ use crate::net::socket::SocketId;
 use crate::pv_ops::PvOp;
 use crate::syscall::Sleep;
 use crate::task::signal::Signal;
+use crate::task::{ProcessId, TaskId, TaskState};
 use crate::time::Nanos;
 
 /// Something that a task can wait for.
@@ -49,110 +44,78 @@ pub enum Wait {
     Ipc(IpcNsId, IpcKind, i32),
 }
 
-/// The scheduler's queues.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub struct Sched {
-    /// Who runs now.
-    pub current: Option<TaskId>,
-    /// How much of its slice the current task has used.
-    pub slice_used: Nanos,
-    /// Runnable tasks, next one first; the current task is not among them.
-    pub queue: Vector<TaskId>,
-    /// Sleepers by what they wait for.
-    pub waiting: OrdMap<Wait, OrdSet<TaskId>>,
-    /// Sleepers with a deadline.
-    pub timers: OrdSet<(Nanos, TaskId)>,
-    /// Processes that get SIGALRM at some time.
-    pub alarms: OrdSet<(Nanos, ProcessId)>,
+/// A timer that is due.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Timer {
+    Sleeper(TaskId),
+    Alarm(ProcessId),
+    Bandwidth(super::bandwidth::BandwidthTimer),
 }
 
-/// How long a task runs before others get their turn (`base_slice_ns` of two processors).
-pub const SLICE: Nanos = Nanos(2_800_000);
-
 impl Kernel<'_> {
-    /// The task that takes the next turn, switching to it if need be. `None` when all sleep.
-    pub(crate) fn schedule(&mut self) -> Option<TaskId> {
-        self.expire_timers();
-        let previous = self.sched.current;
-        if let Some(task) = previous
-            && self.is_runnable(task)
-        {
-            if self.sched.slice_used < SLICE || self.sched.queue.is_empty() {
-                return Some(task);
-            }
-            self.sched.queue.push_back(task);
-        }
-        self.sched.current = None;
-        while let Some(next) = self.sched.queue.pop_front() {
-            if self.is_runnable(next) {
-                self.sched.current = Some(next);
-                self.sched.slice_used = Nanos(0);
-                if previous != Some(next) {
-                    self.emit(EventKind::Switched { from: previous });
-                    self.privileged(PvOp::WriteCr3 { address_space: next.0 });
-                }
-                return Some(next);
-            }
-        }
-        None
-    }
-
-    fn is_runnable(&self, task: TaskId) -> bool {
-        self.tasks.get(task).is_some_and(|t| t.state == TaskState::Runnable && !t.frozen.is_frozen())
-    }
-
     /// Everybody sleeps: moves the clock to the next timer if somebody waits for that. Whether it did.
     pub(crate) fn pass_time(&mut self) -> bool {
         let asked = self.run_until > self.clock;
-        let busy = self.consoles.iter().any(|(_, c)| !c.at_prompt && self.tasks.contains(c.shell));
+        let throttled = self.sched.queues.values().any(|rq| rq.throttled_since.is_some() && rq.tasks > 0);
+        let busy = throttled || self.consoles.iter().any(|(_, c)| !c.at_prompt && self.tasks.contains(c.shell));
         let sleeper = self.sched.timers.get_min().map(|(at, _)| *at);
         let alarm = self.sched.alarms.get_min().map(|(at, _)| *at);
-        let next = sleeper.into_iter().chain(alarm).min();
+        let bandwidth = self.sched.bandwidth_timers.get_min().map(|(at, _)| *at).filter(|_| throttled);
+        let next = [sleeper, alarm, bandwidth].into_iter().flatten().min();
         let to = match next {
             Some(at) if busy || (asked && at <= self.run_until) => at.max(self.clock),
             _ if asked => self.run_until,
             _ => return false,
         };
+        // Period timers that change nothing fire on the way.
+        while self.next_timer().is_some_and(|(at, _)| at < to) {
+            self.fire_next_timer();
+        }
         self.clock = to;
         self.privileged(PvOp::SafeHalt);
         self.emit(EventKind::ClockAdvanced { to });
-        self.expire_timers();
+        while self.next_timer().is_some_and(|(at, _)| at <= to) {
+            self.fire_next_timer();
+        }
         true
     }
 
-    /// Wakes everybody whose time has come.
-    fn expire_timers(&mut self) {
-        while let Some((at, task)) = self.sched.timers.get_min().copied()
-            && at <= self.clock
-        {
-            self.sched.timers.remove(&(at, task));
-            self.wake(task);
-        }
-        while let Some((at, process)) = self.sched.alarms.get_min().copied()
-            && at <= self.clock
-        {
-            self.sched.alarms.remove(&(at, process));
-            if self.processes.contains(process) {
-                self.processes[process].alarm = None;
-                self.send_signal(process, Signal::ALRM, None);
+    fn next_timer(&self) -> Option<(Nanos, Timer)> {
+        let sleeper = self.sched.timers.get_min().map(|(at, task)| (*at, Timer::Sleeper(*task)));
+        let alarm = self.sched.alarms.get_min().map(|(at, process)| (*at, Timer::Alarm(*process)));
+        let bandwidth = self.sched.bandwidth_timers.get_min().map(|(at, timer)| (*at, Timer::Bandwidth(*timer)));
+        [sleeper, alarm, bandwidth].into_iter().flatten().min()
+    }
+
+    /// When the next timer of any kind is due.
+    pub(super) fn next_timer_at(&self) -> Option<Nanos> {
+        self.next_timer().map(|(at, _)| at)
+    }
+
+    /// Lets the earliest timer do what it is for. The clock is moved to its time.
+    pub(super) fn fire_next_timer(&mut self) {
+        let Some((at, timer)) = self.next_timer() else { return };
+        self.clock = self.clock.max(at);
+        let now = self.clock;
+        self.sched.current = None;
+        self.sched.on_cpu = false;
+        match timer {
+            Timer::Sleeper(task) => {
+                self.sched.timers.remove(&(at, task));
+                self.wake(task);
+            }
+            Timer::Alarm(process) => {
+                self.sched.alarms.remove(&(at, process));
+                if self.processes.contains(process) {
+                    self.processes[process].alarm = None;
+                    self.send_signal(process, Signal::ALRM, None);
+                }
+            }
+            Timer::Bandwidth(timer) => {
+                self.sched.bandwidth_timers.remove(&(at, timer));
+                self.bandwidth_timer(timer, now);
             }
         }
-    }
-
-    /// The current task used this much processor time.
-    pub(crate) fn spend(&mut self, time: Nanos) {
-        self.clock += time;
-        self.sched.slice_used += time;
-        if let Some(task) = self.sched.current
-            && let Some(t) = self.world.tasks.get_mut(task)
-        {
-            t.cpu_time += time;
-        }
-    }
-
-    /// Puts a new task at the end of the queue.
-    pub(crate) fn enqueue(&mut self, task: TaskId) {
-        self.sched.queue.push_back(task);
     }
 
     /// Puts a task to sleep.
@@ -164,6 +127,7 @@ impl Kernel<'_> {
             self.sched.timers.insert((at, task));
         }
         self.tasks[task].state = TaskState::Sleeping(sleep);
+        self.deactivate(task);
     }
 
     /// Makes a sleeper runnable; a stopped one will be when it continues. Nothing for everybody else.
@@ -173,7 +137,7 @@ impl Kernel<'_> {
             TaskState::Sleeping(sleep) => {
                 let sleep = std::mem::take(sleep);
                 t.state = TaskState::Runnable;
-                self.sched.queue.push_back(task);
+                self.activate(task, false);
                 sleep
             }
             TaskState::Stopped(inner) => {
@@ -211,7 +175,7 @@ impl Kernel<'_> {
         if let TaskState::Sleeping(sleep) = state {
             self.forget_sleep(task, sleep);
         }
-        self.sched.queue.retain(|t| *t != task);
+        self.deactivate(task);
     }
 
     /// Something has happened: wakes everybody who waits for it.
