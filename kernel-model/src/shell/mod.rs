@@ -85,6 +85,8 @@ pub async fn main(sys: Sys) -> i32 {
         if let Some(status) = shell.segment().await {
             return status;
         }
+        // What has been caught so far is part of the state: a copy of the shell would not hear of it again.
+        shell.note_signals();
         sys.save(Resume::Shell(Arc::new(shell.st.clone()))).await;
         shell.substituted = None;
         shell.out.clear();

@@ -166,3 +166,9 @@ fn an_endless_loop_can_be_interrupted() {
     assert!(running.run(5_000, &mut trace));
     assert_eq!(running.world.consoles[console].last_status, 130);
 }
+
+#[test]
+fn a_signal_caught_before_the_state_is_saved_is_not_lost_to_a_child() {
+    let lines = ["sleep 9 & sleep 0.1; kill -STOP $!; sleep 0.1", "kill -CONT $!; sleep 0.1; echo done; kill $!"];
+    assert_eq!(run(&lines), "done\n");
+}
