@@ -349,6 +349,10 @@ impl Scan<'_> {
             }
             return;
         };
+        if ok && below(&path, CGROUPS).is_some() {
+            // A file of a control group shows that the group is there: it cannot be made.
+            self.parents(&path);
+        }
         if create && ok {
             self.made(Some(path.clone()), true, call);
         } else {
@@ -509,6 +513,9 @@ fn paths_of(name: &str) -> &'static [(Option<usize>, usize)] {
         _ => &[],
     }
 }
+
+/// Where control groups are mounted.
+const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// Files that the kernel makes up, and devices: never to be put there.
 fn is_kernels(path: &str) -> bool {
