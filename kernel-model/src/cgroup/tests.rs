@@ -117,13 +117,14 @@ fn threads_stay_in_their_domain() {
     check_v2(
         "cd /sys/fs/cgroup; mkdir d d/t d/u e
          echo threaded > d/t/cgroup.type; cat d/cgroup.type d/u/cgroup.type
+         echo +memory > cgroup.subtree_control
          echo +memory > d/cgroup.subtree_control
          sh -c 'echo $$ > d/cgroup.procs; echo $$ > d/t/cgroup.threads; cat /proc/self/cgroup; echo $$ > e/cgroup.threads'
          cat d/t/cgroup.procs",
         &[
             "domain threaded",
             "domain invalid",
-            "sh: echo: write error: Operation not supported",
+            "sh: line 4: echo: write error: Operation not supported",
             "0::/d/t",
             "sh: line 1: echo: write error: Operation not supported",
             "cat: d/t/cgroup.procs: Operation not supported",

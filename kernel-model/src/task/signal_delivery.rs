@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::signal::{DefaultAction, Disposition, SigSet, Signal};
 use super::{ExitStatus, ProcessId, StopReport, TaskId, TaskState};
-use crate::cgroup::{KernelVersion, Version};
+use crate::cgroup::Version;
 use crate::event::{EventKind, SignalEffect};
 use crate::kernel::Kernel;
 use crate::task::sched::Wait;
@@ -115,12 +115,11 @@ impl Kernel<'_> {
         self.tasks.get(task).is_some_and(|t| self.pids[t.pid].numbers.last().is_some_and(|(_, nr)| *nr == 1))
     }
 
-    /// Wakes a task so that it notices a signal. SIGKILL also lets it out of a frozen v2 group, in older kernels
-    /// every other deadly signal as well (both measured); nothing lets it out of a frozen v1 group.
+    /// Wakes a task so that it notices a signal. A deadly one becomes SIGKILL at once and lets it out of a frozen v2
+    /// group, unless it would leave a core file (`complete_signal`); nothing lets it out of a frozen v1 group.
     fn signal_wake(&mut self, task: TaskId, signal: Signal) {
         let by_default = self.sighands[self.tasks[task].sighand].disposition(signal) == Disposition::Default;
-        let deadly = by_default && signal.default_action() == DefaultAction::Terminate;
-        if signal == Signal::KILL || (deadly && self.kernel_version() == KernelVersion::V6_1) {
+        if by_default && signal.default_action() == DefaultAction::Terminate {
             self.set_frozen(task, Version::V2, false);
         }
         if signal == Signal::KILL

@@ -79,6 +79,9 @@ impl Kernel<'_> {
                     if self.is_dir(path) {
                         return Err(Errno::EISDIR.into());
                     }
+                    if self.is_unlinked(path.node) {
+                        return Err(Errno::ENODEV.into());
+                    }
                     if pos == 0 || self.vfs.files[id].snapshot.is_none() {
                         let text = self.cgroup_node_read(task, id, node)?;
                         self.vfs.files[id].snapshot = Some(text.into());
