@@ -21,7 +21,6 @@ use crate::namespace::cgroup::CgroupNamespace;
 use crate::namespace::ipc::IpcNamespace;
 use crate::namespace::lifetime::FIRST_NS_INUM;
 use crate::namespace::mnt::MntNamespace;
-use crate::namespace::net::NetNamespace;
 use crate::namespace::pid::{Pid, PidNamespace, PidNsId, PidStruct};
 use crate::namespace::time::TimeNamespace;
 use crate::namespace::user::{IdMap, UserNamespace, UserNsId};
@@ -101,6 +100,11 @@ impl World {
             time_namespaces: Table::default(),
             pipes: Table::default(),
             sockets: Table::default(),
+            net_devices: Table::default(),
+            net_timers: OrdSet::new(),
+            backlog: std::collections::VecDeque::new(),
+            last_packet: 0,
+            last_mac: 0,
             vfs: Vfs::default(),
             cgroups: Cgroups::default(),
             consoles: Table::default(),
@@ -136,7 +140,9 @@ impl World {
         });
         world.uts_namespaces.add(UtsNamespace { ns: common(), nodename: "lab".into(), domainname: "(none)".into() });
         world.mnt_namespaces.add(MntNamespace { ns: common(), root: MountId(1), mounts: OrdSet::new() });
-        world.net_namespaces.add(NetNamespace::first(common()));
+        let net = common();
+        let net = world.new_net_namespace(net);
+        world.start_loopback(net);
         world.ipc_namespaces.add(IpcNamespace::new(common()));
         world.cgroup_namespaces.add(CgroupNamespace { ns: common(), root_set: CssSetId(1) });
         world.time_namespaces.add(TimeNamespace {

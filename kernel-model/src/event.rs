@@ -5,6 +5,7 @@
 //! what the event says. Variants are in the past tense and carry the nouns that a picture needs.
 //! What an event means, in one sentence with its source, is in [`explain`](crate::projection::explain).
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -14,8 +15,12 @@ use crate::console::ConsoleId;
 use crate::ipc::sysv::IpcKind;
 use crate::namespace::NsRef;
 use crate::namespace::ipc::IpcNsId;
+use crate::namespace::net::NetNsId;
 use crate::namespace::pid::{Pid, PidNsId};
 use crate::namespace::user::UserNsId;
+use crate::net::device::NetDevId;
+use crate::net::mac::Mac;
+use crate::net::neighbour::NudState;
 use crate::pv_ops::PvOp;
 use crate::security::capability::Cap;
 use crate::security::seccomp::Action;
@@ -133,7 +138,42 @@ pub enum EventKind {
     /// A name of a UTS namespace changed.
     NodenameSet { ns: crate::namespace::uts::UtsNsId, old: Arc<str>, new: Arc<str> },
     /// A network device was switched on or off.
-    LinkChanged { ns: crate::namespace::net::NetNsId, device: Arc<str>, up: bool },
+    LinkChanged { ns: NetNsId, device: Arc<str>, up: bool },
+    /// A network device can, or can no longer, reach what is at its other end.
+    CarrierChanged { ns: NetNsId, device: Arc<str>, carrier: bool },
+    /// A network device came into being.
+    DeviceAdded { ns: NetNsId, device: Arc<str>, kind: Arc<str> },
+    /// A network device is gone.
+    DeviceRemoved { ns: NetNsId, device: Arc<str> },
+    /// A network device moved to another namespace.
+    DeviceMoved { from: NetNsId, to: NetNsId, device: Arc<str> },
+    /// A network device has another name.
+    DeviceRenamed { ns: NetNsId, old: Arc<str>, new: Arc<str> },
+    /// A network device became a port of a bridge, or is none any more.
+    PortChanged { ns: NetNsId, device: Arc<str>, bridge: Arc<str>, joined: bool },
+    /// A bridge saw behind which port an address is.
+    BridgeLearned { ns: NetNsId, bridge: Arc<str>, port: Arc<str>, mac: Mac },
+    /// A network device got an address.
+    AddressAdded { ns: NetNsId, device: Arc<str>, address: Ipv4Addr, prefix_len: u8 },
+    /// An address was taken away from a network device.
+    AddressRemoved { ns: NetNsId, device: Arc<str>, address: Ipv4Addr, prefix_len: u8 },
+    /// A route was added or taken away.
+    RouteChanged { ns: NetNsId, destination: Ipv4Addr, prefix_len: u8, gateway: Option<Ipv4Addr>, added: bool },
+    /// More, or less, is known of a neighbour.
+    NeighbourChanged { ns: NetNsId, device: Arc<str>, address: Ipv4Addr, state: NudState },
+    /// Packets may, or may no longer, go through a namespace.
+    ForwardingSet { ns: NetNsId, on: bool },
+    /// A packet came one step further.
+    PacketMoved {
+        packet: u64,
+        stage: PacketStage,
+        ns: NetNsId,
+        device: Option<NetDevId>,
+        name: Arc<str>,
+        what: Arc<str>,
+    },
+    /// A packet ended where it was.
+    PacketDropped { packet: u64, ns: NetNsId, device: Option<NetDevId>, name: Arc<str>, what: Arc<str>, why: Arc<str> },
     /// A signal was sent.
     SignalSent { signal: Signal, to: TaskId },
     /// A signal was thrown away: ignored, or sent to an init that has no handler for it.
@@ -183,6 +223,25 @@ pub enum SignalEffect {
     Continued,
     /// A handler of the program runs.
     Handled,
+}
+
+/// How far a packet has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum PacketStage {
+    /// It was made, and its way is known.
+    Sent,
+    /// It waits for the address of the next one on the link.
+    Waiting,
+    /// It left through a device.
+    Transmitted,
+    /// It came in at a device.
+    Received,
+    /// A bridge passes it on.
+    Bridged,
+    /// The host passes it on.
+    Forwarded,
+    /// It has arrived.
+    Delivered,
 }
 
 impl EventKind {
@@ -240,7 +299,6 @@ impl EventKind {
             | EventKind::NamespaceCreated { .. }
             | EventKind::NamespaceEntered { .. }
             | EventKind::NamespaceFreed { .. }
-            | EventKind::LinkChanged { .. }
             | EventKind::IpcCreated { .. }
             | EventKind::IpcRemoved { .. }
             | EventKind::NodenameSet { .. } => Family::Namespace,
@@ -263,6 +321,21 @@ impl EventKind {
             | EventKind::FileRemoved { .. }
             | EventKind::DataWritten { .. } => Family::File,
             EventKind::Cgroup(_) => Family::Cgroup,
+            EventKind::LinkChanged { .. }
+            | EventKind::CarrierChanged { .. }
+            | EventKind::DeviceAdded { .. }
+            | EventKind::DeviceRemoved { .. }
+            | EventKind::DeviceMoved { .. }
+            | EventKind::DeviceRenamed { .. }
+            | EventKind::PortChanged { .. }
+            | EventKind::BridgeLearned { .. }
+            | EventKind::AddressAdded { .. }
+            | EventKind::AddressRemoved { .. }
+            | EventKind::RouteChanged { .. }
+            | EventKind::NeighbourChanged { .. }
+            | EventKind::ForwardingSet { .. }
+            | EventKind::PacketMoved { .. }
+            | EventKind::PacketDropped { .. } => Family::Network,
             EventKind::NotModelled { .. } => Family::NotModelled,
         }
     }
@@ -284,6 +357,7 @@ pub enum Family {
     Signal,
     Mount,
     File,
+    Network,
     Scheduling,
     Cgroup,
     NotModelled,
@@ -291,7 +365,7 @@ pub enum Family {
 
 impl Family {
     /// All families in the order of a legend.
-    pub const ALL: [Family; 15] = [
+    pub const ALL: [Family; 16] = [
         Family::Command,
         Family::Call,
         Family::Error,
@@ -304,6 +378,7 @@ impl Family {
         Family::Signal,
         Family::Mount,
         Family::File,
+        Family::Network,
         Family::Scheduling,
         Family::Cgroup,
         Family::NotModelled,
@@ -324,6 +399,7 @@ impl Family {
             Family::Signal => "signal",
             Family::Mount => "mount",
             Family::File => "file",
+            Family::Network => "network",
             Family::Scheduling => "scheduling",
             Family::Cgroup => "control group",
             Family::NotModelled => "not modelled",

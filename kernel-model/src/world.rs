@@ -62,6 +62,15 @@ pub struct World {
     pub time_namespaces: Table<TimeNsId, TimeNamespace>,
     pub pipes: Table<PipeId, Pipe>,
     pub sockets: Table<crate::net::socket::SocketId, crate::net::socket::Socket>,
+    pub net_devices: Table<crate::net::device::NetDevId, crate::net::device::NetDevice>,
+    /// What happens in the network because nothing else has happened.
+    pub net_timers: imbl::OrdSet<(Nanos, crate::net::timer::NetTimer)>,
+    /// Frames that have reached a device and are about to be received; empty between two calls.
+    pub backlog: std::collections::VecDeque<crate::net::softnet::InFlight>,
+    /// The number handed out last to a packet.
+    pub last_packet: u64,
+    /// How many Ethernet addresses have been made up.
+    pub last_mac: u64,
     pub vfs: Vfs,
     pub cgroups: Cgroups,
     pub consoles: Table<ConsoleId, Console>,

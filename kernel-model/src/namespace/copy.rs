@@ -3,7 +3,6 @@
 
 use super::cgroup::CgroupNamespace;
 use super::ipc::IpcNamespace;
-use super::net::NetNamespace;
 use super::pid::{MAX_PID_NS_LEVEL, PidNamespace, PidNsId};
 use super::time::TimeNamespace;
 use super::user::{IdMap, MAX_USER_NS_LEVEL, UserNamespace, UserNsId};
@@ -138,7 +137,7 @@ impl Kernel<'_> {
         }
         if flags & CLONE_NEWNET != 0 {
             let ns = self.charge_namespace(NsKind::Net, cred)?;
-            proxy.net = self.net_namespaces.add(NetNamespace::new(ns));
+            proxy.net = self.new_net_namespace(ns);
             self.namespace_made(NsRef::Net(proxy.net), made);
         }
         if flags & CLONE_NEWTIME != 0 {

@@ -101,7 +101,7 @@ impl Kernel<'_> {
             }
             NsRef::Ipc(id) => self.free_ipc_namespace(id),
             NsRef::Mnt(id) => self.free_mnt_namespace(id),
-            NsRef::Net(id) => drop(self.net_namespaces.remove(id)),
+            NsRef::Net(id) => self.free_net_namespace(id),
             NsRef::Pid(id) => {
                 if let Some(parent) = self.pid_namespaces.remove(id).and_then(|n| n.parent) {
                     self.release_ns(NsRef::Pid(parent));

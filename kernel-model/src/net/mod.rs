@@ -1,12 +1,29 @@
-//! The network of a network namespace: its devices, its routes, and the sockets by which programs talk
-//! to it and about it.
+//! The network of network namespaces: devices, addresses, routes and neighbours, the packets that travel between them,
+//! and the sockets by which programs talk through it and about it.
 //!
-//! [`device`] says what a device is, [`route`] where a packet goes, [`socket`] what is behind a socket's
-//! descriptor, [`netlink`] how programs look at devices and change them, [`icmp`] how an echo comes back.
-//! So far the only device is `lo`.
+//! - [`device`] says what a device is, [`registry`] how it comes, changes and goes, [`bridge`] what a bridge does;
+//! - [`address`], [`fib`], [`route`], [`neighbour`] decide where a packet goes, [`conf`] holds the settings for that;
+//! - [`packet`] is what travels, [`softnet`] moves it from device to device, [`ip`] through a host, [`netfilter`] looks
+//!   at it on the way;
+//! - [`icmp`], [`udp`], [`tcp`] are what is in it, [`socket`] is what a program holds of it;
+//! - [`rtnetlink`] is how programs look at all this and change it; [`timer`] is what happens when nothing else does.
 
+pub mod address;
+pub mod bridge;
+pub mod conf;
 pub mod device;
+pub mod fib;
 pub mod icmp;
-pub mod netlink;
+pub mod ip;
+pub mod mac;
+pub mod neighbour;
+pub mod netfilter;
+pub mod packet;
+pub mod registry;
 pub mod route;
+pub mod rtnetlink;
 pub mod socket;
+pub mod softnet;
+pub mod tcp;
+pub mod timer;
+pub mod udp;

@@ -11,9 +11,12 @@ use crate::id;
 use crate::kernel::Kernel;
 use crate::namespace::NsRef;
 use crate::namespace::net::NetNsId;
+use crate::net::device::NetDevId;
+use crate::security::credentials::Kuid;
 use crate::syscall::{Sleep, Stop, Value};
 use crate::task::TaskId;
 use crate::task::sched::Wait;
+use crate::time::Nanos;
 use crate::vfs::file::FileKind;
 use crate::world::World;
 
@@ -29,14 +32,51 @@ pub struct Socket {
     pub ino: u64,
     /// The network namespace in which it was made, and in which it stays.
     pub net: NetNsId,
+    /// Whose it is.
+    pub owner: Kuid,
     /// What it speaks.
     pub protocol: Protocol,
+    /// Its own IPv4 address and port, unspecified and 0 until it has them.
+    pub local: (Ipv4Addr, u16),
+    /// The other end's IPv4 address and port, once it is connected.
+    pub remote: Option<(Ipv4Addr, u16)>,
+    /// How it behaves.
+    pub options: SocketOptions,
     /// Messages that have arrived, each with where it came from.
     pub queue: VecDeque<Message>,
+    /// Errors that wait to be read with `MSG_ERRQUEUE`.
+    pub errors: VecDeque<Message>,
+    /// The error that the next call reports (`SO_ERROR`).
+    pub error: Option<Errno>,
+}
+
+/// What setsockopt(2) has changed of a socket.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct SocketOptions {
+    /// The device to which it is bound (`SO_BINDTODEVICE`).
+    pub device: Option<NetDevId>,
+    /// It may send to everybody (`SO_BROADCAST`).
+    pub broadcast: bool,
+    /// Others may have the same address (`SO_REUSEADDR`).
+    pub reuse_address: bool,
+    /// Others may have the same address and port at the same time (`SO_REUSEPORT`).
+    pub reuse_port: bool,
+    /// The time to live of what it sends (`IP_TTL`).
+    pub ttl: Option<u8>,
+    /// What it sends must not be cut (`IP_MTU_DISCOVER`).
+    pub pmtu_discover: bool,
+    /// Errors are queued with what they are about (`IP_RECVERR`).
+    pub recv_errors: bool,
+    /// How long a call waits for something to arrive (`SO_RCVTIMEO`).
+    pub recv_timeout: Option<Nanos>,
+    /// Messages come with the credentials of whoever sent them (`SO_PASSCRED`).
+    pub pass_credentials: bool,
+    /// Everything else that was set, by level and number.
+    pub others: std::collections::BTreeMap<(i64, i64), i64>,
 }
 
 /// What a socket speaks.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Protocol {
     /// `AF_NETLINK`, `NETLINK_ROUTE`: its port, 0 until it is bound.
     Route {
@@ -47,14 +87,13 @@ pub enum Protocol {
     Icmp {
         /// `SOCK_RAW`: whoever holds it chooses the identifier.
         raw: bool,
-        /// The other end.
-        peer: Option<Ipv4Addr>,
+        /// The identifier of an echo socket.
+        ident: u16,
+        /// Types of messages that a raw one does not want (`ICMP_FILTER`).
+        filter: u32,
     },
-    /// `AF_INET` with `IPPROTO_UDP`. It finds its route; its packets are not modelled.
-    Udp {
-        /// Its own address and the other end's, with ports, once it is connected.
-        connected: Option<(Ipv4Addr, Ipv4Addr, u16)>,
-    },
+    /// `AF_INET` with `IPPROTO_UDP`.
+    Udp,
 }
 
 /// A message in a socket.
@@ -66,6 +105,19 @@ pub struct Message {
     pub body: Value,
     /// How many bytes that would be.
     pub len: usize,
+    /// What came with it (`msg_control`).
+    pub control: Vec<Value>,
+    /// How many of its bytes have been read, of a stream.
+    pub offset: usize,
+}
+
+/// The address of an IPv4 end.
+pub(crate) fn sockaddr_in(address: Ipv4Addr, port: u16) -> Value {
+    Value::record([
+        ("sa_family", AF_INET.into()),
+        ("sin_port", u32::from(port).into()),
+        ("sin_addr", address.to_string().as_str().into()),
+    ])
 }
 
 impl World {
@@ -93,7 +145,19 @@ impl Kernel<'_> {
         self.hold_ns(NsRef::Net(net));
         self.last_pipe_ino += 1;
         let ino = self.last_pipe_ino;
-        self.sockets.add(Socket { ino, net, protocol, queue: VecDeque::new() })
+        let owner = self.tasks[caller].cred.fsuid;
+        self.sockets.add(Socket {
+            ino,
+            net,
+            owner,
+            protocol,
+            local: (Ipv4Addr::UNSPECIFIED, 0),
+            remote: None,
+            options: SocketOptions::default(),
+            queue: VecDeque::new(),
+            errors: VecDeque::new(),
+            error: None,
+        })
     }
 
     /// Its last descriptor is closed.
@@ -115,15 +179,37 @@ impl Kernel<'_> {
     /// Takes the oldest message, or only looks at it.
     ///
     /// # Errors
-    /// EAGAIN when there is none and `nonblock`; sleeps otherwise.
-    pub(crate) fn receive(&mut self, id: SocketId, peek: bool, nonblock: bool) -> Result<Message, Stop> {
-        let queue = &mut self.sockets[id].queue;
-        let message = if peek { queue.front().cloned() } else { queue.pop_front() };
+    /// The error that the socket has been told of; EAGAIN when there is no message and `nonblock`, or when it has
+    /// waited for as long as `SO_RCVTIMEO` says; sleeps otherwise.
+    pub(crate) fn receive(&mut self, task: TaskId, id: SocketId, peek: bool, nonblock: bool) -> Result<Message, Stop> {
+        let socket = &mut self.sockets[id];
+        if let Some(error) = socket.error.take() {
+            return Err(error.into());
+        }
+        let message = if peek { socket.queue.front().cloned() } else { socket.queue.pop_front() };
         match message {
             Some(message) => Ok(message),
             None if nonblock => Err(Errno::EAGAIN.into()),
-            None => Err(Sleep::on(Wait::SocketReadable(id))),
+            None => {
+                let span = self.sockets[id].options.recv_timeout;
+                let until = span.map(|span| self.deadline(task, span));
+                if until.is_some_and(|at| self.clock >= at) {
+                    return Err(Errno::EAGAIN.into());
+                }
+                Err(Stop::Block(Sleep { on: vec![Wait::SocketReadable(id)], until }))
+            }
         }
+    }
+
+    /// An identifier for an echo socket that no other of the namespace has.
+    pub(crate) fn free_ping_ident(&self, net: NetNsId) -> u16 {
+        let taken = |n: u16| {
+            let same = |s: &Socket| {
+                s.net == net && matches!(s.protocol, Protocol::Icmp { raw: false, ident, .. } if ident == n)
+            };
+            self.sockets.iter().any(|(_, s)| same(s))
+        };
+        (1..=u16::MAX).find(|n| !taken(*n)).unwrap_or(1)
     }
 }
 

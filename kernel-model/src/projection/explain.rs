@@ -213,10 +213,6 @@ fn step(kind: &EventKind, who: &str, world: &World) -> (String, &'static str) {
             ),
             "uts_namespaces(7)",
         ),
-        EventKind::LinkChanged { ns, device, up } => (
-            format!("{device} in {} is now {}.", ns_name(world, NsRef::Net(*ns)), if *up { "up" } else { "down" }),
-            "netdevice(7), dev_change_flags()",
-        ),
         EventKind::SignalSent { signal, to } => {
             (format!("{signal} is on its way to {}.", task_name(world, *to)), "signal(7), __send_signal_locked()")
         }
@@ -274,7 +270,7 @@ fn step(kind: &EventKind, who: &str, world: &World) -> (String, &'static str) {
         EventKind::NotModelled { what } => {
             (format!("Ringside does not model {what}. A real kernel would do it; here it is left out."), "help")
         }
-        _ => (String::new(), ""),
+        other => super::net_packet::explain(other, world).unwrap_or_default(),
     }
 }
 

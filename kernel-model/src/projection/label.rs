@@ -63,6 +63,28 @@ pub fn label(kind: &EventKind, world: &World) -> String {
         EventKind::CredentialsChanged { .. } => "credentials changed".to_owned(),
         EventKind::IdMapWritten { file, text, .. } => format!("{file}: {}", text.trim_end()),
         EventKind::LinkChanged { device, up, .. } => format!("{device} {}", if *up { "up" } else { "down" }),
+        EventKind::CarrierChanged { device, carrier: true, .. } => format!("{device} has a carrier"),
+        EventKind::CarrierChanged { device, carrier: false, .. } => format!("{device} has no carrier"),
+        EventKind::DeviceAdded { device, .. } => format!("device {device} made"),
+        EventKind::DeviceRemoved { device, .. } => format!("device {device} gone"),
+        EventKind::DeviceMoved { device, .. } => format!("device {device} moved to another namespace"),
+        EventKind::DeviceRenamed { old, new, .. } => format!("device {old} is now {new}"),
+        EventKind::PortChanged { device, bridge, joined: true, .. } => format!("{device} is a port of {bridge}"),
+        EventKind::PortChanged { device, bridge, joined: false, .. } => format!("{device} leaves {bridge}"),
+        EventKind::BridgeLearned { bridge, port, mac, .. } => format!("{bridge} learns {mac} at {port}"),
+        EventKind::AddressAdded { device, address, prefix_len, .. } => format!("{device} has {address}/{prefix_len}"),
+        EventKind::AddressRemoved { device, address, prefix_len, .. } => {
+            format!("{device} loses {address}/{prefix_len}")
+        }
+        EventKind::RouteChanged { destination, prefix_len, added, .. } => {
+            format!("route to {destination}/{prefix_len} {}", if *added { "added" } else { "removed" })
+        }
+        EventKind::NeighbourChanged { address, state, .. } => format!("neighbour {address}: {}", state.name()),
+        EventKind::ForwardingSet { on, .. } => format!("forwarding {}", if *on { "on" } else { "off" }),
+        EventKind::PacketMoved { stage, name, what, .. } => {
+            format!("{what}: {}", super::net_packet::stage_words(*stage, name))
+        }
+        EventKind::PacketDropped { name, what, why, .. } => format!("{what}: dropped at {name}, {why}"),
         EventKind::NodenameSet { old, new, .. } => format!("nodename {old} → {new}"),
         EventKind::SignalSent { signal, to } => format!("SIG{} to {}", signal.short_name(), name(*to)),
         EventKind::SignalDropped { signal, why, .. } => format!("SIG{} dropped: {why}", signal.short_name()),

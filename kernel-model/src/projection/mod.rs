@@ -14,6 +14,7 @@ pub mod id_map;
 pub mod label;
 pub mod mount_graph;
 pub mod mount_table;
+mod net_packet;
 pub mod ns_graph;
 pub mod pid_tree;
 pub mod pid_views;

@@ -198,9 +198,9 @@ fn names(world: &World, task: TaskId) -> Option<Sight> {
 /// A network device is in one network namespace.
 fn devices(world: &World, task: TaskId) -> Option<Sight> {
     let own = world.tasks.get(task)?.nsproxy.net;
-    let things = world.net_namespaces.iter().flat_map(|(id, ns)| {
-        ns.devices.iter().map(move |device| {
-            let addresses: Vec<String> = device.addresses.iter().map(|a| a.address.to_string()).collect();
+    let things = world.net_namespaces.ids().flat_map(|id| {
+        world.devices_of(id).map(move |(_, device)| {
+            let addresses: Vec<String> = device.addresses.iter().map(|a| a.local.to_string()).collect();
             let outside = format!("{} {} in N{id}", device.name, addresses.join(" ")).replace("  ", " ");
             let key = u64::from(id.0) << 32 | u64::from(device.ifindex);
             (key, thing(outside, (id == own).then(|| device.name.clone()), false))

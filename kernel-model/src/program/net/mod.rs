@@ -1,5 +1,6 @@
 //! Network tools.
 
+pub mod bridge;
 pub mod ip;
 pub mod ping;
 mod rtnl;
@@ -8,4 +9,4 @@ pub mod unmodelled;
 use super::registry::Program;
 
 /// The programs in this folder.
-pub const PROGRAMS: &[&Program] = &[&unmodelled::BRIDGE, &ip::IP, &ping::PING, &unmodelled::SS];
+pub const PROGRAMS: &[&Program] = &[&bridge::BRIDGE, &ip::IP, &ping::PING, &unmodelled::SS];

@@ -3,13 +3,16 @@
 use std::borrow::Cow;
 
 use crate::errno::Errno;
-use crate::net::netlink::nlm;
+use crate::net::rtnetlink::nlm;
 use crate::net::socket::AF_NETLINK;
 use crate::program::Sys;
 use crate::program::libc::o;
 use crate::syscall::{Sysno, Value};
 
 const SOCK_RAW: i64 = 3;
+const SOL_SOCKET: i64 = 1;
+const SO_SNDBUF: i64 = 7;
+const SO_RCVBUF: i64 = 8;
 const SOL_NETLINK: i64 = 270;
 const NETLINK_EXT_ACK: i64 = 11;
 const NETLINK_GET_STRICT_CHK: i64 = 12;
@@ -17,13 +20,13 @@ const NETLINK_GET_STRICT_CHK: i64 = 12;
 const ROOM: i64 = 32_768;
 
 /// An open rtnetlink socket (`struct rtnl_handle`).
-pub(super) struct Rtnl {
+pub(in crate::program::net) struct Rtnl {
     sys: Sys,
     fd: i32,
 }
 
 /// Fields of a message after its header.
-pub(super) type Fields = Vec<(Cow<'static, str>, Value)>;
+pub(in crate::program::net) type Fields = Vec<(Cow<'static, str>, Value)>;
 
 /// Why an order came to nothing: the error and the kernel's own words.
 pub(super) struct Refused {
@@ -61,11 +64,15 @@ impl Rtnl {
                 return Err(1);
             }
         };
-        let on = || Value::List(vec![1.into()]);
-        for option in [NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK] {
-            let args = vec![fd.into(), SOL_NETLINK.into(), option.into(), on(), 4.into()];
+        for (level, option, value) in [
+            (SOL_SOCKET, SO_SNDBUF, ROOM),
+            (SOL_SOCKET, SO_RCVBUF, 1 << 20),
+            (SOL_NETLINK, NETLINK_EXT_ACK, 1),
+            (SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1),
+        ] {
+            let value = Value::List(vec![value.into()]);
             // As iproute2 does: an old kernel without the option is good enough.
-            let _ = sys.call(Sysno::SETSOCKOPT, args).await;
+            let _ = sys.call(Sysno::SETSOCKOPT, vec![fd.into(), level.into(), option.into(), value, 4.into()]).await;
         }
         let address = Value::record([("sa_family", AF_NETLINK.into()), ("nl_pid", 0.into()), ("nl_groups", 0.into())]);
         if let Err(e) = sys.call(Sysno::BIND, vec![fd.into(), address, 12.into()]).await {
@@ -127,6 +134,44 @@ impl Rtnl {
             Some(Err(refused)) => Err(refused),
             None => Ok(first),
         }
+    }
+
+    /// Gives an order; what the kernel refuses is told.
+    ///
+    /// # Errors
+    /// The exit status 2.
+    pub(super) async fn order(&self, kind: &str, flags: i64, fields: Fields) -> Result<(), i32> {
+        match self.talk(kind, flags, fields).await {
+            Ok(_) => Ok(()),
+            Err(refused) => {
+                self.sys.eprint(refused.message()).await;
+                Err(2)
+            }
+        }
+    }
+
+    /// All devices, as the cache of iproute2 has them (`ll_init_map`).
+    pub(super) async fn links(&self) -> Vec<Value> {
+        self.dump("RTM_GETLINK", Vec::new()).await.unwrap_or_default()
+    }
+
+    /// The number of a device that must be there.
+    ///
+    /// # Errors
+    /// The exit status, after a message.
+    pub(super) async fn device(&self, name: &str) -> Result<i64, i32> {
+        match self.index_of(name).await {
+            Some(index) => Ok(index),
+            None => {
+                self.sys.eprint(format!("Cannot find device \"{name}\"\n")).await;
+                Err(1)
+            }
+        }
+    }
+
+    /// Closes the socket.
+    pub(super) async fn close(&self) {
+        let _ = self.sys.close(self.fd).await;
     }
 
     /// The number of a device (`ll_name_to_index`).

@@ -5,9 +5,9 @@ use std::net::Ipv4Addr;
 use super::socket::FAMILIES;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
-use crate::net::icmp::sockaddr_in;
-use crate::net::netlink::sockaddr_nl;
-use crate::net::socket::{AF_INET, AF_NETLINK, Protocol};
+use crate::net::fib::{Flow, rtn};
+use crate::net::rtnetlink::sockaddr_nl;
+use crate::net::socket::{AF_INET, AF_NETLINK, Protocol, sockaddr_in};
 use crate::syscall::{Arg, Args, Ret, Support, SysResult, SyscallInfo, Sysno, Value};
 use crate::task::TaskId;
 
@@ -88,13 +88,15 @@ fn bind(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
             let port = addr.field("nl_pid").and_then(Value::as_int).unwrap_or(0) as u32;
             k.bind_netlink(caller, id, port)?;
         }
-        Protocol::Icmp { .. } | Protocol::Udp { .. } => {
-            let (address, _) = sockaddr(addr)?;
-            let net = &k.net_namespaces[k.sockets[id].net];
-            let local = |r: crate::net::route::Route| r.kind == crate::net::route::RTN_LOCAL;
-            if address != Ipv4Addr::UNSPECIFIED && !net.route_to(address).is_some_and(local) {
+        Protocol::Icmp { .. } | Protocol::Udp => {
+            let (address, port) = sockaddr(addr)?;
+            let net = k.sockets[id].net;
+            // inet_bind: an address of this host, of several, or of everybody.
+            let kind = k.net_namespaces[net].address_type(address);
+            if !matches!(kind, rtn::LOCAL | rtn::MULTICAST | rtn::BROADCAST) {
                 return Err(Errno::EADDRNOTAVAIL.into());
             }
+            k.sockets[id].local = (address, port);
         }
     }
     Ok(Ret::new(0))
@@ -103,34 +105,33 @@ fn bind(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
 fn connect(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     let id = k.socket_of_fd(caller, a.int32(0)?)?;
     let addr = a.get(1);
+    if let Protocol::Route { .. } = k.sockets[id].protocol {
+        let port = if family(addr) == Some(AF_NETLINK) { addr.field("nl_pid") } else { None };
+        return if port.is_some() { Ok(Ret::new(0)) } else { Err(Errno::EINVAL.into()) };
+    }
+    let (to, port) = sockaddr(addr)?;
     let socket = &k.sockets[id];
-    let protocol = match socket.protocol.clone() {
-        Protocol::Route { .. } => {
-            let port = if family(addr) == Some(AF_NETLINK) { addr.field("nl_pid") } else { None };
-            return if port.is_some() { Ok(Ret::new(0)) } else { Err(Errno::EINVAL.into()) };
-        }
-        protocol => {
-            let (to, port) = sockaddr(addr)?;
-            let route = k.net_namespaces[socket.net].route_to(to).ok_or(Errno::ENETUNREACH)?;
-            // The host speaks to an address of its own from that address.
-            let local = route.kind == crate::net::route::RTN_LOCAL;
-            let source = if local && to != Ipv4Addr::UNSPECIFIED { to } else { route.source };
-            match protocol {
-                Protocol::Icmp { raw, .. } => Protocol::Icmp { raw, peer: Some(to) },
-                _ => Protocol::Udp { connected: Some((source, to, port)) },
-            }
-        }
-    };
-    k.sockets[id].protocol = protocol;
+    let source = Some(socket.local.0).filter(|a| !a.is_unspecified());
+    let flow = Flow { source, oif: socket.options.device, ..Flow::to(to) };
+    let path = k.route_output(socket.net, flow)?;
+    if path.kind == rtn::BROADCAST && !socket.options.broadcast {
+        return Err(Errno::EACCES.into());
+    }
+    let socket = &mut k.sockets[id];
+    socket.local.0 = path.source;
+    if socket.local.1 == 0 && matches!(socket.protocol, Protocol::Udp) {
+        socket.local.1 = FIRST_EPHEMERAL_PORT;
+    }
+    socket.remote = Some((path.destination, port));
     Ok(Ret::new(0))
 }
 
 fn getsockname(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     let id = k.socket_of_fd(caller, a.int32(0)?)?;
-    let address = match &k.sockets[id].protocol {
+    let socket = &k.sockets[id];
+    let address = match &socket.protocol {
         Protocol::Route { port } => sockaddr_nl(*port),
-        Protocol::Icmp { .. } | Protocol::Udp { connected: None } => sockaddr_in(Ipv4Addr::UNSPECIFIED, 0),
-        Protocol::Udp { connected: Some((source, ..)) } => sockaddr_in(*source, FIRST_EPHEMERAL_PORT),
+        _ => sockaddr_in(socket.local.0, socket.local.1),
     };
     Ok(Ret::new(0).with(1, address))
 }

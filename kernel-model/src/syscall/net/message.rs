@@ -14,9 +14,14 @@ use crate::task::TaskId;
 
 const MSG_PEEK: i64 = 0x2;
 const MSG_TRUNC: i64 = 0x20;
+const MSG_ERRQUEUE: i64 = 0x2000;
 const MSG_DONTWAIT: i64 = 0x40;
-const FLAGS: FlagNames =
-    &[("MSG_PEEK", MSG_PEEK as u64), ("MSG_TRUNC", MSG_TRUNC as u64), ("MSG_DONTWAIT", MSG_DONTWAIT as u64)];
+const FLAGS: FlagNames = &[
+    ("MSG_PEEK", MSG_PEEK as u64),
+    ("MSG_TRUNC", MSG_TRUNC as u64),
+    ("MSG_DONTWAIT", MSG_DONTWAIT as u64),
+    ("MSG_ERRQUEUE", MSG_ERRQUEUE as u64),
+];
 
 const SEND_ERRORS: &[(Errno, &str)] = &[
     (Errno::EBADF, "sockfd is not open"),
@@ -117,14 +122,14 @@ fn send(k: &mut Kernel<'_>, caller: TaskId, fd: i32, id: SocketId, body: &Value,
                 k.rtnetlink_receive(caller, &opener, id, message);
             }
         }
-        Protocol::Icmp { peer, .. } => {
+        Protocol::Icmp { .. } => {
             let to = match to {
-                Value::Null => peer.ok_or(Errno::EDESTADDRREQ)?,
+                Value::Null => k.sockets[id].remote.ok_or(Errno::EDESTADDRREQ)?.0,
                 addr => super::address::sockaddr(addr)?.0,
             };
             k.icmp_send(id, to, body, len)?;
         }
-        Protocol::Udp { .. } => {
+        Protocol::Udp => {
             k.emit(EventKind::NotModelled { what: "packets of UDP".into() });
             return Err(Errno::EOPNOTSUPP.into());
         }
@@ -154,5 +159,8 @@ fn recvmsg(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
 fn receive(k: &mut Kernel<'_>, caller: TaskId, fd: i32, flags: i64) -> Result<Message, Stop> {
     let id = k.socket_of_fd(caller, fd)?;
     let nonblock = k.vfs.files[k.real_file_id(caller, fd)?].flags & o::NONBLOCK != 0;
-    k.receive(id, flags & MSG_PEEK != 0, nonblock || flags & MSG_DONTWAIT != 0)
+    if flags & MSG_ERRQUEUE != 0 {
+        return k.sockets[id].errors.pop_front().ok_or(Stop::Err(Errno::EAGAIN));
+    }
+    k.receive(caller, id, flags & MSG_PEEK != 0, nonblock || flags & MSG_DONTWAIT != 0)
 }

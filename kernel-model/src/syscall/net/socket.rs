@@ -82,16 +82,18 @@ fn socket(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
             return Err(not_modelled(k, "netlink families other than NETLINK_ROUTE", Errno::EPROTONOSUPPORT));
         }
         (AF_NETLINK, ..) => return Err(Errno::ESOCKTNOSUPPORT.into()),
-        (AF_INET, SOCK_DGRAM, IPPROTO_ICMP) if may_ping(k, caller) => Protocol::Icmp { raw: false, peer: None },
+        (AF_INET, SOCK_DGRAM, IPPROTO_ICMP) if may_ping(k, caller) => {
+            Protocol::Icmp { raw: false, ident: k.free_ping_ident(k.tasks[caller].nsproxy.net), filter: 0 }
+        }
         (AF_INET, SOCK_DGRAM, IPPROTO_ICMP) => return Err(Errno::EACCES.into()),
         (AF_INET, SOCK_RAW, IPPROTO_ICMP) => {
             let owner = k.net_namespaces[k.tasks[caller].nsproxy.net].ns.owner;
             if !k.capable_in(caller, owner, Cap::NET_RAW) {
                 return Err(Errno::EPERM.into());
             }
-            Protocol::Icmp { raw: true, peer: None }
+            Protocol::Icmp { raw: true, ident: 0, filter: 0 }
         }
-        (AF_INET, SOCK_DGRAM, 0 | IPPROTO_UDP) => Protocol::Udp { connected: None },
+        (AF_INET, SOCK_DGRAM, 0 | IPPROTO_UDP) => Protocol::Udp,
         (AF_INET, ..) => return Err(not_modelled(k, "TCP and other protocols of IPv4", Errno::EPROTONOSUPPORT)),
         (AF_UNIX, ..) => return Err(not_modelled(k, "sockets of AF_UNIX", Errno::EAFNOSUPPORT)),
         (0, ..) => return Err(Errno::EAFNOSUPPORT.into()),

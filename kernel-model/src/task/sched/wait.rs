@@ -50,6 +50,7 @@ enum Timer {
     Sleeper(TaskId),
     Alarm(ProcessId),
     Bandwidth(super::bandwidth::BandwidthTimer),
+    Network,
 }
 
 impl Kernel<'_> {
@@ -61,7 +62,8 @@ impl Kernel<'_> {
         let sleeper = self.sched.timers.get_min().map(|(at, _)| *at);
         let alarm = self.sched.alarms.get_min().map(|(at, _)| *at);
         let bandwidth = self.sched.bandwidth_timers.get_min().map(|(at, _)| *at).filter(|_| throttled);
-        let next = [sleeper, alarm, bandwidth].into_iter().flatten().min();
+        let network = self.net_timers.get_min().map(|(at, _)| *at);
+        let next = [sleeper, alarm, bandwidth, network].into_iter().flatten().min();
         let to = match next {
             Some(at) if busy || (asked && at <= self.run_until) => at.max(self.clock),
             _ if asked => self.run_until,
@@ -84,7 +86,8 @@ impl Kernel<'_> {
         let sleeper = self.sched.timers.get_min().map(|(at, task)| (*at, Timer::Sleeper(*task)));
         let alarm = self.sched.alarms.get_min().map(|(at, process)| (*at, Timer::Alarm(*process)));
         let bandwidth = self.sched.bandwidth_timers.get_min().map(|(at, timer)| (*at, Timer::Bandwidth(*timer)));
-        [sleeper, alarm, bandwidth].into_iter().flatten().min()
+        let network = self.net_timers.get_min().map(|(at, _)| (*at, Timer::Network));
+        [sleeper, alarm, bandwidth, network].into_iter().flatten().min()
     }
 
     /// When the next timer of any kind is due.
@@ -111,6 +114,7 @@ impl Kernel<'_> {
                     self.send_signal(process, Signal::ALRM, None);
                 }
             }
+            Timer::Network => self.expire_net_timers(),
             Timer::Bandwidth(timer) => {
                 self.sched.bandwidth_timers.remove(&(at, timer));
                 self.bandwidth_timer(timer, now);

@@ -1,35 +1,62 @@
 //! `ip` of iproute2: shows and changes what the kernel's rtnetlink knows of a network namespace.
 
 mod address;
-mod link;
+mod args;
+pub(super) mod link;
+mod link_change;
+mod neigh;
+pub(super) mod netns;
+pub(super) mod out;
 mod route;
+mod route_change;
+mod rule;
 
-use crate::namespace::{CLONE_NEWNET, CLONE_NEWNS};
+use super::rtnl::Rtnl;
 use crate::net::device::iff;
 use crate::program::Sys;
-use crate::program::libc::o;
 use crate::syscall::Value;
 
 crate::program!(
     IP = "ip" in "/usr/sbin",
     "show and change network devices, addresses and routes",
     main,
-    "  ip link [show [dev] NAME] [up]         devices
-  ip link set [dev] NAME up|down         switch one on or off; also mtu N, txqueuelen N
-  ip address [show [dev] NAME] [up]      their addresses
-  ip route [show [table NAME] [dev NAME]]  routes; tables main, local, all
+    "  ip link [show [dev] NAME] [up] [master NAME] [type KIND]   devices
+  ip link add [name] NAME type veth [peer name NAME [netns NS]] | bridge | dummy
+  ip link set [dev] NAME up|down, name, address, mtu, master NAME, nomaster, netns NS, alias
+  ip link delete NAME
+  ip address [show], add ADDRESS/LEN dev NAME, del, flush dev NAME
+  ip route [show [table T]], add PREFIX [via A] [dev NAME] [src A] [metric N], del, replace, get A, flush
+  ip neigh [show], add A lladdr M dev NAME, del, flush dev NAME
+  ip rule [list], add from PREFIX table T, del
+  ip netns [list], add, delete, exec NAME CMD, identify, pids, attach, set, list-id
   -br, -brief      one short line each
   -o, -oneline     one line each
+  -d, -s           details, statistics
+  -j, -p           as JSON, with line breaks
   -4               only IPv4
-  -n, -netns NAME  in the network namespace /run/netns/NAME"
+  -n, -netns NAME  in the network namespace /run/netns/NAME
+  -all             every named namespace, for netns exec and delete"
 );
 
 /// Options before the object.
 #[derive(Clone, Copy, Default)]
-struct Options {
-    brief: bool,
-    oneline: bool,
-    ipv4: bool,
+pub(in crate::program::net) struct Options {
+    pub brief: bool,
+    pub oneline: bool,
+    pub ipv4: bool,
+    pub ipv6: bool,
+    pub details: bool,
+    pub statistics: bool,
+    pub json: bool,
+    pub pretty: bool,
+    pub all: bool,
+}
+
+impl Options {
+    /// Whether only addresses of IP are asked for.
+    fn family(self) -> bool {
+        self.ipv4 || self.ipv6
+    }
 }
 
 /// The objects of ip(8) in the order in which an abbreviation is looked up.
@@ -103,8 +130,8 @@ async fn main(sys: Sys) -> Result<i32, i32> {
             options.brief = true;
         } else if is("oneline", 1) {
             options.oneline = true;
-        } else if name == "4" {
-            options.ipv4 = true;
+        } else if name == "4" || name == "6" {
+            (options.ipv4, options.ipv6) = (name == "4", name == "6");
         } else if is("Version", 1) {
             sys.print("ip utility, iproute2-6.1.0, libbpf 1.1.2\n").await;
             return Ok(0);
@@ -112,15 +139,30 @@ async fn main(sys: Sys) -> Result<i32, i32> {
             sys.eprint(USAGE).await;
             return Err(WRONG);
         } else if is("netns", 1) {
-            let [netns, rest @ ..] = words else { return Err(missing(&sys).await) };
-            switch_netns(&sys, netns).await?;
+            let [netns, rest @ ..] = words else {
+                sys.eprint("Cannot open network namespace \"(null)\": No such file or directory\n").await;
+                return Err(WRONG);
+            };
+            netns::switch(&sys, netns).await?;
+            words = rest;
+        } else if is("json", 1) {
+            options.json = true;
+        } else if is("pretty", 1) {
+            options.pretty = true;
+        } else if is("details", 1) {
+            options.details = true;
+        } else if is("statistics", 1) || is("stats", 1) {
+            options.statistics = true;
+        } else if is("all", 1) {
+            options.all = true;
+        } else if is("family", 1) {
+            let [family, rest @ ..] = words else { return Err(missing(&sys).await) };
+            (options.ipv4, options.ipv6) = (*family == "inet", *family == "inet6");
             words = rest;
         } else if is("color", 1) || is("Numeric", 1) || is("resolve", 1) {
             // Nothing of what is modelled looks different.
-        } else if ["6", "0", "M", "B"].contains(&name)
-            || ["statistics", "details", "json", "pretty", "family", "human-readable", "iec", "batch", "all", "force"]
-                .iter()
-                .any(|o| is(o, 1))
+        } else if ["0", "M", "B"].contains(&name)
+            || ["human-readable", "iec", "batch", "force", "timestamp"].iter().any(|o| is(o, 1))
         {
             sys.not_modelled(&format!("option '{word}'")).await;
             return Err(WRONG);
@@ -137,6 +179,9 @@ async fn main(sys: Sys) -> Result<i32, i32> {
         Some("link") => link::run(&sys, options, rest).await,
         Some("address") => address::run(&sys, options, rest).await,
         Some("route") => route::run(&sys, options, rest).await,
+        Some("neighbor" | "neighbour") => neigh::run(&sys, options, rest).await,
+        Some("rule") => rule::run(&sys, options, rest).await,
+        Some("netns") => netns::run(&sys, options, rest).await,
         Some("help") => {
             sys.eprint(USAGE).await;
             Err(WRONG)
@@ -152,77 +197,10 @@ async fn main(sys: Sys) -> Result<i32, i32> {
     }
 }
 
-/// Goes into a named network namespace (`netns_switch`).
-async fn switch_netns(sys: &Sys, name: &str) -> Result<(), i32> {
-    let fd = match sys.open(&format!("/var/run/netns/{name}"), o::RDONLY | o::CLOEXEC, 0).await {
-        Ok(fd) if !name.is_empty() => fd,
-        opened => {
-            let why = opened.err().unwrap_or(crate::errno::Errno::ENOENT);
-            sys.eprint(format!("Cannot open network namespace \"{name}\": {why}\n")).await;
-            return Err(WRONG);
-        }
-    };
-    if let Err(e) = sys.setns(fd, CLONE_NEWNET).await {
-        sys.eprint(format!("setting the network namespace \"{name}\" failed: {e}\n")).await;
-        return Err(WRONG);
-    }
-    if let Err(e) = sys.unshare(CLONE_NEWNS).await {
-        sys.eprint(format!("unshare failed: {e}\n")).await;
-        return Err(WRONG);
-    }
-    Ok(())
-}
-
 /// A word was expected after the last one.
 async fn missing(sys: &Sys) -> i32 {
     sys.eprint("Command line is not complete. Try option \"help\"\n").await;
     WRONG
-}
-
-/// `invarg`-like: a word that was not expected where a device could be.
-async fn garbage(sys: &Sys, word: &str) -> i32 {
-    sys.eprint(format!("Error: either \"dev\" is duplicate, or \"{word}\" is a garbage.\n")).await;
-    WRONG
-}
-
-/// Which devices `show` is about.
-#[derive(Default)]
-struct Filter<'w> {
-    device: Option<&'w str>,
-    up: bool,
-}
-
-/// The words after `show`.
-async fn filter<'w>(sys: &Sys, words: &[&'w str]) -> Result<Filter<'w>, i32> {
-    let mut filter = Filter::default();
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        match *word {
-            "up" => filter.up = true,
-            "help" => {
-                sys.not_modelled("this usage text").await;
-                return Err(WRONG);
-            }
-            "type" | "master" | "group" | "vrf" | "to" | "scope" | "label" | "nomaster" | "dynamic" | "permanent" => {
-                sys.not_modelled(&format!("'{word}'")).await;
-                return Err(WRONG);
-            }
-            word => {
-                let name = if word == "dev" {
-                    match words.next() {
-                        Some(name) => name,
-                        None => return Err(missing(sys).await),
-                    }
-                } else {
-                    word
-                };
-                if filter.device.replace(name).is_some() {
-                    return Err(garbage(sys, name).await);
-                }
-            }
-        }
-    }
-    Ok(filter)
 }
 
 fn number(message: &Value, field: &str) -> i64 {
@@ -233,73 +211,13 @@ fn text<'m>(message: &'m Value, field: &str) -> &'m str {
     message.field(field).and_then(Value::as_str).unwrap_or("")
 }
 
-/// `<LOOPBACK,UP,LOWER_UP>` (`print_link_flags`).
-fn flags(message: &Value) -> String {
-    const NAMES: [(u32, &str); 17] = [
-        (iff::LOOPBACK, "LOOPBACK"),
-        (0x2, "BROADCAST"),
-        (0x10, "POINTOPOINT"),
-        (0x1000, "MULTICAST"),
-        (0x80, "NOARP"),
-        (0x200, "ALLMULTI"),
-        (0x100, "PROMISC"),
-        (0x400, "MASTER"),
-        (0x800, "SLAVE"),
-        (0x4, "DEBUG"),
-        (0x8000, "DYNAMIC"),
-        (0x4000, "AUTOMEDIA"),
-        (0x2000, "PORTSEL"),
-        (0x20, "NOTRAILERS"),
-        (iff::UP, "UP"),
-        (iff::LOWER_UP, "LOWER_UP"),
-        (0x2_0000, "DORMANT"),
-    ];
-    let bits = number(message, "ifi_flags") as u32;
-    let mut names = Vec::new();
-    if bits & iff::UP != 0 && bits & iff::RUNNING == 0 {
-        names.push("NO-CARRIER");
-    }
-    names.extend(NAMES.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| *name));
-    format!("<{}>", names.join(","))
+/// The name of the device with this number (`ll_index_to_name`).
+pub(in crate::program::net) fn name_of(links: &[Value], index: i64) -> String {
+    let found = links.iter().find(|l| number(l, "ifi_index") == index);
+    found.map_or_else(|| format!("if{index}"), |l| text(l, "IFLA_IFNAME").to_owned())
 }
 
-/// The first line of a device, without its number and what follows the state.
-fn first_line(message: &Value, mode: &str) -> String {
-    format!(
-        "{}: {}: {} mtu {} qdisc {} state {}{mode} group default qlen {}",
-        number(message, "ifi_index"),
-        text(message, "IFLA_IFNAME"),
-        flags(message),
-        number(message, "IFLA_MTU"),
-        text(message, "IFLA_QDISC"),
-        state(message),
-        number(message, "IFLA_TXQLEN"),
-    )
-}
-
-/// The second line: the link type and its addresses.
-fn link_line(message: &Value) -> String {
-    let kind = if number(message, "ifi_type") == i64::from(crate::net::device::ARPHRD_LOOPBACK) {
-        "loopback"
-    } else {
-        "ether"
-    };
-    format!("    link/{kind} {} brd {}", text(message, "IFLA_ADDRESS"), text(message, "IFLA_BROADCAST"))
-}
-
-/// `UNKNOWN`, `DOWN`, ... (`IF_OPER_*`).
-fn state(message: &Value) -> &'static str {
-    const STATES: [&str; 7] = ["UNKNOWN", "NOTPRESENT", "DOWN", "LOWERLAYERDOWN", "TESTING", "DORMANT", "UP"];
-    let state = usize::try_from(number(message, "IFLA_OPERSTATE")).ok();
-    state.and_then(|s| STATES.get(s)).copied().unwrap_or("UNKNOWN")
-}
-
-/// The beginning of a short line: name and state.
-fn brief(message: &Value) -> String {
-    format!("{:<16} {:<14} ", text(message, "IFLA_IFNAME"), state(message))
-}
-
-/// The lines of one object: with `-o` they are one.
-fn joined(lines: &[String], options: Options) -> String {
-    lines.join(if options.oneline { "\\" } else { "\n" }) + "\n"
+/// Whether a device is switched on.
+fn is_up(link: &Value) -> bool {
+    number(link, "ifi_flags") & i64::from(iff::UP) != 0
 }

@@ -3,8 +3,9 @@
 //!
 //! [`node`] says which entries there are and how they hang together, [`link`] where the symbolic links
 //! lead, [`task_file`], [`status`] and [`global`] what the files say, [`write`] what writing to them does,
-//! [`sysctl`] is `/proc/sys`, [`sysvipc`] lists System V objects.
+//! [`sysctl`] is `/proc/sys` with [`conf`], [`sysvipc`] lists System V objects.
 
+pub mod conf;
 pub mod global;
 pub mod link;
 pub mod net;
@@ -55,6 +56,7 @@ impl Kernel<'_> {
             ProcNode::File(which) => self.global_text(which, ns, reader),
             ProcNode::Sysvipc(which) => self.sysvipc_text(which, ns, reader, &opener),
             ProcNode::Sysctl(index) => self.sysctl_text(index, reader)?,
+            ProcNode::Conf(target, which) => self.conf_text(target, which, reader),
             ProcNode::TaskFile(task, which) => return self.task_file_text(task, which, ns, reader, &opener),
             ProcNode::FdInfo(task, fd) => self.fdinfo_text(task, fd, ns)?,
             ProcNode::NetFile(task, which) => self.net_file_text(task, which),

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::sysctl;
+use super::{conf, sysctl};
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::namespace::NsKind;
 use crate::namespace::pid::PidNsId;
+use crate::net::conf::{ConfTarget, SETTINGS};
 use crate::security::credentials::{Cred, Kgid, Kuid};
 use crate::task::TaskId;
 use crate::vfs::fd_table::Fd;
@@ -62,6 +63,10 @@ pub enum ProcNode {
     SysctlDir(u16),
     /// A setting, by its place in [`sysctl::SYSCTLS`].
     Sysctl(u16),
+    /// `/proc/sys/net/ipv4/conf/NAME`.
+    ConfDir(ConfTarget),
+    /// A setting in it, by its place in [`conf::SETTINGS`](crate::net::conf::SETTINGS).
+    Conf(ConfTarget, u16),
 }
 
 /// Declares an enum of entries with their names and permission bits.
@@ -192,7 +197,12 @@ entries! {
 entries! {
     /// Files about the network.
     NetFile {
+        Arp = "arp", 0o444;
         Dev = "dev", 0o444;
+        Raw = "raw", 0o444;
+        Route = "route", 0o444;
+        Tcp = "tcp", 0o444;
+        Udp = "udp", 0o444;
         Unix = "unix", 0o444;
     }
 }
@@ -229,6 +239,8 @@ pub fn is_modelled(path: &str) -> bool {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     match parts.as_slice() {
         [] => true,
+        ["sys", "net", "ipv4", "conf", _] => true,
+        ["sys", "net", "ipv4", "conf", _, name] => SETTINGS.iter().any(|(n, _)| n == name),
         ["sys", rest @ ..] => {
             let mut dir = Some(ProcNode::SysctlDir(sysctl::ROOT));
             for name in rest {
@@ -259,6 +271,15 @@ fn is_modelled_of_task(parts: &[&str]) -> bool {
     }
 }
 
+/// A number for whose settings are in a directory.
+fn conf_number(target: ConfTarget) -> u64 {
+    match target {
+        ConfTarget::All => 0,
+        ConfTarget::Default => 1,
+        ConfTarget::Device(dev) => 1 + u64::from(dev.0),
+    }
+}
+
 impl World {
     /// What stat(2) shows of an entry.
     pub(in crate::vfs::fs) fn proc_attr(&self, sb: SuperId, node: ProcNode) -> Attr {
@@ -266,9 +287,11 @@ impl World {
             ProcNode::Root | ProcNode::Task(_) | ProcNode::Threads(_) | ProcNode::Thread(_) => {
                 (FileType::Directory, 0o555)
             }
-            ProcNode::AttrDir(_) | ProcNode::NetDir(_) | ProcNode::SysctlDir(_) | ProcNode::SysvipcDir => {
-                (FileType::Directory, 0o555)
-            }
+            ProcNode::AttrDir(_)
+            | ProcNode::NetDir(_)
+            | ProcNode::SysctlDir(_)
+            | ProcNode::ConfDir(_)
+            | ProcNode::SysvipcDir => (FileType::Directory, 0o555),
             ProcNode::Dir(d) => (FileType::Directory, d.mode()),
             ProcNode::FdDir(_) | ProcNode::FdInfoDir(_) => (FileType::Directory, 0o500),
             ProcNode::NsDir(_) => (FileType::Directory, 0o511),
@@ -279,6 +302,7 @@ impl World {
             ProcNode::NetFile(_, f) => (FileType::Regular, f.mode()),
             ProcNode::Sysvipc(f) => (FileType::Regular, f.mode()),
             ProcNode::FdInfo(..) => (FileType::Regular, 0o444),
+            ProcNode::Conf(..) => (FileType::Regular, 0o644),
             ProcNode::Sysctl(i) => (FileType::Regular, sysctl::SYSCTLS.get(usize::from(i)).map_or(0, |s| s.mode)),
         };
         let (uid, gid) = self.proc_owner(node, file_type, mode);
@@ -335,6 +359,8 @@ impl World {
             ProcNode::Sysvipc(f) => FIRST + 0x801 + f as u64,
             ProcNode::SysctlDir(i) => FIRST + 0x1000 + u64::from(i),
             ProcNode::Sysctl(i) => FIRST + 0x2000 + u64::from(i),
+            ProcNode::ConfDir(t) => FIRST + 0x3000 + 0x40 * conf_number(t),
+            ProcNode::Conf(t, i) => FIRST + 0x3001 + 0x40 * conf_number(t) + u64::from(i),
             _ => {
                 let task = node.task().map_or(0, |t| u64::from(t.0));
                 let within = match node {
@@ -371,6 +397,8 @@ impl World {
             ProcNode::Sysvipc(_) => ProcNode::SysvipcDir,
             ProcNode::SysctlDir(i) => sysctl::parent_of_dir(i).map_or(ProcNode::Root, ProcNode::SysctlDir),
             ProcNode::Sysctl(i) => ProcNode::SysctlDir(sysctl::dir_of(i)),
+            ProcNode::ConfDir(_) => conf::top(),
+            ProcNode::Conf(t, _) => ProcNode::ConfDir(t),
             ProcNode::Thread(t) => {
                 let leader = self.tasks.get(t).map(|t| self.processes[t.process].leader);
                 ProcNode::Threads(leader.unwrap_or(t))
@@ -416,6 +444,8 @@ impl World {
             ProcNode::Sysvipc(f) => f.name().into(),
             ProcNode::SysctlDir(i) => sysctl::dir_name(i).into(),
             ProcNode::Sysctl(i) => sysctl::SYSCTLS.get(usize::from(i)).map_or("", |s| s.name()).into(),
+            ProcNode::ConfDir(t) => self.conf_dir_name(t),
+            ProcNode::Conf(_, i) => SETTINGS.get(usize::from(i)).map_or("", |(name, _)| *name).into(),
         }
     }
 
@@ -440,7 +470,8 @@ impl Kernel<'_> {
     pub(crate) fn proc_permission(&mut self, cred: &Cred, node: ProcNode, access: Access) -> Option<bool> {
         match node {
             ProcNode::Sysctl(i) => Some(self.sysctl_permission(cred, i, access)),
-            ProcNode::SysctlDir(_) => Some(!access.contains(Access::WRITE)),
+            ProcNode::Conf(..) => Some(self.net_sysctl_permission(cred, 0o644, access)),
+            ProcNode::SysctlDir(_) | ProcNode::ConfDir(_) => Some(!access.contains(Access::WRITE)),
             // The threads of a process see each other's descriptors whoever they are (`proc_fd_permission`).
             ProcNode::FdDir(task) | ProcNode::FdInfoDir(task) => {
                 let own = self.sched.current.and_then(|t| self.tasks.get(t)).map(|t| t.process);
@@ -453,7 +484,7 @@ impl Kernel<'_> {
     /// The entry of this name in a directory of procfs; `None` when there is none.
     pub(in crate::vfs::fs) fn proc_lookup(
         &mut self,
-        _caller: TaskId,
+        caller: TaskId,
         sb: SuperId,
         dir: ProcNode,
         name: &str,
@@ -499,6 +530,8 @@ impl Kernel<'_> {
                 }
                 None => NsKind::from_name(name).map(|kind| ProcNode::NsLink(task, kind, false)),
             },
+            ProcNode::SysctlDir(_) if dir == conf::top() => self.conf_dir_named(caller, name).map(ProcNode::ConfDir),
+            ProcNode::ConfDir(target) => conf::lookup(target, name),
             ProcNode::SysctlDir(i) => sysctl::lookup(i, name),
             ProcNode::AttrDir(_) | ProcNode::Dir(_) => None,
             ProcNode::SysvipcDir => SysvipcFile::from_name(name).map(ProcNode::Sysvipc),
@@ -517,7 +550,7 @@ impl Kernel<'_> {
     /// ENOENT for a process that is gone.
     pub(crate) fn proc_readdir(
         &mut self,
-        _caller: TaskId,
+        caller: TaskId,
         dir: VfsPath,
         node: ProcNode,
     ) -> Result<Vec<(String, ProcNode)>, Errno> {
@@ -557,6 +590,10 @@ impl Kernel<'_> {
                 let kinds = NsKind::ALL.into_iter().map(|k| ProcNode::NsLink(t, k, false));
                 kinds.chain(FOR_CHILDREN.into_iter().map(|k| ProcNode::NsLink(t, k, true))).collect()
             }
+            ProcNode::SysctlDir(_) if node == conf::top() => {
+                self.conf_dirs(caller).into_iter().map(ProcNode::ConfDir).collect()
+            }
+            ProcNode::ConfDir(target) => conf::entries(target),
             ProcNode::SysctlDir(i) => sysctl::entries(i),
             ProcNode::SysvipcDir => SysvipcFile::ALL.iter().map(|f| ProcNode::Sysvipc(*f)).collect(),
             _ => Vec::new(),

@@ -6,6 +6,7 @@ use crate::event::EventKind;
 use crate::kernel::Kernel;
 use crate::namespace::NsKind;
 use crate::namespace::ipc::IpcNsId;
+use crate::namespace::net::NetNsId;
 use crate::namespace::uts::{KERNEL_RELEASE, KERNEL_VERSION, UTS_LEN};
 use crate::security::capability::Cap;
 use crate::security::credentials::{Cred, Kgid, Kuid};
@@ -62,6 +63,8 @@ pub enum Kind {
     Uuid,
     /// How many files are open.
     FileNr,
+    /// Whether packets go on: the same as `conf/all/forwarding`.
+    IpForward,
 }
 
 const fn row(path: &'static str, mode: u32, kind: Kind) -> Sysctl {
@@ -128,9 +131,10 @@ pub const SYSCTLS: &[Sysctl] = &[
     row("kernel/unprivileged_bpf_disabled", 0o644, Ints(Global, "2", 0, 2)),
     row("kernel/version", 0o444, Kind::Version),
     row("net/core/somaxconn", 0o644, Ints(Net, "4096", 0, INT)),
-    row("net/ipv4/conf/all/forwarding", 0o644, Ints(Net, "0", -INT, INT)),
+    row("net/ipv4/icmp_echo_ignore_all", 0o644, Ints(Net, "0", 0, 1)),
+    row("net/ipv4/icmp_echo_ignore_broadcasts", 0o644, Ints(Net, "1", 0, 1)),
     row("net/ipv4/ip_default_ttl", 0o644, Ints(Net, "64", 1, 255)),
-    row("net/ipv4/ip_forward", 0o644, Ints(Net, "0", -INT, INT)),
+    row("net/ipv4/ip_forward", 0o644, Kind::IpForward),
     row("net/ipv4/ip_local_port_range", 0o644, Ints(Net, "32768\t60999", 0, 65_535)),
     row("net/ipv4/ip_unprivileged_port_start", 0o644, Ints(Net, "1024", 0, 65_535)),
     row("net/ipv4/ping_group_range", 0o644, Ints(Net, "1\t0", 0, INT)),
@@ -150,20 +154,8 @@ pub const SYSCTLS: &[Sysctl] = &[
 ];
 
 /// All directories, parents first; the first is `/proc/sys` itself.
-const DIRECTORIES: &[&str] = &[
-    "",
-    "fs",
-    "fs/mqueue",
-    "kernel",
-    "kernel/random",
-    "net",
-    "net/core",
-    "net/ipv4",
-    "net/ipv4/conf",
-    "net/ipv4/conf/all",
-    "user",
-    "vm",
-];
+const DIRECTORIES: &[&str] =
+    &["", "fs", "fs/mqueue", "kernel", "kernel/random", "net", "net/core", "net/ipv4", "net/ipv4/conf", "user", "vm"];
 
 /// `/proc/sys` itself.
 pub(super) const ROOT: u16 = 0;
@@ -176,7 +168,8 @@ fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
 
-fn dir_index(path: &str) -> u16 {
+/// The place of a directory in the table of all of them.
+pub(super) fn dir_index(path: &str) -> u16 {
     DIRECTORIES.iter().position(|d| *d == path).unwrap_or(0) as u16
 }
 
@@ -226,6 +219,7 @@ impl Sysctl {
     fn scope(&self) -> Scope {
         match self.kind {
             Kind::Ints(scope, ..) | Kind::Unsigned(scope, _) => scope,
+            Kind::IpForward => Scope::Net,
             _ => Scope::Global,
         }
     }
@@ -266,6 +260,16 @@ impl Kernel<'_> {
         }
     }
 
+    /// A setting of a network namespace, by its path below `/proc/sys`.
+    pub(crate) fn net_setting(&self, net: NetNsId, path: &str) -> Option<String> {
+        let first = SYSCTLS.iter().find(|s| s.path == path).map(|s| s.kind);
+        match (self.sysctls.get(&format!("{path}@net{net}")), first) {
+            (Some(set), _) => Some(set.clone()),
+            (None, Some(Kind::Ints(_, first, ..) | Kind::Unsigned(_, first))) => Some(first.to_owned()),
+            (None, _) => None,
+        }
+    }
+
     /// The value of a setting as `task` means it, without the newline; the setting is named by its path below
     /// `/proc/sys`, such as `kernel/msgmni`.
     pub fn sysctl(&self, path: &str, task: TaskId) -> Option<String> {
@@ -288,6 +292,7 @@ impl Kernel<'_> {
             Kind::NsLastPid => self.pid_namespaces[self.pid_ns_of(task)].last_pid.to_string(),
             Kind::MaxNamespaces(kind) => self.user_namespaces[t.cred.user_ns].max_namespaces(kind).to_string(),
             Kind::Uuid => uuid(&self.random(16)),
+            Kind::IpForward => i32::from(self.forwards(t.nsproxy.net)).to_string(),
             Kind::FileNr => format!("{}\t0\t9223372036854775807", self.vfs.files.len()),
         }
     }
@@ -327,14 +332,19 @@ impl Kernel<'_> {
                 let owner = &self.user_namespaces[self.ipc_namespaces[proxy.ipc].ns.owner];
                 bits_for(cred, mode, owner.kuid(0).unwrap_or(Kuid::ROOT), owner.kgid(0).unwrap_or(Kgid::ROOT))
             }
-            (_, Scope::Net, Some(proxy)) => {
-                let owner = self.net_namespaces[proxy.net].ns.owner;
-                if self.cred_has_cap(cred, owner, Cap::NET_ADMIN) {
-                    mode >> 6
-                } else {
-                    bits_for(cred, mode, Kuid::ROOT, Kgid::ROOT)
-                }
-            }
+            (_, Scope::Net, Some(_)) => return self.net_sysctl_permission(cred, mode, access),
+            _ => bits_for(cred, mode, Kuid::ROOT, Kgid::ROOT),
+        };
+        Access::from_bits_truncate(granted & 6).contains(access)
+    }
+
+    /// The same for a setting of the network namespace: who may administer it may do what root may
+    /// (`net_ctl_permissions`).
+    pub(super) fn net_sysctl_permission(&mut self, cred: &Cred, mode: u32, access: Access) -> bool {
+        let net = self.sched.current.and_then(|t| self.tasks.get(t)).map(|t| t.nsproxy.net);
+        let owner = net.and_then(|n| self.net_namespaces.get(n)).map(|n| n.ns.owner);
+        let granted = match owner {
+            Some(owner) if self.cred_has_cap(cred, owner, Cap::NET_ADMIN) => mode >> 6,
             _ => bits_for(cred, mode, Kuid::ROOT, Kgid::ROOT),
         };
         Access::from_bits_truncate(granted & 6).contains(access)
@@ -363,6 +373,11 @@ impl Kernel<'_> {
                     return Err(Errno::EINVAL);
                 }
                 self.sysctls.insert(key, new);
+            }
+            Kind::IpForward => {
+                let net = self.tasks[task].nsproxy.net;
+                let which = crate::net::conf::setting("forwarding").ok_or(Errno::EINVAL)?;
+                self.set_conf(net, crate::net::conf::ConfTarget::All, which, text)?;
             }
             Kind::Unsigned(..) => {
                 let number: u64 = text.trim().parse().map_err(|_| Errno::EINVAL)?;

@@ -33,6 +33,7 @@ impl Kernel<'_> {
         let text = String::from_utf8_lossy(bytes);
         match node {
             ProcNode::Sysctl(index) => self.write_sysctl(writer, index, &text, at_start)?,
+            ProcNode::Conf(target, which) => self.write_conf(writer, target, which, &text, at_start)?,
             ProcNode::TaskFile(task, which) => {
                 if !self.tasks.contains(task) {
                     return Err(Errno::ESRCH);
