@@ -8,13 +8,15 @@ use super::controller::{ControllerId, ControllerSet, CssStates, record};
 use super::css_set::CssSetId;
 use super::event::CgroupEvent;
 use super::hierarchy::HierarchyId;
+use super::pressure::CpuTime;
 use super::{Cgroup, CgroupId, Version};
 use crate::errno::Errno;
 use crate::event::EventKind;
 use crate::kernel::Kernel;
 use crate::security::credentials::{Kgid, Kuid};
 use crate::task::TaskId;
-use crate::time::Nanos;
+use crate::task::sched::psi::PsiGroup;
+use crate::time::{BOOT_UNIX_SECONDS, Nanos};
 use crate::world::World;
 
 impl Cgroup {
@@ -52,6 +54,8 @@ impl Cgroup {
             mode: 0o755,
             enabled_by: OrdMap::new(),
             changed_files: OrdMap::new(),
+            cpu_time: CpuTime::default(),
+            psi: PsiGroup::new(now - Nanos(BOOT_UNIX_SECONDS * 1_000_000_000)),
             made_at: now,
         }
     }

@@ -212,6 +212,9 @@ impl Kernel<'_> {
         self.world.list_in_css_set(task, new);
         self.world.count_tasks(to, 1);
         self.world.count_tasks(from, -1);
+        if self.cgroup(to).hierarchy == DEFAULT_HIERARCHY {
+            self.world.psi_move(task, from, to);
+        }
         let emptied: Vec<CgroupId> =
             self.cgroup_ancestors(from).into_iter().filter(|g| !self.cgroup(*g).is_populated()).collect();
         self.emit(EventKind::Cgroup(CgroupEvent::Attached { task, from, to }));

@@ -60,6 +60,7 @@ use crate::namespace::cgroup::CgroupNsId;
 use crate::security::credentials::{Kgid, Kuid};
 use crate::table::Table;
 use crate::task::TaskId;
+use crate::task::sched::psi::PsiGroup;
 use crate::time::Nanos;
 use crate::world::World;
 use controller::{ControllerId, ControllerSet, CssStates};
@@ -174,6 +175,10 @@ pub struct Cgroup {
     pub enabled_by: OrdMap<ControllerId, (Kuid, Kgid)>,
     /// Owner and mode of the files for which they were changed.
     pub changed_files: OrdMap<FileRow, FileOwner>,
+    /// Processor time that it and all below it have used.
+    pub cpu_time: pressure::CpuTime,
+    /// Pressure on its tasks and those below.
+    pub psi: PsiGroup,
     /// When it was made, in Unix time.
     pub made_at: Nanos,
 }

@@ -8,6 +8,7 @@ pub mod cgroup_tree;
 pub mod change;
 pub mod changes;
 pub mod coverage;
+pub mod cpu_time;
 pub mod explain;
 mod explain_cgroup;
 pub mod id_map;

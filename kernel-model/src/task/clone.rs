@@ -183,6 +183,7 @@ impl Kernel<'_> {
                 cpu: parent.sched.cpu,
                 group: parent.sched.group,
                 policy: parent.sched.policy,
+                user_cpus: parent.sched.user_cpus,
                 ..TaskSched::default()
             },
             ..parent

@@ -176,6 +176,10 @@ pub struct CssStates {
     pub pids: Option<pids::PidsCgroup>,
     pub net_cls: Option<net_cls::NetClsCgroup>,
     pub net_prio: Option<net_prio::NetPrioCgroup>,
+    pub cpu: Option<cpu::CpuCgroup>,
+    pub cpuacct: Option<cpuacct::CpuacctCgroup>,
+    pub cpuset: Option<cpuset::CpusetCgroup>,
+    pub io: Option<blkio::IoCgroup>,
 }
 
 impl CssStates {
@@ -201,11 +205,11 @@ impl CssStates {
             ControllerId::Pids => to.pids = self.pids.take(),
             ControllerId::NetCls => to.net_cls = self.net_cls.take(),
             ControllerId::NetPrio => to.net_prio = self.net_prio.take(),
-            ControllerId::Cpuset
-            | ControllerId::Cpu
-            | ControllerId::Cpuacct
-            | ControllerId::Io
-            | ControllerId::Memory
+            ControllerId::Cpu => to.cpu = self.cpu.take(),
+            ControllerId::Cpuacct => to.cpuacct = self.cpuacct.take(),
+            ControllerId::Cpuset => to.cpuset = self.cpuset.take(),
+            ControllerId::Io => to.io = self.io.take(),
+            ControllerId::Memory
             | ControllerId::PerfEvent
             | ControllerId::Hugetlb
             | ControllerId::Rdma

@@ -33,7 +33,7 @@ pub const SCHED_SETAFFINITY: SyscallInfo = SyscallInfo {
         (Errno::EFAULT, "mask is no list of processors"),
         (Errno::ESRCH, "there is no task of that number"),
         (Errno::EPERM, "the task is another user's and the caller has no CAP_SYS_NICE over it"),
-        (Errno::EINVAL, "no processor is left"),
+        (Errno::EINVAL, "none of the processors is one that the cpuset of the task allows"),
     ],
     support: Support::Full,
     run: set,
@@ -72,9 +72,12 @@ fn set(k: &mut Kernel<'_>, caller: TaskId, args: Args<'_>) -> SysResult {
     if !same && !k.capable_in(caller, ns, Cap::SYS_NICE) {
         return Err(Errno::EPERM.into());
     }
-    if mask & CPU_POSSIBLE == 0 {
+    let allowed = k.cpuset_cpus_allowed(task);
+    if mask & allowed == 0 {
         return Err(Errno::EINVAL.into());
     }
-    k.set_cpus_allowed(task, mask & CPU_POSSIBLE);
+    // What was asked for is kept: another cpuset may allow more of it.
+    k.tasks[task].sched.user_cpus = Some(mask & CPU_POSSIBLE);
+    k.set_cpus_allowed(task, mask & allowed);
     Ok(Ret::new(0))
 }

@@ -5,6 +5,7 @@
 //! becomes idle pulls a waiting task, and every few milliseconds a busy one looks whether another has more to do.
 
 use super::group::TaskGroupId;
+use super::psi::PsiFlags;
 use super::queue::{Entity, QueueId};
 use super::{CPU_POSSIBLE, CpuId, cpus};
 use crate::event::EventKind;
@@ -32,6 +33,18 @@ impl World {
         }
     }
 
+    /// A task belongs to another processor (`set_task_cpu`). The one before.
+    fn set_task_cpu(&mut self, task: TaskId, cpu: CpuId) -> CpuId {
+        let from = self.tasks[task].sched.cpu;
+        if from != cpu {
+            let flags = self.tasks[task].sched.psi;
+            self.psi_change(task, |flags| *flags = PsiFlags::default());
+            self.tasks[task].sched.cpu = cpu;
+            self.psi_change(task, |now| *now = flags);
+        }
+        from
+    }
+
     /// A task takes part from now on, on the processor that it has.
     pub(crate) fn start_task(&mut self, task: TaskId) {
         let (cpu, now) = (self.tasks[task].sched.cpu, self.clock);
@@ -47,7 +60,8 @@ impl Kernel<'_> {
             return;
         }
         let cpu = self.select_task_rq(task, new);
-        let from = std::mem::replace(&mut self.tasks[task].sched.cpu, cpu);
+        self.psi_change(task, |flags| flags.iowait = false);
+        let from = self.set_task_cpu(task, cpu);
         let now = self.local_clock();
         self.processor_has_work(cpu, now);
         if self.sched.cpus[cpu.index()].curr != Some(task) {
@@ -96,7 +110,7 @@ impl Kernel<'_> {
         let now = self.local_clock();
         let from = self.tasks[task].sched.cpu;
         self.dequeue_task(task);
-        self.tasks[task].sched.cpu = to;
+        self.set_task_cpu(task, to);
         self.tasks[task].sched.migrations += 1;
         self.processor_has_work(to, now);
         self.enqueue_task(task, false);
@@ -121,7 +135,7 @@ impl Kernel<'_> {
                 self.sched.cpus[cpu.index()].need_resched = true;
             }
         } else {
-            self.tasks[task].sched.cpu = to;
+            self.set_task_cpu(task, to);
         }
     }
 

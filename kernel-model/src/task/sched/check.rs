@@ -14,7 +14,8 @@ impl World {
     pub(crate) fn check_sched(&self) -> Result<(), String> {
         self.check_processors()?;
         self.check_queues()?;
-        self.check_placement()
+        self.check_placement()?;
+        super::psi::check(self)
     }
 
     /// Every nanosecond of a processor was used by a task, or nobody used it.

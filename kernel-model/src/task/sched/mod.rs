@@ -12,6 +12,7 @@
 //! | [`group`] | task groups: weights down the tree |
 //! | [`bandwidth`] | quota and period, throttling |
 //! | [`balance`] | which processor a task runs on, migration |
+//! | [`psi`] | pressure: time lost by waiting |
 //! | [`wait`] | sleeping, waking up, timers |
 //! | [`weight`] | nice values and weights |
 //!
@@ -22,6 +23,8 @@ pub mod balance;
 pub mod bandwidth;
 mod check;
 pub mod group;
+pub mod load;
+pub mod psi;
 pub mod queue;
 #[cfg(test)]
 mod tests;
@@ -37,6 +40,7 @@ use crate::kernel::Kernel;
 use crate::pv_ops::PvOp;
 use crate::table::Table;
 use crate::time::Nanos;
+use crate::vfs::file::FileId;
 use crate::world::World;
 use bandwidth::BandwidthTimer;
 use queue::{CfsRq, Entity, QueueId, SchedEntity};
@@ -120,6 +124,10 @@ pub struct TaskSched {
     pub involuntary_switches: u64,
     /// How often it moved to another processor.
     pub migrations: u64,
+    /// The processors that sched_setaffinity(2) asked for, whatever its cpuset allows.
+    pub user_cpus: Option<u64>,
+    /// What it is for the accounting of pressure.
+    pub psi: psi::PsiFlags,
     /// How much of the computing that its program asked for is done.
     pub computed: Nanos,
 }
@@ -177,6 +185,12 @@ pub struct Sched {
     pub queues: OrdMap<QueueId, CfsRq>,
     /// Timers of groups with a quota.
     pub bandwidth_timers: OrdSet<(Nanos, BandwidthTimer)>,
+    /// The pressure on the machine as a whole.
+    pub psi: psi::PsiGroup,
+    /// Open pressure files through which a trigger was set up.
+    pub psi_triggers: OrdSet<FileId>,
+    /// Load averages over 1, 5 and 15 minutes.
+    pub load: load::LoadAverage,
     /// Processor time of tasks that are gone.
     pub time_of_the_dead: Nanos,
     /// Processor time that was used in nobody's name.
@@ -203,6 +217,9 @@ impl Sched {
             groups,
             queues: cpus().map(|cpu| (QueueId { group: root, cpu }, CfsRq::default())).collect(),
             bandwidth_timers: OrdSet::new(),
+            psi: psi::PsiGroup::new(now),
+            psi_triggers: OrdSet::new(),
+            load: load::LoadAverage::new(now),
             time_of_the_dead: Nanos(0),
             time_of_nobody: Nanos(0),
             waiting: OrdMap::new(),
@@ -249,6 +266,7 @@ impl World {
         let (mut queue, mut entity) = (QueueId { group: t.group, cpu: t.cpu }, Entity::Task(task));
         let weight = self.weight_of(task);
         self.tasks[task].sched.se.weight = weight;
+        self.psi_change(task, |flags| flags.running = true);
         loop {
             if !self.entity(entity, queue.cpu).queued {
                 self.with_entity(queue, entity, |rq, se| {
@@ -269,6 +287,7 @@ impl World {
     /// Takes a task, and every group that has nothing to run any more, out of the queues (`dequeue_task_fair`).
     fn dequeue_task(&mut self, task: TaskId) {
         let now = self.local_clock();
+        self.psi_change(task, |flags| flags.running = false);
         let t = &self.tasks[task].sched;
         let (mut queue, mut entity) = (QueueId { group: t.group, cpu: t.cpu }, Entity::Task(task));
         let mut leaving = true;
@@ -332,6 +351,7 @@ impl Kernel<'_> {
                 continue;
             }
             self.clock = self.clock.max(at);
+            self.calc_global_load();
             self.sched.cpu = cpu;
             self.sched.on_cpu = true;
             self.catch_up(cpu);
@@ -423,6 +443,12 @@ impl Kernel<'_> {
                 t.sched.voluntary_switches += 1;
             }
         }
+        if let Some(from) = from.filter(|from| self.tasks.contains(*from)) {
+            self.psi_change(from, |flags| flags.oncpu = false);
+        }
+        if let Some(to) = to {
+            self.psi_change(to, |flags| flags.oncpu = true);
+        }
         self.sched.cpus[cpu.index()].curr = to;
         self.sched.current = to;
         match to {
@@ -482,6 +508,7 @@ impl Kernel<'_> {
         if user {
             t.sched.user_time += time;
         }
+        self.charge_cpu_time(task, cpu, time, user);
         if on_cpu {
             self.update_curr(task, time);
         }
@@ -525,6 +552,7 @@ impl Kernel<'_> {
 
     /// The task is gone, and with it what it used.
     pub(crate) fn forget_task_time(&mut self, task: TaskId) {
+        self.psi_change(task, |flags| *flags = psi::PsiFlags::default());
         let used = self.tasks[task].cpu_time;
         self.sched.time_of_the_dead += used;
     }

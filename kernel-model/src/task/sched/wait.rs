@@ -74,6 +74,7 @@ impl Kernel<'_> {
             self.fire_next_timer();
         }
         self.clock = to;
+        self.calc_global_load();
         self.privileged(PvOp::SafeHalt);
         self.emit(EventKind::ClockAdvanced { to });
         while self.next_timer().is_some_and(|(at, _)| at <= to) {
@@ -180,6 +181,7 @@ impl Kernel<'_> {
             self.forget_sleep(task, sleep);
         }
         self.deactivate(task);
+        self.psi_change(task, |flags| *flags = super::psi::PsiFlags::default());
     }
 
     /// Something has happened: wakes everybody who waits for it.

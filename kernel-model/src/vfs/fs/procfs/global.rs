@@ -1,11 +1,13 @@
 //! What the files in the top directory of procfs say: the machine as a whole.
 
-use super::node::TopFile;
+use super::node::{PressureFile, TopFile};
 use crate::kernel::Kernel;
 use crate::namespace::pid::PidNsId;
 use crate::namespace::uts::{KERNEL_RELEASE, KERNEL_VERSION};
+use crate::task::sched::cpus;
+use crate::task::sched::psi::Resource;
 use crate::task::{TaskId, TaskState};
-use crate::time::BOOT_UNIX_SECONDS;
+use crate::time::{BOOT_UNIX_SECONDS, Nanos};
 use crate::vfs::fs::tmpfs::TOTAL_PAGES;
 
 const FILE_SYSTEMS: [&str; 9] =
@@ -26,7 +28,7 @@ impl Kernel<'_> {
                 let tasks = || self.tasks.iter();
                 let running = tasks().filter(|(_, t)| t.state == TaskState::Runnable).count();
                 let last = self.pid_namespaces.get(ns).map_or(0, |n| n.last_pid);
-                format!("0.00 0.00 0.00 {running}/{} {last}\n", tasks().count())
+                format!("{} {running}/{} {last}\n", self.sched.load.text(), tasks().count())
             }
             TopFile::Meminfo => self.meminfo_text(),
             // What they tell of is not modelled: symbols, keys, the kernel's log, modules, timers.
@@ -40,10 +42,21 @@ impl Kernel<'_> {
                 let offset = i128::from(boottime.0) * 1_000_000_000 + i128::from(boottime.1);
                 let up = u64::try_from(i128::from(self.clock.0) + offset).unwrap_or(0);
                 let show = |ns: u64| format!("{}.{:02}", ns / 1_000_000_000, ns / 10_000_000 % 100);
-                format!("{} {}\n", show(up), show(self.clock.0 * 2))
+                let idle = cpus().fold(0, |sum, cpu| sum + self.idle_time(cpu).0);
+                format!("{} {}\n", show(up), show(idle))
             }
             TopFile::Version => format!("Linux version {KERNEL_RELEASE} (root@lab) (gcc) {KERNEL_VERSION}\n"),
         }
+    }
+
+    /// `/proc/pressure/FILE`.
+    pub(super) fn pressure_text(&self, file: PressureFile) -> String {
+        let resource = match file {
+            PressureFile::Io => Resource::Io,
+            PressureFile::Memory => Resource::Memory,
+            PressureFile::Cpu => Resource::Cpu,
+        };
+        self.sched.psi.show(resource, true, self.local_clock())
     }
 
     fn meminfo_text(&self) -> String {
@@ -83,15 +96,25 @@ impl Kernel<'_> {
     }
 
     fn system_stat_text(&self) -> String {
-        let busy: u64 = self.tasks.iter().map(|(_, t)| t.cpu_time.0 / 10_000_000).sum();
-        let up = self.clock.0 / 10_000_000;
-        let idle = (up * 2).saturating_sub(busy);
+        let ticks = |time: Nanos| time.0 / 10_000_000;
+        let line = |name: &str, times: [Nanos; 4]| {
+            let [user, nice, system, idle] = times.map(ticks);
+            format!("{name} {user} {nice} {system} {idle} 0 0 0 0 0 0\n")
+        };
+        let mut sum = [Nanos(0); 4];
+        let mut each = String::new();
+        for cpu in cpus() {
+            let p = &self.sched.cpus[cpu.index()];
+            let times = [p.user, p.nice, p.system, self.idle_time(cpu)];
+            sum.iter_mut().zip(times).for_each(|(sum, time)| *sum += time);
+            each.push_str(&line(&format!("cpu{cpu}"), times));
+        }
         let running = self.tasks.iter().filter(|(_, t)| t.state == TaskState::Runnable).count();
+        let switches: u64 = self.sched.cpus.iter().map(|p| p.switches).sum();
         format!(
-            "cpu  {busy} 0 0 {idle} 0 0 0 0 0 0\ncpu0 {busy} 0 0 {} 0 0 0 0 0 0\ncpu1 0 0 0 {up} 0 0 0 0 0 0\n\
-             intr 0\nctxt {}\nbtime {BOOT_UNIX_SECONDS}\nprocesses {}\nprocs_running {running}\nprocs_blocked 0\n",
-            idle.saturating_sub(up),
-            self.turn,
+            "{}{each}intr 0\nctxt {switches}\nbtime {BOOT_UNIX_SECONDS}\nprocesses {}\nprocs_running {running}\n\
+             procs_blocked 0\n",
+            line("cpu ", sum),
             self.tasks.next_number() - 1,
         )
     }

@@ -55,6 +55,7 @@ impl Kernel<'_> {
         let text = match node {
             ProcNode::File(which) => self.global_text(which, ns, reader),
             ProcNode::Sysvipc(which) => self.sysvipc_text(which, ns, reader, &opener),
+            ProcNode::Pressure(which) => self.pressure_text(which),
             ProcNode::Sysctl(index) => self.sysctl_text(index, reader)?,
             ProcNode::Conf(target, which) => self.conf_text(target, which, reader),
             ProcNode::TaskFile(task, which) => return self.task_file_text(task, which, ns, reader, &opener),

@@ -59,6 +59,10 @@ pub enum ProcNode {
     SysvipcDir,
     /// A file in `/proc/sysvipc`.
     Sysvipc(SysvipcFile),
+    /// `/proc/pressure`.
+    PressureDir,
+    /// A file in `/proc/pressure`.
+    Pressure(PressureFile),
     /// A directory below `/proc/sys`, by its place in the table of all of them.
     SysctlDir(u16),
     /// A setting, by its place in [`sysctl::SYSCTLS`].
@@ -158,6 +162,7 @@ entries! {
         Cmdline = "cmdline", 0o444;
         Stat = "stat", 0o444;
         Statm = "statm", 0o444;
+        Schedstat = "schedstat", 0o444;
         Maps = "maps", 0o444;
         Mounts = "mounts", 0o444;
         Mountinfo = "mountinfo", 0o444;
@@ -191,6 +196,15 @@ entries! {
         Msg = "msg", 0o444;
         Sem = "sem", 0o444;
         Shm = "shm", 0o444;
+    }
+}
+
+entries! {
+    /// Files about pressure.
+    PressureFile {
+        Io = "io", 0o666;
+        Memory = "memory", 0o666;
+        Cpu = "cpu", 0o666;
     }
 }
 
@@ -291,6 +305,7 @@ impl World {
             | ProcNode::NetDir(_)
             | ProcNode::SysctlDir(_)
             | ProcNode::ConfDir(_)
+            | ProcNode::PressureDir
             | ProcNode::SysvipcDir => (FileType::Directory, 0o555),
             ProcNode::Dir(d) => (FileType::Directory, d.mode()),
             ProcNode::FdDir(_) | ProcNode::FdInfoDir(_) => (FileType::Directory, 0o500),
@@ -301,6 +316,7 @@ impl World {
             ProcNode::TaskFile(_, f) => (FileType::Regular, f.mode()),
             ProcNode::NetFile(_, f) => (FileType::Regular, f.mode()),
             ProcNode::Sysvipc(f) => (FileType::Regular, f.mode()),
+            ProcNode::Pressure(f) => (FileType::Regular, f.mode()),
             ProcNode::FdInfo(..) => (FileType::Regular, 0o444),
             ProcNode::Conf(..) => (FileType::Regular, 0o644),
             ProcNode::Sysctl(i) => (FileType::Regular, sysctl::SYSCTLS.get(usize::from(i)).map_or(0, |s| s.mode)),
@@ -357,6 +373,8 @@ impl World {
             ProcNode::Dir(d) => FIRST + 64 + d as u64,
             ProcNode::SysvipcDir => FIRST + 0x800,
             ProcNode::Sysvipc(f) => FIRST + 0x801 + f as u64,
+            ProcNode::PressureDir => FIRST + 0x810,
+            ProcNode::Pressure(f) => FIRST + 0x811 + f as u64,
             ProcNode::SysctlDir(i) => FIRST + 0x1000 + u64::from(i),
             ProcNode::Sysctl(i) => FIRST + 0x2000 + u64::from(i),
             ProcNode::ConfDir(t) => FIRST + 0x3000 + 0x40 * conf_number(t),
@@ -393,7 +411,9 @@ impl World {
             | ProcNode::File(_)
             | ProcNode::Dir(_)
             | ProcNode::Task(_)
-            | ProcNode::SysvipcDir => ProcNode::Root,
+            | ProcNode::SysvipcDir
+            | ProcNode::PressureDir => ProcNode::Root,
+            ProcNode::Pressure(_) => ProcNode::PressureDir,
             ProcNode::Sysvipc(_) => ProcNode::SysvipcDir,
             ProcNode::SysctlDir(i) => sysctl::parent_of_dir(i).map_or(ProcNode::Root, ProcNode::SysctlDir),
             ProcNode::Sysctl(i) => ProcNode::SysctlDir(sysctl::dir_of(i)),
@@ -441,6 +461,8 @@ impl World {
             ProcNode::NsLink(_, kind, false) => kind.name().into(),
             ProcNode::NsLink(_, kind, true) => format!("{}_for_children", kind.name()),
             ProcNode::SysvipcDir => "sysvipc".into(),
+            ProcNode::PressureDir => "pressure".into(),
+            ProcNode::Pressure(f) => f.name().into(),
             ProcNode::Sysvipc(f) => f.name().into(),
             ProcNode::SysctlDir(i) => sysctl::dir_name(i).into(),
             ProcNode::Sysctl(i) => sysctl::SYSCTLS.get(usize::from(i)).map_or("", |s| s.name()).into(),
@@ -501,6 +523,7 @@ impl Kernel<'_> {
                     .or_else(|| TopDir::from_name(name).map(ProcNode::Dir))
                     .or_else(|| (name == "sys").then_some(ProcNode::SysctlDir(sysctl::ROOT)))
                     .or_else(|| (name == "sysvipc").then_some(ProcNode::SysvipcDir))
+                    .or_else(|| (name == "pressure").then_some(ProcNode::PressureDir))
                     .or_else(|| self.proc_task(ns, name).map(ProcNode::Task))
             }
             ProcNode::Task(task) | ProcNode::Thread(task) => match name {
@@ -535,6 +558,7 @@ impl Kernel<'_> {
             ProcNode::SysctlDir(i) => sysctl::lookup(i, name),
             ProcNode::AttrDir(_) | ProcNode::Dir(_) => None,
             ProcNode::SysvipcDir => SysvipcFile::from_name(name).map(ProcNode::Sysvipc),
+            ProcNode::PressureDir => PressureFile::from_name(name).map(ProcNode::Pressure),
             _ => return Err(Errno::ENOTDIR),
         })
     }
@@ -564,7 +588,7 @@ impl Kernel<'_> {
                 let mut nodes: Vec<ProcNode> = TopFile::ALL.iter().map(|f| ProcNode::File(*f)).collect();
                 nodes.extend(TopDir::ALL.iter().map(|d| ProcNode::Dir(*d)));
                 nodes.push(ProcNode::SysctlDir(sysctl::ROOT));
-                nodes.extend([ProcNode::SysctlDir(sysctl::ROOT), ProcNode::SysvipcDir]);
+                nodes.extend([ProcNode::SysctlDir(sysctl::ROOT), ProcNode::SysvipcDir, ProcNode::PressureDir]);
                 nodes.extend(TopLink::ALL.iter().map(|l| ProcNode::Link(*l)));
                 nodes.extend(self.processes_in(ns).into_iter().map(ProcNode::Task));
                 nodes
@@ -595,6 +619,7 @@ impl Kernel<'_> {
             }
             ProcNode::ConfDir(target) => conf::entries(target),
             ProcNode::SysctlDir(i) => sysctl::entries(i),
+            ProcNode::PressureDir => PressureFile::ALL.iter().map(|f| ProcNode::Pressure(*f)).collect(),
             ProcNode::SysvipcDir => SysvipcFile::ALL.iter().map(|f| ProcNode::Sysvipc(*f)).collect(),
             _ => Vec::new(),
         };

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::kernel::Kernel;
 use crate::namespace::pid::{Pid, PidId, PidNsId};
 use crate::security::credentials::Cred;
+use crate::task::sched::{CPU_POSSIBLE, Policy};
 use crate::task::signal::{Disposition, SigSet};
 use crate::task::{Task, TaskId, TaskState};
 use crate::time::Nanos;
@@ -111,20 +112,18 @@ impl Kernel<'_> {
             text.push_str(MEMORY);
             text.push_str("CoreDumping:\t0\nTHP_enabled:\t1\nuntag_mask:\t0xffffffffffffffff\n");
         }
-        let cpus = t.cpus_allowed & 0b11;
-        let cpu_list = match cpus {
-            0b01 => "0",
-            0b10 => "1",
-            _ => "0-1",
-        };
+        let cpus = t.cpus_allowed & CPU_POSSIBLE;
+        let cpu_list = crate::cgroup::controller::cpuset::list(cpus);
+        let mems = self.cpuset_mems_allowed(task);
+        let mem_list = crate::cgroup::controller::cpuset::list(mems);
         let _ = write!(
             text,
             "Threads:\t{}\nSigQ:\t0/{}\nSigPnd:\t{:016x}\nShdPnd:\t{:016x}\nSigBlk:\t{:016x}\nSigIgn:\t{:016x}\n\
              SigCgt:\t{:016x}\nCapInh:\t{}\nCapPrm:\t{}\nCapEff:\t{}\nCapBnd:\t{}\nCapAmb:\t{}\nNoNewPrivs:\t{}\n\
              Seccomp:\t{}\nSeccomp_filters:\t{}\nSpeculation_Store_Bypass:\tvulnerable\n\
              SpeculationIndirectBranch:\talways enabled\nCpus_allowed:\t{cpus:x}\nCpus_allowed_list:\t{cpu_list}\n\
-             Mems_allowed:\t{}00000001\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t1\n\
-             nonvoluntary_ctxt_switches:\t0\n",
+             Mems_allowed:\t{}{mems:08x}\nMems_allowed_list:\t{mem_list}\n\
+             voluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:\t{}\n",
             p.threads.len(),
             p.rlimits.0[11].soft,
             t.pending.0,
@@ -141,6 +140,8 @@ impl Kernel<'_> {
             t.seccomp.mode(),
             t.seccomp.filters().count(),
             "00000000,".repeat(31),
+            t.sched.voluntary_switches,
+            t.sched.involuntary_switches,
         );
         text
     }
@@ -167,10 +168,16 @@ impl Kernel<'_> {
         let (ignored, caught) = self.dispositions(task);
         let exit_code = p.exit_code.map_or(0, crate::task::ExitStatus::wait_status);
         let exit_signal = p.exit_signal.map_or(0, |s| s.0);
+        let cpu = t.sched.cpu;
+        let policy = match t.sched.policy {
+            Policy::Normal => 0,
+            Policy::Batch => 3,
+            Policy::Idle => 5,
+        };
         let low = |set: SigSet| set.0 & 0x7fff_ffff;
         format!(
-            "{} ({}) {letter} {} {} {} {tty} {foreground} {} 0 0 0 0 {} 0 {} 0 {} {} {} 0 {} {vsize} {rss} \
-             18446744073709551615 0 0 0 0 0 {} {} {} {} 0 0 0 {exit_signal} 0 0 0 0 0 0 0 0 0 0 0 0 0 {exit_code}\n",
+            "{} ({}) {letter} {} {} {} {tty} {foreground} {} 0 0 0 0 {} {} {} 0 {} {} {} 0 {} {vsize} {rss} \
+             18446744073709551615 0 0 0 0 0 {} {} {} {} 0 0 0 {exit_signal} {cpu} 0 {policy} 0 0 0 0 0 0 0 0 0 0 {exit_code}\n",
             self.nr_in(ns, t.pid),
             t.comm,
             self.ppid_in(ns, task),
@@ -178,7 +185,8 @@ impl Kernel<'_> {
             self.nr_in(ns, p.session),
             // PF_RANDOMIZE, and PF_FORKNOEXEC before the first execve(2).
             0x40_0000 | if p.did_exec { 0 } else { 0x40 },
-            ticks(t.cpu_time),
+            ticks(t.sched.user_time),
+            ticks(t.cpu_time - t.sched.user_time),
             ticks(p.children_cpu_time),
             20 + i32::from(t.nice),
             t.nice,

@@ -38,6 +38,10 @@ impl Kernel<'_> {
             TaskFile::Stat => self.stat_text(task, ns, reader),
             TaskFile::Statm if exited => "0 0 0 0 0 0 0\n".to_owned(),
             TaskFile::Statm => super::status::STATM.to_owned(),
+            TaskFile::Schedstat => {
+                let t = &self.tasks[task];
+                format!("{} {} {}\n", t.cpu_time.0, t.sched.run_delay.0, t.sched.runs)
+            }
             TaskFile::Comm => format!("{}\n", self.tasks[task].comm),
             TaskFile::Cmdline if exited => String::new(),
             TaskFile::Cmdline => nul_terminated(&self.tasks[task].user.image.argv),

@@ -34,6 +34,10 @@ impl Kernel<'_> {
         match node {
             ProcNode::Sysctl(index) => self.write_sysctl(writer, index, &text, at_start)?,
             ProcNode::Conf(target, which) => self.write_conf(writer, target, which, &text, at_start)?,
+            ProcNode::Pressure(_) => {
+                let privileged = opener.effective.has(Cap::SYS_RESOURCE);
+                self.set_psi_trigger(file, &text, privileged)?;
+            }
             ProcNode::TaskFile(task, which) => {
                 if !self.tasks.contains(task) {
                     return Err(Errno::ESRCH);
