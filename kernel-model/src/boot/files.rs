@@ -29,6 +29,19 @@ use crate::vfs::mount::MountFlags;
 use crate::vfs::path::VfsPath;
 use crate::world::World;
 
+/// The order in which the hierarchies of version 1 were made on the machine of the recordings, which gives them
+/// their numbers. One more has the name `systemd` and no controller; it is mounted nowhere in the world.
+const HIERARCHIES: [ControllerId; 8] = [
+    ControllerId::Cpu,
+    ControllerId::Cpuacct,
+    ControllerId::Cpuset,
+    ControllerId::Memory,
+    ControllerId::Devices,
+    ControllerId::Freezer,
+    ControllerId::Io,
+    ControllerId::Pids,
+];
+
 /// The cgroup v1 hierarchies, in the order in which they are mounted.
 pub(crate) const CONTROLLERS: [&str; 8] = ["blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"];
 
@@ -288,13 +301,17 @@ impl Boot<'_> {
             self.mount("/sys/fs/cgroup", "cgroup2", FsKind::Cgroup2(DEFAULT_HIERARCHY), 0o555, flags, &[]);
             return;
         }
+        for controller in HIERARCHIES {
+            self.world.boot_hierarchy("", ControllerSet::only(controller));
+        }
+        self.world.boot_hierarchy("systemd", ControllerSet::EMPTY);
         let options = ["size=1024k", "mode=755"];
         self.mount("/sys/fs/cgroup", "cgroups", tmpfs(1 << 20), 0o755, flags, &options);
         for controller in CONTROLLERS {
             let path = format!("/sys/fs/cgroup/{controller}");
             self.dir(&path, 0o755);
             let id = ControllerId::ALL.into_iter().find(|c| c.legacy_name() == controller);
-            let hierarchy = id.map_or(DEFAULT_HIERARCHY, |c| self.world.boot_hierarchy(ControllerSet::only(c)));
+            let hierarchy = id.map_or(DEFAULT_HIERARCHY, |c| self.world.hierarchy_of(c));
             self.mount(&path, "cgroup", FsKind::Cgroup(hierarchy), 0o555, flags, &[]);
         }
         self.dir("/sys/fs/cgroup/unified", 0o755);

@@ -126,8 +126,8 @@ impl World {
 
 impl World {
     /// A v1 hierarchy that is mounted at boot, when nobody is there yet.
-    pub(crate) fn boot_hierarchy(&mut self, controllers: ControllerSet) -> HierarchyId {
-        let id = self.add_hierarchy(Version::V1, String::new(), controllers, Vec::new());
+    pub(crate) fn boot_hierarchy(&mut self, name: &str, controllers: ControllerSet) -> HierarchyId {
+        let id = self.add_hierarchy(Version::V1, name.to_owned(), controllers, Vec::new());
         let (from, to) = (self.default_cgroup_root(), self.cgroups.hierarchies[id].root);
         self.link_css_sets_to(id, to);
         let mut states = std::mem::take(&mut self.cgroups.groups[from].css);
