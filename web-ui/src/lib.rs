@@ -14,6 +14,7 @@ pub mod lab;
 pub mod notice;
 pub mod page;
 pub mod recorded;
+pub mod session;
 pub mod shown;
 pub mod stage;
 pub mod state;
