@@ -107,6 +107,7 @@ impl World {
             last_mac: 0,
             vfs: Vfs::default(),
             cgroups: Cgroups::default(),
+            mm: crate::mm::Memory::default(),
             consoles: Table::default(),
             sysctls: OrdMap::new(),
             charged_to: OrdMap::new(),
@@ -201,6 +202,7 @@ impl World {
             dumpable: true,
             mm_user_ns: user_ns,
             exe: None,
+            mm: None,
             rlimits: Rlimits::standard(),
             tty: None,
             children_cpu_time: Nanos(0),
@@ -256,6 +258,7 @@ impl World {
         let set = self.cgroup_namespaces[crate::namespace::cgroup::CgroupNsId(1)].root_set;
         self.join_css_set(task, set);
         self.sched.waiting.insert(Wait::Outside, OrdSet::unit(task));
+        self.processes[process].mm = Some(self.memory_at_boot(task, "init", "/usr/sbin/init"));
         task
     }
 
@@ -336,6 +339,7 @@ impl World {
         let epoch = self.next_epoch();
         let init_task = self.tasks[init].clone();
         let init_process = self.processes[init_task.process].clone();
+        let mm = self.memory_at_boot(task, "bash", "/usr/bin/bash");
         self.processes.add(Process {
             id: process,
             leader: task,
@@ -345,6 +349,7 @@ impl World {
             pgrp: pid,
             session: pid,
             tty: self.config.terminal.then_some(console),
+            mm: Some(mm),
             ..init_process
         });
         self.processes[init_task.process].children.insert(process);

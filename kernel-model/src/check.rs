@@ -109,6 +109,7 @@ impl World {
         self.check_references()?;
         self.check_pids()?;
         self.check_mounts()?;
+        self.check_memory()?;
         self.check_processes()?;
         self.check_cgroups()?;
         self.check_sched()

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::cgroup::event::CgroupEvent;
 use crate::console::ConsoleId;
 use crate::ipc::sysv::IpcKind;
+use crate::mm::event::MemoryEvent;
 use crate::namespace::NsRef;
 use crate::namespace::ipc::IpcNsId;
 use crate::namespace::net::NetNsId;
@@ -208,6 +209,8 @@ pub enum EventKind {
     DataWritten { what: Arc<str>, bytes: u64 },
     /// Something happened to a control group, or because of one.
     Cgroup(CgroupEvent),
+    /// Something happened to memory: a charge, a limit, a kill.
+    Memory(MemoryEvent),
     /// Something that is not modelled was asked for.
     NotModelled { what: Arc<str> },
 }
@@ -336,6 +339,7 @@ impl EventKind {
             | EventKind::ForwardingSet { .. }
             | EventKind::PacketMoved { .. }
             | EventKind::PacketDropped { .. } => Family::Network,
+            EventKind::Memory(_) => Family::Memory,
             EventKind::NotModelled { .. } => Family::NotModelled,
         }
     }
@@ -358,6 +362,7 @@ pub enum Family {
     Mount,
     File,
     Network,
+    Memory,
     Scheduling,
     Cgroup,
     NotModelled,
@@ -365,7 +370,7 @@ pub enum Family {
 
 impl Family {
     /// All families in the order of a legend.
-    pub const ALL: [Family; 16] = [
+    pub const ALL: [Family; 17] = [
         Family::Command,
         Family::Call,
         Family::Error,
@@ -379,6 +384,7 @@ impl Family {
         Family::Mount,
         Family::File,
         Family::Network,
+        Family::Memory,
         Family::Scheduling,
         Family::Cgroup,
         Family::NotModelled,
@@ -400,6 +406,7 @@ impl Family {
             Family::Mount => "mount",
             Family::File => "file",
             Family::Network => "network",
+            Family::Memory => "memory",
             Family::Scheduling => "scheduling",
             Family::Cgroup => "control group",
             Family::NotModelled => "not modelled",

@@ -39,6 +39,11 @@ impl Kernel<'_> {
         self.trace.record(event, self.world);
     }
 
+    /// The same for what happens to memory.
+    pub(crate) fn emit_memory(&mut self, what: crate::mm::event::MemoryEvent) {
+        self.emit(EventKind::Memory(what));
+    }
+
     /// Has the machine below carry out a privileged operation.
     pub fn privileged(&mut self, op: PvOp) {
         self.machine.execute(op);

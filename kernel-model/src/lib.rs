@@ -15,6 +15,7 @@ pub mod errno;
 pub mod event;
 pub mod ipc;
 pub mod kernel;
+pub mod mm;
 pub mod namespace;
 pub mod net;
 pub mod program;

@@ -10,6 +10,7 @@ use crate::action::Action;
 use crate::console::ConsoleId;
 use crate::event::EventKind;
 use crate::kernel::{Kernel, Trace};
+use crate::mm::PAGE_SIZE;
 use crate::program::runtime::Runtime;
 use crate::program::{Reply, Request};
 use crate::pv_ops::{PvOp, PvOps};
@@ -154,7 +155,7 @@ impl Kernel<'_> {
             return;
         }
         // Signals that came while the task was not in the kernel take effect before its program goes on.
-        if !self.signals_before_user_mode(task) {
+        if !self.signals_before_user_mode(task) || self.sleep_off_penalty(task) || !self.startup_faults(task) {
             return;
         }
         if self.tasks[task].user.driver == Driver::Outside {
@@ -185,6 +186,14 @@ impl Kernel<'_> {
                 user.epoch = epoch;
                 self.spend(CALL_COST);
                 runtime.saved(task, epoch);
+            }
+            Request::Touch { addr, bytes, write } => {
+                let first = addr / PAGE_SIZE;
+                let pages = (addr + bytes).div_ceil(PAGE_SIZE) - first;
+                if self.user_fault(task, first, pages, write) {
+                    self.spend(CALL_COST);
+                    self.reply(task, Ok(Ret::new(0)));
+                }
             }
             Request::Compute(nanoseconds) => {
                 let left = Nanos(nanoseconds) - self.tasks[task].sched.computed;
@@ -223,6 +232,11 @@ impl Kernel<'_> {
                 Err(Stop::Err(crate::errno::Errno::ENOSYS))
             }
         };
+        self.settle_file_pages();
+        if self.tasks.get(task).is_none_or(|t| t.state.has_exited()) {
+            // The OOM killer was asked for in the middle, and ended the caller with others.
+            return None;
+        }
         match outcome {
             Ok(ret) => self.leave_call(task, call, Ok(ret)),
             Err(Stop::Err(e)) => self.leave_call(task, call, Err(e)),

@@ -73,6 +73,7 @@ pub struct World {
     pub last_mac: u64,
     pub vfs: Vfs,
     pub cgroups: Cgroups,
+    pub mm: crate::mm::Memory,
     pub consoles: Table<ConsoleId, Console>,
     /// Kernel settings that are not per namespace, by their name under `/proc/sys`.
     pub sysctls: OrdMap<String, String>,

@@ -19,6 +19,7 @@ pub mod getopt;
 pub mod human;
 pub mod libc;
 pub mod lines;
+pub mod malloc;
 pub mod net;
 pub mod procps;
 pub mod quote;
@@ -88,6 +89,15 @@ pub enum Request {
     CommandDone(i32),
     /// Replace the state to resume from; answers so far can be forgotten. No answer.
     Save(Resume),
+    /// A program writes to or reads from its memory. Answered with 0, once the pages are there.
+    Touch {
+        /// Where.
+        addr: u64,
+        /// How much.
+        bytes: u64,
+        /// Whether it writes.
+        write: bool,
+    },
     /// Processor time spent in user mode, in nanoseconds, so that others get their turn. Answered with 0.
     Compute(u64),
 }

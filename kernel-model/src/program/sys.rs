@@ -152,6 +152,13 @@ impl Sys {
         self.request(Request::Compute(nanoseconds)).await;
     }
 
+    /// Writes to memory of its own: pages that were not there yet come into being, and are charged.
+    pub async fn touch(&self, addr: u64, bytes: u64) {
+        if bytes > 0 {
+            self.request(Request::Touch { addr, bytes, write: true }).await;
+        }
+    }
+
     /// The signals that were caught since this was asked last, oldest first.
     pub fn take_caught(&self) -> Vec<Signal> {
         self.mailbox.caught.take()

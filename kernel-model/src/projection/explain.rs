@@ -267,6 +267,7 @@ fn step(kind: &EventKind, who: &str, world: &World) -> (String, &'static str) {
         EventKind::FileRemoved { path } => (format!("The name {path} is gone."), "unlink(2)"),
         EventKind::DataWritten { what, bytes } => (format!("{bytes} bytes go into {what}."), "write(2)"),
         EventKind::Cgroup(event) => super::explain_cgroup::explain(event, who, world),
+        EventKind::Memory(event) => event.explain(who, world),
         EventKind::NotModelled { what } => {
             (format!("Ringside does not model {what}. A real kernel would do it; here it is left out."), "help")
         }
@@ -388,6 +389,8 @@ fn wait_reason(world: &World, wait: Wait) -> String {
         Wait::Outside => "somebody outside asks for a call".to_owned(),
         Wait::Signal => "a signal comes".to_owned(),
         Wait::FileLock(_) => "the lock is given up".to_owned(),
+        Wait::Memory(_) => "there is memory".to_owned(),
+        Wait::MemoryPenalty(_) => "it has slept off what its group has above memory.high".to_owned(),
         Wait::Ipc(_, kind, id) => format!("something happens to the {} {id}", kind.name()),
     }
 }

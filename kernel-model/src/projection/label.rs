@@ -112,6 +112,7 @@ pub fn label(kind: &EventKind, world: &World) -> String {
         EventKind::IpcRemoved { kind, id, .. } => format!("{} {id} removed", kind.name()),
         EventKind::DataWritten { what, bytes } => format!("{bytes} bytes to {what}"),
         EventKind::Cgroup(event) => super::explain_cgroup::label(event, world),
+        EventKind::Memory(event) => event.label(world),
         EventKind::NotModelled { what } => format!("not modelled: {what}"),
     }
 }

@@ -28,6 +28,14 @@ pub const RESOURCES: [(&str, &str, &str); 16] = [
 
 /// Index of `RLIMIT_FSIZE`.
 pub const FSIZE: usize = 1;
+/// Index of `RLIMIT_DATA`.
+pub const DATA: usize = 2;
+/// Index of `RLIMIT_STACK`.
+pub const STACK: usize = 3;
+/// Index of `RLIMIT_MEMLOCK`.
+pub const MEMLOCK: usize = 8;
+/// Index of `RLIMIT_AS`.
+pub const AS: usize = 9;
 /// Index of `RLIMIT_CORE`.
 pub const CORE: usize = 4;
 /// Index of `RLIMIT_NPROC`.

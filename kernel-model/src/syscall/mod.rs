@@ -7,6 +7,7 @@
 pub mod file;
 pub mod identity;
 pub mod ipc;
+pub mod memory;
 pub mod mount;
 pub mod namespace;
 pub mod net;
@@ -148,6 +149,11 @@ pub struct Sleep {
 }
 
 impl Sleep {
+    /// Whether `ps` shows D: only a signal that kills ends the wait early.
+    pub fn is_uninterruptible(&self) -> bool {
+        self.on.iter().any(|wait| matches!(wait, Wait::Memory(_) | Wait::MemoryPenalty(_)))
+    }
+
     /// Sleeps until `wait` happens.
     pub fn on(wait: Wait) -> Stop {
         Stop::Block(Sleep { on: vec![wait], until: None })
@@ -163,6 +169,7 @@ pub const GROUPS: &[&[&SyscallInfo]] = &[
     namespace::RECORDS,
     net::RECORDS,
     ipc::RECORDS,
+    memory::RECORDS,
     time::RECORDS,
 ];
 

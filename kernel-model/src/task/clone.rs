@@ -114,10 +114,16 @@ impl Kernel<'_> {
             self.release_ns(NsRef::User(cred.user_ns));
             return Err(e);
         }
+        let memcg = self.memcg_of(caller);
+        if let Err(e) = self.charge_task(caller) {
+            self.release_ns(NsRef::User(cred.user_ns));
+            return Err(e);
+        }
         let fs = self.copy_fs_struct(parent.fs, f & flags::FS != 0);
         let nsproxy = match self.copy_namespaces(caller, f, &cred, fs) {
             Ok(proxy) => proxy,
             Err(e) => {
+                self.uncharge_task(memcg);
                 self.release_fs_struct(fs);
                 self.release_ns(NsRef::User(cred.user_ns));
                 return Err(e);
@@ -128,6 +134,7 @@ impl Kernel<'_> {
         let pid = match self.alloc_pid(born_in, child, &args.set_tid) {
             Ok(pid) => pid,
             Err(e) => {
+                self.uncharge_task(memcg);
                 self.release_nsproxy(&nsproxy);
                 self.release_fs_struct(fs);
                 self.release_ns(NsRef::User(cred.user_ns));
@@ -189,6 +196,7 @@ impl Kernel<'_> {
             ..parent
         };
         self.tasks.add(task);
+        self.remember_task_memory(caller, child);
         if thread {
             self.processes[process].threads.push(child);
         } else {
@@ -205,6 +213,7 @@ impl Kernel<'_> {
         let parent = if with_parent { creator.parent } else { Some(creator.id) };
         let exit_signal = if with_parent { creator.exit_signal } else { exit_signal };
         let (pgrp, session) = (creator.pgrp, creator.session);
+        let mm = self.copy_mm(caller, f);
         let id = self.processes.add_with(|id| Process {
             id,
             leader,
@@ -219,6 +228,7 @@ impl Kernel<'_> {
             did_exec: false,
             children_cpu_time: Nanos(0),
             alarm: None,
+            mm,
             ..creator
         });
         self.copy_shm(creator.id, id);

@@ -287,6 +287,7 @@ impl Kernel<'_> {
             argv: bprm.argv,
             envp: bprm.envp,
         };
+        self.exec_mm(task, &image.program, &image.exe);
         let argv: Arc<[String]> = image.argv.clone().into();
         let epoch = self.next_epoch();
         self.tasks[task].user = UserMode {

@@ -36,6 +36,7 @@ impl Kernel<'_> {
         self.exit_files(task);
         self.cgroup_exit(task);
         self.finish_vfork(task);
+        self.exit_task_memory(task);
         let last = self.processes[process].threads.iter().all(|t| self.tasks[*t].state.has_exited());
         if last {
             self.processes[process].exit_code.get_or_insert(status);
@@ -54,6 +55,7 @@ impl Kernel<'_> {
         }
         self.exit_sem(process);
         self.exit_shm(process);
+        self.exit_mm(process);
         let own_ns = self.pids[self.tasks[leader].pid].ns();
         let is_reaper = self.pid_namespaces.get(own_ns).is_some_and(|ns| ns.child_reaper == Some(leader));
         if is_reaper {
@@ -229,6 +231,7 @@ impl Kernel<'_> {
         self.forget_task_time(task);
         self.cgroup_release(task);
         self.tasks.remove(task);
+        self.forget_task_memory(task);
         self.release_sighand(sighand);
         self.free_pid_if_unused(pid);
         self.release_ns(NsRef::User(user_ns));

@@ -193,6 +193,8 @@ pub struct Process {
     pub mm_user_ns: crate::namespace::user::UserNsId,
     /// The file that it runs (`mm->exe_file`), which it keeps in being; `None` for what was there at boot.
     pub exe: Option<crate::vfs::path::VfsPath>,
+    /// Its address space; `None` once it has ended.
+    pub mm: Option<crate::mm::MmId>,
     /// Resource limits.
     pub rlimits: crate::security::rlimit::Rlimits,
     /// The console that is its controlling terminal.

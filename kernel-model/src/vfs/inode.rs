@@ -147,6 +147,11 @@ impl World {
         gid: Kgid,
     ) -> Result<InodeId, Errno> {
         self.charge_inode(sb)?;
+        if let InodeKind::Regular(content) = &kind
+            && self.is_in_memory(sb)
+        {
+            self.charge_content(content);
+        }
         let now = self.unix_time();
         let super_block = &mut self.vfs.supers[sb];
         super_block.last_ino += 1;
@@ -344,6 +349,9 @@ impl World {
         self.evict_mqueue(inode.sb);
         if let InodeKind::Regular(content) = &inode.kind {
             self.uncharge_pages(inode.sb, content.page_count());
+            if self.is_in_memory(inode.sb) {
+                self.release_file_pages(&content.charges());
+            }
         }
     }
 

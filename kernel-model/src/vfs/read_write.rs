@@ -187,10 +187,14 @@ impl Kernel<'_> {
                 return Err(Errno::ENOSPC);
             }
         }
-        let before = content.page_count();
-        content.write(pos, &bytes[..count]);
-        let more = content.page_count() - before;
-        self.charge_pages(sb, more);
+        let needed = content.pages_needed(pos, count);
+        let charged = if needed > 0 { self.charge_file_pages(task, needed)? } else { 0 };
+        if charged < needed {
+            // The group of the writer is full: what fits is written.
+            count = content.bytes_within(pos, count, charged);
+        }
+        content.write(pos, &bytes[..count], self.memcg_of(task));
+        self.charge_pages(sb, charged);
         let now = self.unix_time();
         let inode = self.inode_of_mut(dentry);
         inode.kind = InodeKind::Regular(content);
@@ -228,10 +232,9 @@ impl Kernel<'_> {
         }
         let InodeKind::Regular(content) = &self.inode_of(dentry).kind else { return Err(Errno::EINVAL) };
         let mut content = content.clone();
-        let before = content.page_count();
-        content.truncate(size);
-        let freed = before - content.page_count();
-        self.uncharge_pages(sb, freed);
+        let freed = content.truncate(size);
+        self.uncharge_pages(sb, freed.values().sum());
+        self.release_file_pages(&freed);
         self.drop_privileges_of_file(task, dentry);
         let now = self.unix_time();
         let inode = self.inode_of_mut(dentry);

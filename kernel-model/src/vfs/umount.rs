@@ -178,6 +178,10 @@ impl Kernel<'_> {
         if self.mqueue_ns(sb).is_some_and(|ns| self.ipc_namespaces.contains(ns)) {
             return;
         }
+        if self.is_in_memory(sb) {
+            let freed = self.pages_of_super(sb);
+            self.release_file_pages(&freed);
+        }
         let Some(superblock) = self.vfs.supers.remove(sb) else { return };
         match (superblock.root, &superblock.kind) {
             (Node::Tree(root), FsKind::Overlay(layers)) => {

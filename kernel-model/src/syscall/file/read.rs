@@ -49,7 +49,18 @@ pub const READV: SyscallInfo = SyscallInfo {
 fn read(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     let file = k.real_file_id(caller, a.int32(0)?)?;
     let bytes = k.read_file(caller, file, None, count(a, 2)?)?;
+    copy_to_user(k, caller, a.get(1), bytes.len())?;
     Ok(Ret::new(bytes.len() as i64).with(1, Value::bytes(bytes)))
+}
+
+/// Puts bytes where the program wants them, if it says where: pages that are not there yet come into being. A program
+/// whose buffer is small does not say; it is part of what every program has.
+///
+/// # Errors
+/// EFAULT when nothing is mapped there, or no memory is to be had; a program that was killed for it never sees this.
+fn copy_to_user(k: &mut Kernel<'_>, caller: TaskId, buffer: &Value, bytes: usize) -> Result<(), Errno> {
+    let Some(addr) = buffer.as_int().filter(|addr| *addr != 0) else { return Ok(()) };
+    k.kernel_fault(caller, addr as u64, bytes as u64, true).map_err(|_| Errno::EFAULT)
 }
 
 fn pread64(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {

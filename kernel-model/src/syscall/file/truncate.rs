@@ -116,8 +116,9 @@ fn fallocate(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     let mut content = content.clone();
     let before = content.page_count();
     if mode & PUNCH_HOLE != 0 {
-        content.punch_hole(offset, len);
+        let freed = content.punch_hole(offset, len);
         k.uncharge_pages(sb, before - content.page_count());
+        k.release_file_pages(&freed);
     } else {
         if mode & KEEP_SIZE == 0 && end > content.size {
             k.limit_file_size(caller, end - 1, 1)?;
@@ -127,10 +128,17 @@ fn fallocate(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
         if pages.saturating_sub(before) > k.free_pages(sb).saturating_add(offset / 4096) {
             return Err(Errno::ENOSPC.into());
         }
-        content.allocate(offset, len);
+        let memcg = k.memcg_of(caller);
+        content.allocate(offset, len, memcg);
         let more = content.page_count() - before;
         if more > k.free_pages(sb) {
             return Err(Errno::ENOSPC.into());
+        }
+        let charged = k.charge_file_pages(caller, more)?;
+        if charged < more {
+            // All or nothing: what was charged is given back (`undone` in shmem_fallocate()).
+            k.release_file_pages(&[(memcg, charged)].into());
+            return Err(Errno::ENOMEM.into());
         }
         k.charge_pages(sb, more);
         if mode & KEEP_SIZE == 0 {

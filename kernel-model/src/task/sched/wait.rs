@@ -40,6 +40,10 @@ pub enum Wait {
     SocketReadable(SocketId),
     /// A lock on this inode is given up (flock(2)).
     FileLock(u64),
+    /// There may be memory again in this control group, or in the machine.
+    Memory(crate::mm::MemcgId),
+    /// Nothing: the task is made to wait because its control group is above `memory.high`.
+    MemoryPenalty(TaskId),
     /// Something happens to this System V object, given by its id.
     Ipc(IpcNsId, IpcKind, i32),
 }

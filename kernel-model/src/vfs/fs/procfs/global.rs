@@ -8,7 +8,6 @@ use crate::task::sched::cpus;
 use crate::task::sched::psi::Resource;
 use crate::task::{TaskId, TaskState};
 use crate::time::{BOOT_UNIX_SECONDS, Nanos};
-use crate::vfs::fs::tmpfs::TOTAL_PAGES;
 
 const FILE_SYSTEMS: [&str; 9] =
     ["sysfs", "tmpfs", "proc", "cgroup", "cgroup2", "pipefs", "devpts", "mqueue", "overlay"];
@@ -33,7 +32,8 @@ impl Kernel<'_> {
             TopFile::Meminfo => self.meminfo_text(),
             // What they tell of is not modelled: symbols, keys, the kernel's log, modules, timers.
             TopFile::Kallsyms | TopFile::KeyUsers | TopFile::Keys | TopFile::Kmsg => String::new(),
-            TopFile::Modules | TopFile::TimerList | TopFile::Vmstat => String::new(),
+            TopFile::Modules | TopFile::TimerList => String::new(),
+            TopFile::Vmstat => self.vmstat_text(),
             TopFile::Partitions => "major minor  #blocks  name\n\n".to_owned(),
             TopFile::Stat => self.system_stat_text(),
             TopFile::Swaps => "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n".to_owned(),
@@ -57,42 +57,6 @@ impl Kernel<'_> {
             PressureFile::Cpu => Resource::Cpu,
         };
         self.sched.psi.show(resource, true, self.local_clock())
-    }
-
-    fn meminfo_text(&self) -> String {
-        let kb = |pages: u64| pages * 4;
-        let used: u64 = self
-            .vfs
-            .supers
-            .iter()
-            .map(|(_, sb)| if let crate::vfs::fs::FsKind::Tmpfs(q) = &sb.kind { q.pages } else { 0 })
-            .sum();
-        // The kernel and the programs take an eighth.
-        let free = (TOTAL_PAGES - TOTAL_PAGES / 8).saturating_sub(used);
-        let rows = [
-            ("MemTotal", TOTAL_PAGES),
-            ("MemFree", free),
-            ("MemAvailable", free),
-            ("Buffers", 0),
-            ("Cached", used),
-            ("SwapCached", 0),
-            ("Active", used / 2),
-            ("Inactive", used - used / 2),
-            ("SwapTotal", 0),
-            ("SwapFree", 0),
-            ("Dirty", 0),
-            ("Writeback", 0),
-            ("AnonPages", 1024),
-            ("Mapped", 2048),
-            ("Shmem", used),
-            ("KReclaimable", 0),
-            ("Slab", 4096),
-            ("SReclaimable", 0),
-            ("SUnreclaim", 4096),
-            ("CommitLimit", TOTAL_PAGES / 2),
-            ("Committed_AS", 2048),
-        ];
-        rows.iter().map(|(name, pages)| format!("{:<15} {:>8} kB\n", format!("{name}:"), kb(*pages))).collect()
     }
 
     fn system_stat_text(&self) -> String {

@@ -8,6 +8,7 @@
 pub mod conf;
 pub mod global;
 pub mod link;
+pub mod memory;
 pub mod net;
 pub mod node;
 pub mod status;

@@ -164,6 +164,7 @@ entries! {
         Statm = "statm", 0o444;
         Schedstat = "schedstat", 0o444;
         Maps = "maps", 0o444;
+        SmapsRollup = "smaps_rollup", 0o444;
         Mounts = "mounts", 0o444;
         Mountinfo = "mountinfo", 0o444;
         Mountstats = "mountstats", 0o400;

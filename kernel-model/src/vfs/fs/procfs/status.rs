@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::kernel::Kernel;
+use crate::mm::PAGE_SIZE;
 use crate::namespace::pid::{Pid, PidId, PidNsId};
 use crate::security::credentials::Cred;
 use crate::task::sched::{CPU_POSSIBLE, Policy};
@@ -11,15 +12,6 @@ use crate::task::{Task, TaskId, TaskState};
 use crate::time::Nanos;
 use crate::world::World;
 
-/// Sizes in kB that every program shows: the model has no address spaces.
-const MEMORY: &str = "VmPeak:\t    3060 kB\nVmSize:\t    3060 kB\nVmLck:\t       0 kB\nVmPin:\t       0 kB\n\
-     VmHWM:\t    1636 kB\nVmRSS:\t    1636 kB\nRssAnon:\t     112 kB\nRssFile:\t    1524 kB\nRssShmem:\t       0 kB\n\
-     VmData:\t     360 kB\nVmStk:\t     132 kB\nVmExe:\t      20 kB\nVmLib:\t    1528 kB\nVmPTE:\t      48 kB\n\
-     VmSwap:\t       0 kB\nHugetlbPages:\t       0 kB\n";
-/// The same as pages: size, resident, shared, text, data.
-pub(super) const STATM: &str = "765 409 381 5 0 123 0\n";
-const VSIZE: u64 = 3_133_440;
-const RSS_PAGES: u64 = 409;
 /// Ticks in a second (`USER_HZ`).
 const TICK: u64 = 10_000_000;
 
@@ -30,6 +22,7 @@ pub fn state_name(task: &Task) -> &'static str {
         state if task.frozen.by_v1 && !state.has_exited() => "D (disk sleep)",
         TaskState::Runnable if task.frozen.by_v2 => "S (sleeping)",
         TaskState::Runnable => "R (running)",
+        TaskState::Sleeping(sleep) if sleep.is_uninterruptible() => "D (disk sleep)",
         TaskState::Sleeping(_) => "S (sleeping)",
         TaskState::Stopped(_) => "T (stopped)",
         TaskState::Zombie => "Z (zombie)",
@@ -109,7 +102,7 @@ impl Kernel<'_> {
         }
         line("Kthread", &0);
         if !t.state.has_exited() {
-            text.push_str(MEMORY);
+            text.push_str(&self.memory_status_text(task));
             text.push_str("CoreDumping:\t0\nTHP_enabled:\t1\nuntag_mask:\t0xffffffffffffffff\n");
         }
         let cpus = t.cpus_allowed & CPU_POSSIBLE;
@@ -163,8 +156,7 @@ impl Kernel<'_> {
         let ticks = |time: Nanos| time.0 / TICK;
         let boottime = self.time_namespaces.get(self.tasks[reader].nsproxy.time).map_or((0, 0), |n| n.boottime);
         let start = i128::from(t.start_time.0) + i128::from(boottime.0) * 1_000_000_000 + i128::from(boottime.1);
-        let exited = t.state.has_exited();
-        let (vsize, rss) = if exited { (0, 0) } else { (VSIZE, RSS_PAGES) };
+        let (vsize, rss) = self.sizes_of(task).map_or((0, 0), |(total, rss)| (total * PAGE_SIZE, rss));
         let (ignored, caught) = self.dispositions(task);
         let exit_code = p.exit_code.map_or(0, crate::task::ExitStatus::wait_status);
         let exit_signal = p.exit_signal.map_or(0, |s| s.0);

@@ -37,7 +37,7 @@ impl Kernel<'_> {
             TaskFile::Status => self.status_text(task, ns, opener),
             TaskFile::Stat => self.stat_text(task, ns, reader),
             TaskFile::Statm if exited => "0 0 0 0 0 0 0\n".to_owned(),
-            TaskFile::Statm => super::status::STATM.to_owned(),
+            TaskFile::Statm => self.statm_text(task),
             TaskFile::Schedstat => {
                 let t = &self.tasks[task];
                 format!("{} {} {}\n", t.cpu_time.0, t.sched.run_delay.0, t.sched.runs)
@@ -62,10 +62,9 @@ impl Kernel<'_> {
             TaskFile::Mountstats => self.mountstats_text(task),
             TaskFile::Wchan => "0".to_owned(),
             TaskFile::Cgroup => self.proc_cgroup_text(task, reader),
-            TaskFile::OomScore => {
-                let adj = i32::from(self.processes[self.tasks[task].process].oom_score_adj);
-                format!("{}\n", (666 + adj * 2 / 3).max(0))
-            }
+            TaskFile::OomScore => format!("{}\n", self.oom_score(self.tasks[task].process)),
+            TaskFile::SmapsRollup if exited => return Err(Errno::ESRCH),
+            TaskFile::SmapsRollup => self.smaps_rollup_text(task),
             TaskFile::OomScoreAdj => format!("{}\n", self.processes[self.tasks[task].process].oom_score_adj),
             TaskFile::OomAdj => {
                 let adj = i32::from(self.processes[self.tasks[task].process].oom_score_adj);
@@ -104,15 +103,6 @@ impl Kernel<'_> {
         let Some(ns) = self.time_namespaces.get(t.nsproxy.time_for_children) else { return String::new() };
         let line = |name: &str, (sec, nsec): (i64, i64)| format!("{name:<10} {sec:>10} {nsec:>9}\n");
         line("monotonic", ns.monotonic) + &line("boottime", ns.boottime)
-    }
-
-    /// `/proc/PID/maps`: no address spaces here, only where the program would be.
-    fn maps_text(&self, task: TaskId) -> String {
-        let exe = &self.tasks[task].user.image.exe;
-        format!(
-            "555555554000-555555559000 r-xp 00000000 00:14 0                          {exe}\n\
-             7ffffffde000-7ffffffff000 rw-p 00000000 00:00 0                          [stack]\n"
-        )
     }
 
     /// `/proc/PID/fdinfo/N`.
