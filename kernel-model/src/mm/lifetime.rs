@@ -210,8 +210,11 @@ impl Kernel<'_> {
         if used {
             return;
         }
-        let parent = group.parent;
+        let (parent, cgroup) = (group.parent, group.cgroup);
         self.mm.memcgs.remove(memcg);
+        if let Some(cgroup) = cgroup {
+            self.cgroup_put(cgroup);
+        }
         self.emit_memory(MemoryEvent::GroupFreed { memcg });
         if let Some(parent) = parent {
             self.free_memcg_if_unused(parent);

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::event::MemoryEvent;
 use super::oom::OomOutcome;
 use super::{KERNEL_RESERVED, MemcgId, Memory, ROOT_MEMCG};
+use crate::cgroup::CgroupId;
 use crate::kernel::Kernel;
 use crate::task::TaskId;
 use crate::task::sched::Wait;
@@ -115,6 +116,8 @@ pub struct Counter {
 pub struct MemCgroup {
     /// The group above.
     pub parent: Option<MemcgId>,
+    /// Its control group; `None` for the root, whose control group follows the controller from tree to tree.
+    pub cgroup: Option<CgroupId>,
     /// Its path in its hierarchy, for messages.
     pub path: Arc<str>,
     /// Its control group still exists. One that was removed lives on while something is charged to it.
@@ -141,6 +144,10 @@ pub struct MemCgroup {
     pub swap_max: u64,
     /// `memory.swap.high`.
     pub swap_high: u64,
+    /// `memory.zswap.max`.
+    pub zswap_max: u64,
+    /// `memory.kmem.tcp.limit_in_bytes`.
+    pub tcp_limit: u64,
     /// What is charged to the group itself, by [`Charge`].
     pub own: [u64; CHARGES],
     /// Memory of the kernel, children included.
@@ -155,8 +162,6 @@ pub struct MemCgroup {
     pub oom_kill_disable: bool,
     /// `memory.swappiness`.
     pub swappiness: u64,
-    /// `memory.move_charge_at_immigrate`: bit 0 anonymous, bit 1 files.
-    pub move_charge: u8,
     /// Pages handed out to members.
     pub pgpgin: u64,
     /// Pages that were given back.
@@ -170,6 +175,7 @@ impl MemCgroup {
     pub fn new(parent: Option<MemcgId>) -> MemCgroup {
         MemCgroup {
             parent,
+            cgroup: None,
             path: "/".into(),
             online: true,
             v2: false,
@@ -183,6 +189,8 @@ impl MemCgroup {
             soft_limit: UNLIMITED,
             swap_max: UNLIMITED,
             swap_high: UNLIMITED,
+            zswap_max: UNLIMITED,
+            tcp_limit: UNLIMITED,
             own: [0; CHARGES],
             kmem: Counter { usage: 0, watermark: 0, limit: UNLIMITED },
             events: [0; 6],
@@ -190,7 +198,6 @@ impl MemCgroup {
             oom_group: false,
             oom_kill_disable: false,
             swappiness: 60,
-            move_charge: 0,
             pgpgin: 0,
             pgpgout: 0,
             pgfault: 0,
@@ -302,7 +309,7 @@ impl Memory {
     }
 
     /// Counts an event in a group, and in version 2 in all above it (`memcg_memory_event`).
-    pub(super) fn count_event(&mut self, memcg: MemcgId, event: MemcgEvent, times: u64) {
+    pub(crate) fn count_event(&mut self, memcg: MemcgId, event: MemcgEvent, times: u64) {
         self.memcgs[memcg].events_local[event as usize] += times;
         for id in self.lineage(memcg) {
             let group = &mut self.memcgs[id];
@@ -397,6 +404,20 @@ impl Kernel<'_> {
             self.uncharge(*memcg, what, *pages);
             let usage = self.mm.memcgs.get(*memcg).map_or(0, |m| m.usage);
             self.emit_memory(MemoryEvent::Uncharged { memcg: *memcg, what, pages: *pages, usage });
+        }
+    }
+
+    /// Limits have changed: whoever waits for memory of a group or of one below it tries again.
+    pub(crate) fn wake_memory_waiters(&mut self, memcg: MemcgId) {
+        let waiting: Vec<MemcgId> = self
+            .mm
+            .tasks
+            .values()
+            .filter_map(|t| t.waits_for)
+            .filter(|over| self.mm.is_below(*over, memcg) || self.mm.is_below(memcg, *over))
+            .collect();
+        for over in waiting {
+            self.wake_all(Wait::Memory(over));
         }
     }
 

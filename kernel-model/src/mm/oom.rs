@@ -61,16 +61,21 @@ impl Kernel<'_> {
                 return if user { OomOutcome::Wait } else { OomOutcome::NoVictim };
             }
         }
+        if self.memcg_out_of_memory(task, over) { OomOutcome::Killed } else { OomOutcome::NoVictim }
+    }
+
+    /// Chooses and kills somebody in a group (`mem_cgroup_out_of_memory`). Whether there was somebody.
+    pub(crate) fn memcg_out_of_memory(&mut self, task: TaskId, over: MemcgId) -> bool {
         if self.is_dying(task) {
-            return OomOutcome::Killed;
+            return true;
         }
         let total = if over == ROOT_MEMCG { TOTAL_PAGES } else { self.mm.memcgs[over].max };
         let Some((victim, points)) = self.select_bad_process(over, total) else {
             self.emit_memory(MemoryEvent::NobodyToKill { memcg: over });
-            return OomOutcome::NoVictim;
+            return false;
         };
         self.oom_kill_process(task, over, victim, points);
-        OomOutcome::Killed
+        true
     }
 
     /// The worst of those that may be killed; the youngest where several are as bad.
@@ -181,7 +186,7 @@ impl Kernel<'_> {
 
     /// Looks for pages that can be dropped: the page cache of files on devices (`try_to_free_mem_cgroup_pages`).
     /// Anonymous memory and files in memory would need swap, and there is none.
-    pub(super) fn reclaim(&mut self, memcg: MemcgId, wanted: u64) -> u64 {
+    pub(crate) fn reclaim(&mut self, memcg: MemcgId, wanted: u64) -> u64 {
         let cached = self.mm.subtree(memcg, Charge::File);
         debug_assert_eq!(cached, 0, "no file system on a device is modelled");
         self.emit_memory(MemoryEvent::Reclaimed { memcg, wanted, pages: 0 });

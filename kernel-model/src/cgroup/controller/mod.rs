@@ -180,6 +180,8 @@ pub struct CssStates {
     pub cpuacct: Option<cpuacct::CpuacctCgroup>,
     pub cpuset: Option<cpuset::CpusetCgroup>,
     pub io: Option<blkio::IoCgroup>,
+    pub memory: Option<crate::mm::MemcgId>,
+    pub hugetlb: Option<hugetlb::HugetlbCgroup>,
 }
 
 impl CssStates {
@@ -209,11 +211,9 @@ impl CssStates {
             ControllerId::Cpuacct => to.cpuacct = self.cpuacct.take(),
             ControllerId::Cpuset => to.cpuset = self.cpuset.take(),
             ControllerId::Io => to.io = self.io.take(),
-            ControllerId::Memory
-            | ControllerId::PerfEvent
-            | ControllerId::Hugetlb
-            | ControllerId::Rdma
-            | ControllerId::Misc => {}
+            ControllerId::Memory => to.memory = self.memory.take(),
+            ControllerId::Hugetlb => to.hugetlb = self.hugetlb.take(),
+            ControllerId::PerfEvent | ControllerId::Rdma | ControllerId::Misc => {}
         }
     }
 }
