@@ -112,7 +112,9 @@ impl<K: Id, V: Clone> Table<K, V> {
         let id = |item| match item {
             DiffItem::Add(id, _) | DiffItem::Remove(id, _) | DiffItem::Update { new: (id, _), .. } => *id,
         };
-        older.map.diff(&self.map).map(id).collect()
+        let mut changed: Vec<K> = older.map.diff(&self.map).map(id).collect();
+        changed.sort_unstable();
+        changed
     }
 
     /// How many objects there are.

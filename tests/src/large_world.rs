@@ -23,12 +23,14 @@ pub struct Size {
 /// A thousand containers, ten thousand processes.
 pub const FULL: Size = Size { containers: [10, 9, 10], processes: 10 };
 /// The same shape, small enough for every test run.
-pub const SMALL: Size = Size { containers: [3, 3, 4], processes: 3 };
+pub const SMALL: Size = Size { containers: [6, 6, 6], processes: 3 };
 
 /// What a container gets of its own: everything but a user namespace and the time.
 const OWN: [NsKind; 6] = [NsKind::Uts, NsKind::Ipc, NsKind::Pid, NsKind::Mnt, NsKind::Net, NsKind::Cgroup];
 const SIGCHLD: i64 = 17;
 const PR_SET_NAME: i64 = 15;
+const MS_REC_PRIVATE: i64 = 0x4_4000;
+const MNT_DETACH: i64 = 2;
 /// The first process, from which everything here descends.
 const INIT: TaskId = TaskId(1);
 
@@ -62,8 +64,16 @@ impl Growing {
             let flags = OWN.iter().fold(SIGCHLD, |flags, kind| flags | kind.clone_flag() as i64);
             let init = self.clone_of(parent, flags);
             if parent == INIT {
-                // Who is born inside has the name from here.
+                // Who is born inside has the name from here, and the few mounts of a container.
                 self.call(init, Sysno::PRCTL, vec![PR_SET_NAME.into(), "nginx".into()]);
+                self.call(
+                    init,
+                    Sysno::MOUNT,
+                    vec!["none".into(), "/".into(), Value::Null, MS_REC_PRIVATE.into(), Value::Null],
+                );
+                for place in ["/sys", "/dev", "/run"] {
+                    self.call(init, Sysno::UMOUNT2, vec![place.into(), MNT_DETACH.into()]);
+                }
             }
             for _ in 1..processes {
                 self.clone_of(init, SIGCHLD);

@@ -1,6 +1,6 @@
 //! What is different between two moments: the answer to "what has changed in this step".
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::Change;
@@ -102,16 +102,17 @@ impl Lister<'_> {
 
     /// Namespaces that came or went.
     fn namespaces(&mut self) {
-        let (old, new) = (all_namespaces(self.before), all_namespaces(self.after));
-        for (ns, inum) in &new {
-            if !old.contains_key(ns) {
+        let (before, after) = (self.before, self.after);
+        let changed = changed_namespaces(before, after);
+        for ns in &changed {
+            if let (None, Some(new)) = (before.ns_common(*ns), after.ns_common(*ns)) {
                 let which = ordinal(instance(*ns));
-                self.say(Change::New, Some(ns.kind()), ns_name(ns.kind(), *inum), format!("{which} of its kind"));
+                self.say(Change::New, Some(ns.kind()), ns_name(ns.kind(), new.inum), format!("{which} of its kind"));
             }
         }
-        for (ns, inum) in &old {
-            if !new.contains_key(ns) {
-                self.say(Change::Gone, Some(ns.kind()), ns_name(ns.kind(), *inum), "the last reference is gone");
+        for ns in &changed {
+            if let (Some(old), None) = (before.ns_common(*ns), after.ns_common(*ns)) {
+                self.say(Change::Gone, Some(ns.kind()), ns_name(ns.kind(), old.inum), "the last reference is gone");
             }
         }
     }
@@ -131,7 +132,11 @@ impl Lister<'_> {
     }
 
     fn processes(&mut self) {
-        let ids: BTreeSet<ProcessId> = self.before.processes.ids().chain(self.after.processes.ids()).collect();
+        // Ten thousand processes that are as they were are not looked at.
+        let mut ids: BTreeSet<ProcessId> =
+            self.after.processes.changed_since(&self.before.processes).into_iter().collect();
+        let changed = self.after.tasks.changed_since(&self.before.tasks);
+        ids.extend(changed.into_iter().filter_map(|task| self.after.tasks.get(task)).map(|task| task.process));
         for id in ids {
             match (self.before.processes.get(id), self.after.processes.get(id)) {
                 (None, Some(p)) => {
@@ -228,7 +233,8 @@ impl Lister<'_> {
     }
 
     fn mounts(&mut self) {
-        for (id, mount) in self.after.vfs.mounts.iter() {
+        let changed = self.after.vfs.mounts.changed_since(&self.before.vfs.mounts);
+        for (id, mount) in changed.iter().filter_map(|id| Some((*id, self.after.vfs.mounts.get(*id)?))) {
             let place = |w: &World| mount.place.map_or_else(|| "/".to_owned(), |p| w.path_from(p, p).0);
             match self.before.vfs.mounts.get(id) {
                 None if mount.ns.is_some() && self.is_known(mount.ns) => {
@@ -246,7 +252,7 @@ impl Lister<'_> {
                 _ => {}
             }
         }
-        for (id, mount) in self.before.vfs.mounts.iter() {
+        for (id, mount) in changed.iter().filter_map(|id| Some((*id, self.before.vfs.mounts.get(*id)?))) {
             if !self.after.vfs.mounts.contains(id) && mount.ns.is_some() {
                 let still = mount.ns.is_some_and(|ns| self.after.mnt_namespaces.contains(ns));
                 if still {
@@ -331,18 +337,18 @@ fn description(world: &World, file: crate::vfs::file::FileId, task: TaskId) -> S
     }
 }
 
-/// All namespaces with their inode numbers.
-fn all_namespaces(world: &World) -> BTreeMap<NsRef, u32> {
-    let w = world;
-    let mut all = BTreeMap::new();
-    all.extend(w.uts_namespaces.iter().map(|(id, ns)| (NsRef::Uts(id), ns.ns.inum)));
-    all.extend(w.ipc_namespaces.iter().map(|(id, ns)| (NsRef::Ipc(id), ns.ns.inum)));
-    all.extend(w.pid_namespaces.iter().map(|(id, ns)| (NsRef::Pid(id), ns.ns.inum)));
-    all.extend(w.mnt_namespaces.iter().map(|(id, ns)| (NsRef::Mnt(id), ns.ns.inum)));
-    all.extend(w.net_namespaces.iter().map(|(id, ns)| (NsRef::Net(id), ns.ns.inum)));
-    all.extend(w.user_namespaces.iter().map(|(id, ns)| (NsRef::User(id), ns.ns.inum)));
-    all.extend(w.cgroup_namespaces.iter().map(|(id, ns)| (NsRef::Cgroup(id), ns.ns.inum)));
-    all.extend(w.time_namespaces.iter().map(|(id, ns)| (NsRef::Time(id), ns.ns.inum)));
+/// Namespaces that came, went or are not as they were.
+fn changed_namespaces(before: &World, after: &World) -> BTreeSet<NsRef> {
+    let (a, b) = (after, before);
+    let mut all = BTreeSet::new();
+    all.extend(a.uts_namespaces.changed_since(&b.uts_namespaces).into_iter().map(NsRef::Uts));
+    all.extend(a.ipc_namespaces.changed_since(&b.ipc_namespaces).into_iter().map(NsRef::Ipc));
+    all.extend(a.pid_namespaces.changed_since(&b.pid_namespaces).into_iter().map(NsRef::Pid));
+    all.extend(a.mnt_namespaces.changed_since(&b.mnt_namespaces).into_iter().map(NsRef::Mnt));
+    all.extend(a.net_namespaces.changed_since(&b.net_namespaces).into_iter().map(NsRef::Net));
+    all.extend(a.user_namespaces.changed_since(&b.user_namespaces).into_iter().map(NsRef::User));
+    all.extend(a.cgroup_namespaces.changed_since(&b.cgroup_namespaces).into_iter().map(NsRef::Cgroup));
+    all.extend(a.time_namespaces.changed_since(&b.time_namespaces).into_iter().map(NsRef::Time));
     all
 }
 

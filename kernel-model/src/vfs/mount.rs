@@ -108,12 +108,15 @@ impl Mount {
 /// The lowest number from 1 on that is not among those in use: how the kernel numbers mounts, peer groups
 /// and devices (`ida_alloc`).
 pub(super) fn lowest_free(used: impl Iterator<Item = u32>) -> u32 {
-    let used: std::collections::BTreeSet<u32> = used.collect();
-    let mut free = 1;
-    while used.contains(&free) {
-        free += 1;
+    let used: Vec<u32> = used.collect();
+    // As many numbers as there are, and one: the lowest free one is among them.
+    let mut taken = vec![false; used.len() + 2];
+    for number in used {
+        if let Some(place) = taken.get_mut(number as usize) {
+            *place = true;
+        }
     }
-    free
+    taken.iter().skip(1).position(|taken| !taken).map_or(1, |free| free as u32 + 1)
 }
 
 impl World {
