@@ -5,6 +5,7 @@
 
 mod alike;
 pub mod cgroup_tree;
+pub mod cgroup_view;
 pub mod change;
 pub mod changes;
 pub mod coverage;
@@ -16,6 +17,7 @@ pub mod label;
 pub mod mount_graph;
 pub mod mount_table;
 mod net_packet;
+pub mod net_topology;
 pub mod ns_graph;
 pub mod pid_tree;
 pub mod pid_views;

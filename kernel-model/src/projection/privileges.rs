@@ -95,8 +95,11 @@ pub struct Check {
     pub change: Change,
 }
 
-/// The sets by name, with what they are for.
-const SETS: [(&str, &str, fn(&Cred) -> CapSet); 5] = [
+/// A set by name, what it is for, and where credentials have it.
+type NamedSet = (&'static str, &'static str, fn(&Cred) -> CapSet);
+
+/// The five sets.
+const SETS: [NamedSet; 5] = [
     ("effective", "what the kernel looks at when it checks", |c| c.effective),
     ("permitted", "what may be made effective", |c| c.permitted),
     ("inheritable", "what a file may add at execve", |c| c.inheritable),
@@ -203,7 +206,7 @@ impl Change {
     }
 }
 
-fn set_row(set: &(&'static str, &'static str, fn(&Cred) -> CapSet), was: Option<&Cred>, is: &Cred) -> SetRow {
+fn set_row(set: &NamedSet, was: Option<&Cred>, is: &Cred) -> SetRow {
     let (name, meaning, get) = *set;
     let now = get(is);
     let then = was.map_or(now, get);

@@ -225,14 +225,28 @@ fn ipc(world: &World, task: TaskId) -> Option<Sight> {
     Some(Sight { title: "System V objects", kind: NsKind::Ipc, instance: own.0, things })
 }
 
-/// What a path in `/proc/PID/cgroup` begins with.
+/// Control groups have a path below the root of the own cgroup namespace; others are `/..` and more.
 fn groups(world: &World, task: TaskId) -> Option<Sight> {
+    const MAX: usize = 300;
     let own = world.tasks.get(task)?.nsproxy.cgroup;
-    let things = world.cgroup_namespaces.ids().map(|id| {
-        let name = (id == own).then(|| "/".to_owned());
-        (u64::from(id.0), thing(format!("root of C{id}"), name, false))
-    });
-    Some(Sight { title: "control groups", kind: NsKind::Cgroup, instance: own.0, things: things.collect() })
+    let mut things = BTreeMap::new();
+    for (id, hierarchy) in world.cgroups.hierarchies.iter() {
+        let groups = world.cgroup_subtree(hierarchy.root);
+        // A hierarchy without groups has nothing to hide, unless it is the default one.
+        if groups.len() < 2 && !things.is_empty() {
+            continue;
+        }
+        let label = world.hierarchy_label(id);
+        let label = if label.is_empty() { "v2" } else { &label };
+        let mine = world.cgroup_of(task, id);
+        for group in groups.into_iter().take(MAX) {
+            let path = world.cgroup_path_in(group, own);
+            let name = (!path.starts_with("/..")).then_some(path);
+            let outside = format!("{} of {label}", world.cgroup_path(group));
+            things.insert(u64::from(group.0), thing(outside, name, group == mine));
+        }
+    }
+    Some(Sight { title: "control groups", kind: NsKind::Cgroup, instance: own.0, things })
 }
 
 /// Users go by the id that the own user namespace maps them to.

@@ -4,8 +4,10 @@
 //! seen: a [`View::picture`] computes the projection of a moment once and keeps it for as long as that moment is
 //! looked at; drawing it again, because another process is pointed at, computes nothing.
 
+pub mod cgroups;
 pub mod coverage;
 pub mod mounts;
+pub mod network;
 pub mod ns_graph;
 pub mod pid_views;
 pub mod privileges;
@@ -30,6 +32,8 @@ pub const VIEWS: &[&View] = &[
     &process_tree::VIEW,
     &ns_graph::VIEW,
     &mounts::VIEW,
+    &cgroups::VIEW,
+    &network::VIEW,
     &privileges::VIEW,
     &through_eyes::VIEW,
     &coverage::VIEW,

@@ -1,0 +1,93 @@
+//! Control groups: a tree for each hierarchy, a bar for all that a group uses, a notch for its limit. To be at the
+//! limit is a mark on the notch.
+
+use std::rc::Rc;
+
+use kernel_model::event::{EventKind, Family};
+use kernel_model::projection::Change;
+use kernel_model::projection::cgroup_view::{CgroupView, Meter, NOTCH, Row, Tree};
+use yew::{Html, Properties, classes, component, html};
+
+use super::{Picture, View};
+use crate::widget::mark::{change_class, change_mark};
+use crate::widget::twin::Twin;
+
+/// The view on the stage.
+pub const VIEW: View = View {
+    name: "cgroups",
+    title: "Control groups",
+    about: "Groups of both versions, what they use, and where their limits are",
+    concerns: |kind: &EventKind| kind.family() == Family::Cgroup,
+    picture: |moment| {
+        let view = Rc::new(CgroupView::of_step(moment.before, moment.after));
+        Picture::new(move |_| html! { <CgroupsView view={view.clone()} /> })
+    },
+};
+
+/// Props of [`CgroupsView`].
+#[derive(Clone, PartialEq, Properties)]
+pub struct Props {
+    /// What is shown.
+    pub view: Rc<CgroupView>,
+}
+
+/// The view.
+#[component]
+pub fn CgroupsView(Props { view }: &Props) -> Html {
+    html! {
+        <section class="view cgroups" data-testid="view-cgroups" aria-label="Control groups">
+            <Twin title="Control groups" text={view.text()}>
+                if view.trees.is_empty() {
+                    <p class="view__more">{ "There is no group but the roots. Make one: mkdir /sys/fs/cgroup/pids/box" }</p>
+                }
+                { for view.trees.iter().map(tree) }
+                if !view.bare.is_empty() {
+                    <p class="view__more">{ format!("hierarchies without groups: {}", view.bare.join(", ")) }</p>
+                }
+            </Twin>
+        </section>
+    }
+}
+
+fn tree(tree: &Tree) -> Html {
+    html! {
+        <section class="cgroups__tree" aria-label={format!("{} {}", tree.label, tree.version)}>
+            <h3>{ &tree.label }<small>{ tree.version }</small></h3>
+            <ul>{ for tree.rows.iter().map(row) }</ul>
+            if tree.left_out > 0 { <p class="view__more">{ format!("and {} more groups", tree.left_out) }</p> }
+        </section>
+    }
+}
+
+fn row(row: &Row) -> Html {
+    let style = format!("--depth: {}", row.depth);
+    if row.folded > 0 {
+        return html! { <li class="cgroups__row" {style}><span class="cgroups__name view__more">{ format!("… and {} more like this", row.folded) }</span></li> };
+    }
+    html! {
+        <li class={classes!("cgroups__row", change_class(row.change))} {style}>
+            <span class="cgroups__name"><b>{ &row.name }</b>{ " " }{ change_mark(row.change) }</span>
+            <span class="cgroups__meters">{ for row.meters.iter().map(meter) }</span>
+            <span class="cgroups__who">
+                { for row.members.iter().map(|name| html! { <span class="chip is-own">{ name }</span> }) }
+                if row.more_members > 0 { <span>{ format!("and {} more", row.more_members) }</span> }
+                { for row.marks.iter().map(|mark| html! { <span class="cgroups__mark">{ mark }</span> }) }
+            </span>
+        </li>
+    }
+}
+
+fn meter(meter: &Meter) -> Html {
+    let class =
+        classes!("meter", meter.full.then_some("is-full"), (meter.change != Change::Same).then_some("is-changed"));
+    html! {
+        <span {class} role="img" aria-label={format!("{}: {}{}", meter.name, meter.words(), if meter.full { ", at the limit" } else { "" })}>
+            <span class="meter__name">{ meter.name }</span>
+            <span class="meter__bar">
+                <i style={format!("width: {}%", meter.percent)}></i>
+                if meter.limit.is_some() { <b style={format!("left: {NOTCH}%")}></b> }
+            </span>
+            <span class="meter__words">{ meter.words() }{ change_mark(meter.change) }</span>
+        </span>
+    }
+}
