@@ -2,19 +2,28 @@
 //!
 //! `UPDATE_EXPECT=1 cargo test -p web-ui` writes the files anew; the difference is to be read.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
 
 use kernel_model::action::Action;
 use kernel_model::console::ConsoleId;
+use kernel_model::projection::cgroup_view::CgroupView;
+use kernel_model::projection::coverage::Coverage;
+use kernel_model::projection::mount_graph::MountGraph;
+use kernel_model::projection::net_topology::NetTopology;
+use kernel_model::projection::ns_graph::NsGraph;
 use kernel_model::projection::pid_tree::PidTree;
 use kernel_model::projection::pid_views::PidViews;
+use kernel_model::projection::privileges::Privileges;
+use kernel_model::projection::through_eyes::ThroughEyes;
+use kernel_model::security::capability::Cap;
 use kernel_model::strace::parse_call;
 use kernel_model::task::TaskId;
 use kernel_model::timeline::Timeline;
 use kernel_model::world::{Config, World};
 use web_ui::lab::Machine;
-use web_ui::view::{pid_views, process_tree};
+use web_ui::view::{cgroups, coverage, mounts, network, ns_graph, pid_views, privileges, process_tree, through_eyes};
 use yew::{BaseComponent, Callback, LocalServerRenderer};
 
 /// The world before and after these lines are typed at the first console.
@@ -90,4 +99,115 @@ fn a_call_changes_what_the_lists_of_changes_say() {
     timeline.run(1000);
     let changes = kernel_model::projection::changes::Changes::between(&before, timeline.head());
     assert!(changes.text().contains("lab → box"), "{}", changes.text());
+}
+
+/// A container made by hand.
+const CONTAINER: &str = "unshare --user --map-root-user --pid --fork --mount-proc --uts --net sleep 1000 &";
+
+#[tokio::test(flavor = "current_thread")]
+async fn namespaces_of_nothing() {
+    let props = ns_graph::Props { graph: Rc::new(NsGraph::default()), picked: None, dispatch: Callback::noop() };
+    check::<ns_graph::NsGraphView>("ns-graph-empty.html", props).await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn namespaces_of_a_container() {
+    let (before, now) = after(&[CONTAINER]);
+    let graph = Rc::new(NsGraph::of_step(&before, &now, &BTreeSet::new()));
+    let props = ns_graph::Props { graph, picked: Some(TaskId(2)), dispatch: Callback::noop() };
+    check::<ns_graph::NsGraphView>("ns-graph-container.html", props).await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn mounts_of_nothing() {
+    let props = mounts::Props { graph: Rc::new(MountGraph::default()), dispatch: Callback::noop() };
+    check::<mounts::MountsView>("mounts-empty.html", props).await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn mounts_of_a_slave() {
+    let lines = ["mkdir /mnt/x", "unshare --mount --propagation slave sleep 1000 & sleep 1", "mount -t tmpfs t /mnt/x"];
+    let (before, now) = after(&lines);
+    let graph = Rc::new(MountGraph::of_step(&before, &now, &[], None, &BTreeSet::new()));
+    let props = mounts::Props { graph, dispatch: Callback::noop() };
+    check::<mounts::MountsView>("mounts-slave.html", props).await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn privileges_of_nobody() {
+    let props = privileges::Props { privileges: Rc::new(Privileges::default()) };
+    check::<privileges::PrivilegesView>("privileges-empty.html", props).await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn privileges_of_a_containers_root() {
+    let (before, now) = after(&[CONTAINER]);
+    let sleep = now.tasks.iter().find(|(_, t)| t.comm == "sleep").map(|(id, _)| id).expect("sleep");
+    let privileges = Rc::new(Privileges::of_step(&before, &now, sleep, Cap::SYS_ADMIN));
+    check::<privileges::PrivilegesView>("privileges-container.html", privileges::Props { privileges }).await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn nobodys_eyes() {
+    let props = through_eyes::Props { eyes: Rc::new(ThroughEyes::default()) };
+    check::<through_eyes::ThroughEyesView>("through-eyes-empty.html", props).await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_world_through_a_containers_eyes() {
+    let (before, now) = after(&[CONTAINER]);
+    let sleep = now.tasks.iter().find(|(_, t)| t.comm == "sleep").map(|(id, _)| id).expect("sleep");
+    let eyes = Rc::new(ThroughEyes::of_step(&before, &now, sleep));
+    check::<through_eyes::ThroughEyesView>("through-eyes-container.html", through_eyes::Props { eyes }).await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn coverage_of_two_calls() {
+    let mut coverage = Coverage::of_records();
+    coverage.calls.retain(|row| matches!(row.name, "sethostname" | "vhangup"));
+    coverage.areas.truncate(0);
+    check::<coverage::CoverageView>("coverage.html", coverage::Props { coverage: Rc::new(coverage) }).await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn no_control_groups() {
+    check::<cgroups::CgroupsView>("cgroups-empty.html", cgroups::Props { view: Rc::new(CgroupView::default()) }).await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_group_at_its_limit() {
+    let lines = [
+        "mkdir /sys/fs/cgroup/pids/box; echo 2 > /sys/fs/cgroup/pids/box/pids.max; echo $$ > /sys/fs/cgroup/pids/box/cgroup.procs",
+        "sleep 1000 &",
+    ];
+    let (before, now) = after(&lines);
+    let view = CgroupView::of_step(&before, &now);
+    assert!(view.text().contains("2 of 2, at the limit"), "{}", view.text());
+    check::<cgroups::CgroupsView>("cgroups-limit.html", cgroups::Props { view: Rc::new(view) }).await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_network_of_nothing() {
+    check::<network::NetworkView>("network-empty.html", network::Props { map: Rc::new(NetTopology::default()) }).await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_network_of_a_container() {
+    let mut timeline = Timeline::new(Config::default(), Machine::default());
+    let lines = [
+        "unshare --net sleep 1000 & sleep 1",
+        "ip link add veth0 type veth peer name eth0; ip link set eth0 netns $!; ip addr add 10.0.0.1/24 dev veth0; ip link set veth0 up",
+        "nsenter --net=/proc/$!/ns/net sh -c 'ip addr add 10.0.0.2/24 dev eth0; ip link set eth0 up'",
+    ];
+    for line in lines {
+        timeline.act(Action::Line { console: ConsoleId(1), text: line.to_owned() });
+        assert!(timeline.run(100_000), "{line} does not come to rest");
+    }
+    let (before, from) = (timeline.head().clone(), timeline.len());
+    timeline.act(Action::Line { console: ConsoleId(1), text: "ping -c 1 10.0.0.2".to_owned() });
+    assert!(timeline.run(100_000), "ping does not come to rest");
+    let events = timeline.events_in(from, (timeline.len() - from) as usize);
+    let map = NetTopology::of_step(&before, timeline.head(), &events, None);
+    assert!(map.links.len() == 1 && map.hops.iter().any(|hop| hop.arrived), "{}", map.text());
+    check::<network::NetworkView>("network-container.html", network::Props { map: Rc::new(map) }).await;
 }
