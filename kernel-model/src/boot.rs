@@ -186,6 +186,7 @@ impl World {
         ns.child_reaper = Some(TaskId(1));
         let user_ns = UserNsId(1);
         let process = self.processes.add(Process {
+            traced: imbl::Vector::new(),
             id: ProcessId(1),
             leader: TaskId(1),
             threads: vec![TaskId(1)],
@@ -218,6 +219,7 @@ impl World {
             cred: Arc::new(Cred::init(user_ns)),
             no_new_privs: false,
             seccomp: crate::security::seccomp::Seccomp::Disabled,
+            tracer: None,
             nsproxy: NsProxy {
                 mnt: crate::namespace::mnt::MntNsId(1),
                 uts: crate::namespace::uts::UtsNsId(1),

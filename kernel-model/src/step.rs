@@ -16,6 +16,7 @@ use crate::program::{Reply, Request};
 use crate::pv_ops::{PvOp, PvOps};
 use crate::security::seccomp::Verdict;
 use crate::syscall::{self, Args, Call, CallResult, Ret, Sleep, Stop, Value};
+use crate::task::ptrace::Did;
 use crate::task::sched::Wait;
 use crate::task::signal::Signal;
 use crate::task::{Driver, ExitStatus, InCall, TaskId, TaskState, signal_delivery};
@@ -142,6 +143,7 @@ impl Kernel<'_> {
             return Turn::AtRest;
         };
         self.run_task(task, runtime);
+        self.check_cpu_limit(task);
         if self.tasks.get(task).is_none_or(|t| t.state.has_exited()) {
             runtime.forget(task);
         }
@@ -213,6 +215,7 @@ impl Kernel<'_> {
     pub(crate) fn enter_call(&mut self, task: TaskId, call: Call) -> Option<CallResult> {
         self.privileged(PvOp::SyscallEntry);
         self.emit(EventKind::CallEntered { call: call.clone() });
+        self.tell_tracer(task, Did::Entered(call.clone()));
         self.tasks[task].in_call = Some(InCall { call: call.clone(), deadline: None, progress: 0 });
         match self.secure_computing(task, &call) {
             Verdict::Made => self.run_handler(task),
@@ -251,6 +254,10 @@ impl Kernel<'_> {
             Err(Stop::NoReturn) => {
                 if let Some(t) = self.world.tasks.get_mut(task) {
                     t.in_call = None;
+                    if !t.state.has_exited() {
+                        // A new program runs: the call has succeeded.
+                        self.tell_tracer(task, Did::Returned(Ok(Ret::new(0))));
+                    }
                 }
                 None
             }
@@ -261,6 +268,7 @@ impl Kernel<'_> {
     pub(crate) fn leave_call(&mut self, task: TaskId, call: Call, result: CallResult) -> Option<CallResult> {
         self.tasks[task].in_call = None;
         self.emit(EventKind::CallReturned { call, result: result.clone() });
+        self.tell_tracer(task, Did::Returned(result.clone()));
         self.privileged(PvOp::ReturnToUser);
         self.reply(task, result.clone());
         Some(result)

@@ -11,6 +11,23 @@ use crate::world::{Config, World};
 /// How many turns a line may take.
 const BUDGET: u64 = 200_000;
 
+/// The standard world after these lines, of which the last need not have come to an end.
+pub fn world_after(lines: &[&str]) -> World {
+    let mut running = Running::new(World::boot(Config::default()), NoMachine);
+    for line in lines {
+        running.run(BUDGET, &mut Trace::silent());
+        running.inject(&Action::Line { console: ConsoleId(1), text: (*line).to_owned() }, &mut Trace::silent());
+    }
+    for _ in 0..BUDGET {
+        let console = &running.world.consoles[ConsoleId(1)];
+        let done = console.at_prompt && console.lines.is_empty();
+        if done || running.turn(&mut Trace::silent()) == crate::step::Turn::AtRest {
+            break;
+        }
+    }
+    running.world
+}
+
 /// What the lines print in a world of this kind, with `[exit N]` after those whose status is not 0.
 pub fn run_in(config: Config, lines: &[&str]) -> String {
     let mut running = Running::new(World::boot(config), NoMachine);

@@ -28,6 +28,7 @@ pub mod runtime;
 pub mod security;
 pub mod shell;
 pub mod signal_text;
+pub mod strace;
 pub mod sys;
 pub mod text;
 pub mod util_linux;

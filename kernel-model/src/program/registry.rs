@@ -62,6 +62,7 @@ const GROUPS: &[(&str, &[&Program])] = &[
     ("Searching and editing text", super::text::PROGRAMS),
     ("Namespaces, mounts and the system", super::util_linux::PROGRAMS),
     ("Processes", super::procps::PROGRAMS),
+    ("Tracing", super::strace::PROGRAMS),
     ("Users and privileges", super::security::PROGRAMS),
     ("Networks", super::net::PROGRAMS),
     ("The shell and help", super::shell::PROGRAMS),

@@ -387,6 +387,7 @@ fn wait_reason(world: &World, wait: Wait) -> String {
         Wait::VforkDone(child) => format!("{} runs a program of its own or exits", task_name(world, child)),
         Wait::ProcessExit(_) => "the process exits".to_owned(),
         Wait::Outside => "somebody outside asks for a call".to_owned(),
+        Wait::Tracee(_) => "a traced process does something".to_owned(),
         Wait::Signal => "a signal comes".to_owned(),
         Wait::FileLock(_) => "the lock is given up".to_owned(),
         Wait::Memory(_) => "there is memory".to_owned(),

@@ -22,6 +22,7 @@ pub mod ns_graph;
 pub mod pid_tree;
 pub mod pid_views;
 pub mod privileges;
+pub mod proc_views;
 pub mod prompt;
 pub mod through_eyes;
 

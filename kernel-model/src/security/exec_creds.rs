@@ -59,7 +59,7 @@ impl Kernel<'_> {
     pub(crate) fn exec_creds(&mut self, task: TaskId, place: VfsPath, dentry: DentryId) -> Result<Cred, Errno> {
         let old = Arc::clone(&self.tasks[task].cred);
         let no_new_privs = self.tasks[task].no_new_privs;
-        let shares_fs = self.shares_fs_with_others(task);
+        let shares_fs = self.shares_fs_with_others(task) || self.is_unsafely_traced(task);
         let mut new = Cred::clone(&old);
         if !no_new_privs {
             self.fill_uid(task, place, dentry, &mut new);

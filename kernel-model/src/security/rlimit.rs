@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::Kernel;
+use crate::task::TaskId;
+use crate::task::signal::Signal;
+
 /// No limit (`RLIM_INFINITY`).
 pub const INFINITY: u64 = u64::MAX;
 
@@ -26,6 +30,8 @@ pub const RESOURCES: [(&str, &str, &str); 16] = [
     ("RTTIME", "Max realtime timeout", "us"),
 ];
 
+/// Index of `RLIMIT_CPU`.
+pub const CPU: usize = 0;
 /// Index of `RLIMIT_FSIZE`.
 pub const FSIZE: usize = 1;
 /// Index of `RLIMIT_DATA`.
@@ -75,5 +81,26 @@ impl Rlimits {
         all[NICE] = both(0);
         all[14] = both(0);
         Rlimits(all)
+    }
+}
+
+impl Kernel<'_> {
+    /// RLIMIT_CPU (`check_process_timers`): at the hard limit the process is killed; at the soft one it gets SIGXCPU,
+    /// and once more in each second after that.
+    pub(crate) fn check_cpu_limit(&mut self, task: TaskId) {
+        let Some(process) = self.tasks.get(task).map(|t| t.process) else { return };
+        let Some(p) = self.processes.get(process).filter(|p| p.exit_code.is_none()) else { return };
+        let Rlimit { soft, hard } = p.rlimits.0[CPU];
+        if soft == INFINITY {
+            return;
+        }
+        let used: u64 = p.threads.iter().filter_map(|t| self.tasks.get(*t)).map(|t| t.cpu_time.0).sum();
+        let reached = |seconds: u64| seconds != INFINITY && used / 1_000_000_000 >= seconds;
+        if reached(hard) {
+            self.send_signal(process, Signal::KILL, None);
+        } else if reached(soft) {
+            self.processes[process].rlimits.0[CPU].soft = soft + 1;
+            self.send_signal(process, Signal::XCPU, None);
+        }
     }
 }

@@ -126,6 +126,27 @@ fn seccomp_says_why_not() {
 }
 
 #[test]
+fn processor_time_runs_out() {
+    use crate::security::rlimit::{CPU, Rlimit};
+    use crate::time::Nanos;
+    let mut lab = Lab::new();
+    let process = lab.running.world.tasks[SHELL].process;
+    lab.running.world.processes[process].rlimits.0[CPU] = Rlimit { soft: 1, hard: 3 };
+    lab.int("rt_sigaction(SIGXCPU, {sa_handler=SIG_IGN, sa_flags=0}, NULL, 8)").expect("ignored");
+    for (seconds, soft, alive) in [(0, 1, true), (1, 2, true), (2, 3, true), (3, 3, false)] {
+        lab.running.world.tasks[SHELL].cpu_time = Nanos(seconds * 1_000_000_000);
+        let line = crate::action::Action::Line { console: crate::console::ConsoleId(1), text: ":".into() };
+        lab.running.inject(&line, &mut lab.trace);
+        lab.running.run(100_000, &mut lab.trace);
+        let world = &lab.running.world;
+        assert_eq!(world.tasks.get(SHELL).is_some_and(|t| !t.state.has_exited()), alive, "after {seconds} s");
+        if alive {
+            assert_eq!(world.processes[process].rlimits.0[CPU].soft, soft);
+        }
+    }
+}
+
+#[test]
 fn in_strict_mode_only_four_calls_are_left() {
     let mut lab = Lab::new();
     assert_eq!(lab.int("prctl(PR_SET_SECCOMP, 1)"), Ok(0));

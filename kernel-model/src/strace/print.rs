@@ -21,24 +21,58 @@ pub fn print_aligned(call: &Call, result: &CallResult) -> String {
     format!("{:<39} = {}", print_call(call, Some(result)), print_result(call.nr, result))
 }
 
+/// How calls are printed.
+#[derive(Clone, Debug)]
+pub struct Style<'a> {
+    /// How much of a string that is no path is printed (strace -s).
+    pub strings: usize,
+    /// What descriptors are open on (strace -y).
+    pub paths: &'a [(i64, String)],
+}
+
+impl Default for Style<'_> {
+    fn default() -> Self {
+        Style { strings: STRING_LIMIT, paths: &[] }
+    }
+}
+
+impl Style<'_> {
+    /// A descriptor, with what it is open on where that is known.
+    pub fn descriptor(&self, fd: i64) -> String {
+        let number = if fd as i32 == -100 { "AT_FDCWD".to_owned() } else { fd.to_string() };
+        match self.paths.iter().find(|(n, _)| *n as i32 == fd as i32) {
+            Some((_, path)) => format!("{number}<{path}>"),
+            None => number,
+        }
+    }
+}
+
 /// The call with its arguments. What the kernel has answered through pointers is known from the result.
 pub fn print_call(call: &Call, result: Option<&CallResult>) -> String {
+    format!("{}({})", call.nr.name(), arguments(call, result, &Style::default()).join(", "))
+}
+
+/// The arguments of a call, each as it is printed.
+pub fn arguments(call: &Call, result: Option<&CallResult>, style: &Style<'_>) -> Vec<String> {
     let ret = result.and_then(|r| r.as_ref().ok());
-    let mut out = format!("{}(", call.nr.name());
     let args = syscall::info(call.nr).map_or(&[][..], |info| info.args);
     let given =
         call.args.len().max(ret.and_then(|r| r.out.iter().map(|(p, _)| usize::from(*p) + 1).max()).unwrap_or(0));
     let shown = if takes_any_number(call.nr) || args.is_empty() { given } else { args.len() };
-    for i in 0..shown {
-        if i > 0 {
-            out.push_str(", ");
-        }
+    let print = |i: usize| {
+        let mut out = String::new();
         let value = call.args.get(i).unwrap_or(&Value::Null);
         let answer = ret.and_then(|r| r.out.iter().find(|(p, _)| usize::from(*p) == i)).map(|(_, v)| v);
-        argument(&mut out, call, args.get(i), value, answer);
-    }
-    out.push(')');
-    out
+        argument(&mut out, call, args.get(i), value, answer, style);
+        out
+    };
+    (0..shown).map(print).collect()
+}
+
+/// How many of the arguments are known when the call begins: those before the first through which the kernel answers.
+pub fn shown_at_entry(call: &Call) -> usize {
+    let count = syscall::info(call.nr).map_or(call.args.len(), |info| info.args.len());
+    (0..count).find(|i| super::typed::is_output(call.nr, *i)).unwrap_or(count)
 }
 
 /// The result: a number, or -1 with the error.
@@ -68,21 +102,28 @@ fn takes_any_number(nr: Sysno) -> bool {
     )
 }
 
-fn argument(out: &mut String, call: &Call, arg: Option<&Arg>, value: &Value, answer: Option<&Value>) {
+fn argument(
+    out: &mut String,
+    call: &Call,
+    arg: Option<&Arg>,
+    value: &Value,
+    answer: Option<&Value>,
+    style: &Style<'_>,
+) {
     match (value, answer) {
-        (Value::Null, Some(answer)) => output(out, call, arg, answer),
+        (Value::Null, Some(answer)) => output(out, call, arg, answer, style),
         (Value::Struct(_) | Value::List(_), Some(answer)) => {
-            input(out, call, arg, value);
+            input(out, call, arg, value, style);
             out.push_str(" => ");
-            output(out, call, arg, answer);
+            output(out, call, arg, answer, style);
         }
-        _ => input(out, call, arg, value),
+        _ => input(out, call, arg, value, style),
     }
 }
 
 /// An argument that goes into the kernel.
-fn input(out: &mut String, call: &Call, arg: Option<&Arg>, value: &Value) {
-    let Some(arg) = arg else { return plain(out, call.nr, value) };
+fn input(out: &mut String, call: &Call, arg: Option<&Arg>, value: &Value, style: &Style<'_>) {
+    let Some(arg) = arg else { return plain(out, call.nr, value, style) };
     match (arg, value) {
         (Arg::Strings("envp"), Value::List(items)) => {
             let _ = write!(out, "[/* {} vars */]", items.len());
@@ -90,18 +131,18 @@ fn input(out: &mut String, call: &Call, arg: Option<&Arg>, value: &Value) {
         (Arg::Path(_), Value::Str(s)) => quoted(out, s.as_bytes(), usize::MAX),
         (Arg::Int(_) | Arg::Pid(_) | Arg::Uid(_) | Arg::Fd(_), Value::Null) => out.push('0'),
         (Arg::Octal(_), v) => out.push_str(&octal(v.as_int().unwrap_or(0))),
-        (Arg::Fd(_), Value::Int(n)) if *n as i32 == -100 => out.push_str("AT_FDCWD"),
+        (Arg::Fd(_), Value::Int(n)) => out.push_str(&style.descriptor(*n)),
         (Arg::Uid(_), Value::Int(n)) => {
             let _ = write!(out, "{}", if *n == i64::from(u32::MAX) { -1 } else { *n });
         }
         (Arg::Flags(_, names), v) => flags(out, call.nr, names, v.as_int().unwrap_or(0) as u64),
         (Arg::Enum(_, names), v) => enumerated(out, names, v.as_int().unwrap_or(0)),
-        (_, v) => plain(out, call.nr, v),
+        (_, v) => plain(out, call.nr, v, style),
     }
 }
 
 /// What the kernel has stored through a pointer.
-fn output(out: &mut String, call: &Call, arg: Option<&Arg>, value: &Value) {
+fn output(out: &mut String, call: &Call, arg: Option<&Arg>, value: &Value, style: &Style<'_>) {
     match (arg, value) {
         (Some(Arg::Data(_)), Value::Int(status)) if call.nr == Sysno::WAIT4 => {
             let _ = write!(out, "[{{{}}}]", wait_status(*status as i32));
@@ -110,19 +151,19 @@ fn output(out: &mut String, call: &Call, arg: Option<&Arg>, value: &Value) {
             let _ = write!(out, "[{n}]");
         }
         (Some(Arg::Path(_)), Value::Str(s)) => quoted(out, s.as_bytes(), usize::MAX),
-        (_, v) => plain(out, call.nr, v),
+        (_, v) => plain(out, call.nr, v, style),
     }
 }
 
 /// A value by itself.
-fn plain(out: &mut String, nr: Sysno, value: &Value) {
+fn plain(out: &mut String, nr: Sysno, value: &Value, style: &Style<'_>) {
     match value {
         Value::Null => out.push_str("NULL"),
         Value::Int(n) => {
             let _ = write!(out, "{n}");
         }
-        Value::Str(s) => quoted(out, s.as_bytes(), STRING_LIMIT),
-        Value::Bytes(b) => quoted(out, b, STRING_LIMIT),
+        Value::Str(s) => quoted(out, s.as_bytes(), style.strings),
+        Value::Bytes(b) => quoted(out, b, style.strings),
         Value::List(items) => {
             out.push('[');
             for (i, item) in items.iter().enumerate() {
@@ -131,7 +172,7 @@ fn plain(out: &mut String, nr: Sysno, value: &Value) {
                 }
                 match item {
                     Value::Int(n) if nr == Sysno::SECCOMP => out.push_str(&super::bpf::action(*n as u32)),
-                    item => plain(out, nr, item),
+                    item => plain(out, nr, item, style),
                 }
             }
             out.push(']');
@@ -146,7 +187,7 @@ fn plain(out: &mut String, nr: Sysno, value: &Value) {
                     out.push_str(", ");
                 }
                 let _ = write!(out, "{name}=");
-                field(out, nr, name, v);
+                field(out, nr, name, v, style);
             }
             out.push('}');
         }
@@ -154,14 +195,14 @@ fn plain(out: &mut String, nr: Sysno, value: &Value) {
 }
 
 /// A field of a structure whose name says what it is.
-fn field(out: &mut String, nr: Sysno, name: &str, value: &Value) {
+fn field(out: &mut String, nr: Sysno, name: &str, value: &Value, style: &Style<'_>) {
     match (name, value) {
         ("si_signo" | "exit_signal" | "sig" | "sival_int", Value::Int(n)) if *n > 0 => {
             out.push_str(&constants::signal_name(*n));
         }
         ("si_code", Value::Int(n)) => match usize::try_from(*n).ok().and_then(|n| CHILD_CODES.get(n)) {
             Some(code) => out.push_str(code),
-            None => plain(out, nr, value),
+            None => plain(out, nr, value, style),
         },
         ("sa_handler", Value::Str(name)) => out.push_str(name),
         ("rlim_cur" | "rlim_max", Value::Int(-1)) => out.push_str("RLIM64_INFINITY"),
@@ -183,10 +224,10 @@ fn field(out: &mut String, nr: Sysno, name: &str, value: &Value) {
         }
         ("flags", Value::Int(n)) => match table_of_flags(nr) {
             Some(names) => flags(out, nr, names, *n as u64),
-            None => plain(out, nr, value),
+            None => plain(out, nr, value, style),
         },
         ("mode", Value::Int(n)) => out.push_str(&octal(*n)),
-        _ => plain(out, nr, value),
+        _ => plain(out, nr, value, style),
     }
 }
 

@@ -203,6 +203,7 @@ impl Kernel<'_> {
             self.add_process(caller, child, f, args.exit_signal);
         }
         self.cgroup_post_fork(child, css_set);
+        self.inherit_tracer(child);
         self.emit(EventKind::TaskCreated { child, thread });
         Ok(child)
     }
@@ -224,6 +225,7 @@ impl Kernel<'_> {
             exit_code: None,
             pending: SigSet::EMPTY,
             stop_report: None,
+            traced: imbl::Vector::new(),
             is_child_subreaper: false,
             did_exec: false,
             children_cpu_time: Nanos(0),

@@ -32,6 +32,7 @@ impl Kernel<'_> {
         self.tasks[task].in_call = None;
         self.tasks[task].user.replies.clear();
         self.emit(EventKind::Exited { task, status });
+        self.tell_tracer(task, super::ptrace::Did::Exited(status));
 
         self.exit_files(task);
         self.cgroup_exit(task);
@@ -50,6 +51,7 @@ impl Kernel<'_> {
     fn exit_process(&mut self, process: ProcessId) {
         let leader = self.processes[process].leader;
         self.disown_console(leader);
+        self.exit_ptrace(process);
         if let Some(exe) = self.processes[process].exe.take() {
             self.put_path(exe);
         }

@@ -7,6 +7,7 @@
 pub mod clone;
 pub mod exec;
 pub mod exit;
+pub mod ptrace;
 pub mod sched;
 pub mod signal;
 pub mod signal_delivery;
@@ -56,6 +57,8 @@ pub struct Task {
     pub no_new_privs: bool,
     /// Which calls it may still make (seccomp(2)).
     pub seccomp: crate::security::seccomp::Seccomp,
+    /// Who watches its calls.
+    pub tracer: Option<ptrace::Tracer>,
     /// The namespaces that it is in, apart from user (in `cred`) and pid (in `pid`).
     pub nsproxy: NsProxy,
     /// Root and working directory and umask, shared between `CLONE_FS` tasks.
@@ -197,6 +200,8 @@ pub struct Process {
     pub mm: Option<crate::mm::MmId>,
     /// Resource limits.
     pub rlimits: crate::security::rlimit::Rlimits,
+    /// What its tracees have done and it has not asked for yet.
+    pub traced: Vector<ptrace::Record>,
     /// The console that is its controlling terminal.
     pub tty: Option<crate::console::ConsoleId>,
     /// Processor time of waited-for descendants.

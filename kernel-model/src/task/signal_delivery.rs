@@ -172,6 +172,7 @@ impl Kernel<'_> {
         let mut caught = Vec::new();
         while let Some(signal) = self.dequeue_signal(task) {
             let sighand = self.tasks[task].sighand;
+            self.tell_tracer(task, super::ptrace::Did::Got(signal));
             match self.sighands[sighand].disposition(signal) {
                 Disposition::Ignore => {}
                 Disposition::Handler { .. } => {

@@ -1,6 +1,8 @@
 //! `capsh`: changes capabilities step by step, in the order of its arguments, and runs a shell.
 
+use super::cap_mode::{MODES, describe};
 use super::caps::{Sets, named};
+use super::iab::Iab;
 use crate::errno::Errno;
 use crate::program::Sys;
 use crate::security::capability::{Cap, CapSet, NAMES};
@@ -20,6 +22,8 @@ crate::program!(
   --keep=0|1, --secbits=N, --no-new-privs, --chroot=DIR
   --has-p=, --has-i=, --has-b=, --has-a=CAP, --has-no-new-privs, --is-uid=N, --is-gid=N, --supports=CAP
                       exit with 1 unless it is so
+  --iab=TEXT, --mode=MODE  set the sets of cap_iab(3), or go into a mode of cap_set_mode(3)
+  --mode, --modes, --inmode=MODE   which mode it is, which there are
   --print, --current, --decode=MASK
   --shell=FILE, -- ARGUMENT...  run /bin/bash with the arguments"
 );
@@ -139,7 +143,7 @@ async fn step(sys: &Sys, word: &str, envp: &mut Vec<String>) -> Step<()> {
         }
         ("--current", None) => {
             let (sets, iab) = current(sys).await;
-            sys.print(format!("Current: {}\nCurrent IAB: {iab}\n", sets.to_text())).await;
+            sys.print(format!("Current: {}\nCurrent IAB: {}\n", sets.to_text(), iab.to_text())).await;
             Ok(())
         }
         ("--print", None) => {
@@ -150,11 +154,33 @@ async fn step(sys: &Sys, word: &str, envp: &mut Vec<String>) -> Step<()> {
             sys.print_help().await;
             Err(0)
         }
-        (
-            "--forkfor" | "--killit" | "--iab" | "--mode" | "--modes" | "--inmode" | "--explain" | "--suggest"
-            | "--license" | "-+" | "=+",
-            _,
-        ) => {
+        ("--modes", None) => {
+            sys.print(format!("Supported modes: {}\n", MODES.join(" "))).await;
+            Ok(())
+        }
+        ("--mode", None) => {
+            let mode = describe(sys.cap_mode().await);
+            sys.print(format!("Mode: {mode}\n")).await;
+            Ok(())
+        }
+        ("--mode", Some(text)) => match MODES.iter().position(|name| *name == text) {
+            Some(place) => {
+                let done = sys.set_cap_mode(place + 1).await;
+                check(sys, done, format!("failed to set mode [{text}]")).await
+            }
+            None => refuse(sys, format!("unsupported mode: {text}")).await,
+        },
+        ("--inmode", Some(want)) => {
+            let got = describe(sys.cap_mode().await);
+            if got == want { Ok(()) } else { refuse(sys, format!("mismatched mode got={got} want={want}")).await }
+        }
+        ("--iab", Some(text)) => {
+            let Some(iab) = Iab::from_text(text) else {
+                return refuse(sys, format!("iab: '{text}' malformed")).await;
+            };
+            check(sys, sys.set_iab(&iab).await, "unable to set IAB tuple").await
+        }
+        ("--forkfor" | "--killit" | "--explain" | "--suggest" | "--license" | "-+" | "=+", _) => {
             sys.not_modelled(&format!("'{name}'")).await;
             Err(1)
         }
@@ -301,48 +327,19 @@ fn names(set: CapSet) -> String {
         .join(",")
 }
 
-async fn bounding_and_ambient(sys: &Sys) -> (CapSet, CapSet) {
-    let (mut bounding, mut ambient) = (CapSet::EMPTY, CapSet::EMPTY);
-    for cap in CapSet::FULL.iter() {
-        if sys.prctl(pr::CAPBSET_READ, [i64::from(cap.0), 0, 0, 0]).await == Ok(1) {
-            bounding = bounding.with(cap);
-        }
-        if is_ambient(sys, cap).await {
-            ambient = ambient.with(cap);
-        }
-    }
-    (bounding, ambient)
-}
-
 /// The three sets, and the inheritable, ambient and bounding ones in the form of cap_iab(3).
-async fn current(sys: &Sys) -> (Sets, String) {
-    let sets = sys.capget(0).await.unwrap_or_default();
-    let (bounding, ambient) = bounding_and_ambient(sys).await;
-    let mut parts = Vec::new();
-    for cap in CapSet::FULL.iter() {
-        let (i, a, b) = (sets.inheritable.has(cap), ambient.has(cap), !bounding.has(cap));
-        if i || a || b {
-            let sign = match (b, a, i) {
-                (true, true, _) => "!^",
-                (true, _, true) => "!%",
-                (true, ..) => "!",
-                (_, true, _) => "^",
-                _ => "",
-            };
-            parts.push(format!("{sign}{}", cap.name().to_lowercase()));
-        }
-    }
-    (sets, parts.join(","))
+async fn current(sys: &Sys) -> (Sets, Iab) {
+    (sys.capget(0).await.unwrap_or_default(), sys.iab().await)
 }
 
 async fn print_state(sys: &Sys) {
     let (sets, iab) = current(sys).await;
-    let (bounding, ambient) = bounding_and_ambient(sys).await;
     let mut out = format!(
-        "Current: {}\nBounding set ={}\nAmbient set ={}\nCurrent IAB: {iab}\n",
+        "Current: {}\nBounding set ={}\nAmbient set ={}\nCurrent IAB: {}\n",
         sets.to_text(),
-        names(bounding),
-        names(ambient)
+        names(iab.bounding),
+        names(iab.ambient),
+        iab.to_text()
     );
     let bits = sys.prctl(pr::GET_SECUREBITS, [0; 4]).await.unwrap_or(0);
     let nnp = sys.prctl(pr::GET_NO_NEW_PRIVS, [0; 4]).await.unwrap_or(0);
@@ -367,7 +364,7 @@ async fn print_state(sys: &Sys) {
     let list = sys.call(Sysno::GETGROUPS, vec![65_536.into(), Value::Null]).await.unwrap_or_default();
     let list = list.output(1).as_list().unwrap_or_default().to_vec();
     let groups: Vec<String> = list.iter().filter_map(Value::as_int).map(|g| group(g as u32)).collect();
-    let mode = if bits.is_empty() { "HYBRID (4)" } else { "UNCERTAIN (0)" };
-    out.push_str(&format!("groups={}\nGuessed mode: {mode}\n", groups.join(",")));
+    let mode = sys.cap_mode().await;
+    out.push_str(&format!("groups={}\nGuessed mode: {} ({mode})\n", groups.join(","), describe(mode)));
     sys.print(out).await;
 }

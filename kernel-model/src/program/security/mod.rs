@@ -1,5 +1,6 @@
 //! Programs about credentials and capabilities, and `hostname`.
 
+pub mod cap_mode;
 pub mod caps;
 pub mod capsh;
 pub mod file_caps;
@@ -7,6 +8,7 @@ pub mod getcap;
 pub mod getent;
 pub mod getpcaps;
 pub mod hostname;
+pub mod iab;
 pub mod libseccomp;
 pub mod newidmap;
 pub mod setcap;

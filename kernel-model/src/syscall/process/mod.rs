@@ -7,6 +7,7 @@ pub mod getpid;
 pub mod kill;
 pub mod pidfd;
 pub mod process_group;
+pub mod ptrace;
 pub mod sigaction;
 pub mod wait;
 
@@ -35,6 +36,7 @@ pub const RECORDS: &[&SyscallInfo] = &[
     &process_group::GETSID,
     &process_group::SETPGID,
     &process_group::SETSID,
+    &ptrace::PTRACE,
     &sigaction::PAUSE,
     &sigaction::RT_SIGACTION,
     &sigaction::RT_SIGPENDING,

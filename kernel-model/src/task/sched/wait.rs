@@ -34,6 +34,8 @@ pub enum Wait {
     ProcessExit(ProcessId),
     /// A call from outside: this task does nothing by itself.
     Outside,
+    /// A tracee of this process does something (ptrace(2)).
+    Tracee(ProcessId),
     /// Only a signal (pause(2), sigsuspend(2)).
     Signal,
     /// A message arrives in the socket.

@@ -91,7 +91,8 @@ impl Kernel<'_> {
         line("Ngid", &0);
         line("Pid", &self.nr_in(ns, t.pid));
         line("PPid", &self.ppid_in(ns, task));
-        line("TracerPid", &0);
+        let tracer = t.tracer.and_then(|t| self.processes.get(t.by)).and_then(|p| self.pid_in(ns, p.leader));
+        line("TracerPid", &tracer.unwrap_or(0));
         line("Uid", &uids);
         line("Gid", &gids);
         line("FDSize", &if t.files.is_none() { 0 } else { (highest + 64) / 64 * 64 });
