@@ -13,6 +13,7 @@
 pub mod accounts;
 pub mod calendar;
 pub mod cformat;
+pub mod container;
 pub mod coreutils;
 pub mod filemode;
 pub mod getopt;

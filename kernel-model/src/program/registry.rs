@@ -65,6 +65,7 @@ const GROUPS: &[(&str, &[&Program])] = &[
     ("Tracing", super::strace::PROGRAMS),
     ("Users and privileges", super::security::PROGRAMS),
     ("Networks", super::net::PROGRAMS),
+    ("Container runtimes", super::container::PROGRAMS),
     ("The shell and help", super::shell::PROGRAMS),
 ];
 
