@@ -9,7 +9,9 @@ use crate::errno::Errno;
 use crate::event::EventKind;
 use crate::id;
 use crate::kernel::Kernel;
+use crate::program::libc::o;
 use crate::security::credentials::{Kgid, Kuid};
+use crate::syscall::file::peer_arrives;
 use crate::syscall::{Sleep, Stop};
 use crate::task::TaskId;
 use crate::task::sched::Wait;
@@ -77,17 +79,18 @@ impl Kernel<'_> {
     /// # Errors
     /// EAGAIN when it is empty and `nonblock`; sleeps otherwise.
     pub(crate) fn pipe_read(&mut self, id: PipeId, count: usize, nonblock: bool) -> Result<Vec<u8>, Stop> {
-        let pipe = &mut self.pipes[id];
         if count == 0 {
             return Ok(Vec::new());
         }
-        if pipe.data.is_empty() {
-            return match (pipe.writers, nonblock) {
-                (0, _) => Ok(Vec::new()),
-                (_, true) => Err(Errno::EAGAIN.into()),
-                (_, false) => Err(Sleep::on(Wait::PipeReadable(id))),
+        if self.pipes[id].data.is_empty() {
+            let written = self.pipes[id].writers > 0 || peer_arrives(self, id, o::WRONLY);
+            return match (written, nonblock) {
+                (false, _) => Ok(Vec::new()),
+                (true, true) => Err(Errno::EAGAIN.into()),
+                (true, false) => Err(Sleep::on(Wait::PipeReadable(id))),
             };
         }
+        let pipe = &mut self.pipes[id];
         let count = count.min(pipe.data.len());
         let bytes = pipe.data.drain(..count).collect();
         self.wake_all(Wait::PipeWritable(id));
@@ -110,7 +113,7 @@ impl Kernel<'_> {
         if bytes.is_empty() {
             return Ok(0);
         }
-        if self.pipes[id].readers == 0 {
+        if self.pipes[id].readers == 0 && !peer_arrives(self, id, o::RDONLY) {
             if done > 0 {
                 return Ok(done);
             }

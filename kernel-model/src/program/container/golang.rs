@@ -1,9 +1,11 @@
 //! What programs written in Go have in common: errors in lower case, options as the `flag` package reads them,
 //! tables of `text/tabwriter`, times of RFC 3339, and the lines of the logger `logrus`.
 
+use super::json::Json;
 use crate::errno::Errno;
 use crate::program::Sys;
 use crate::program::calendar::Tm;
+use crate::program::libc::o;
 
 /// An error as Go's `syscall.Errno` words it.
 pub fn errno(e: Errno) -> String {
@@ -103,17 +105,35 @@ pub fn parse_rfc3339(text: &str) -> Option<u64> {
 /// `logrus`, with lines for people on a terminal and `key=value` elsewhere.
 pub struct Logger {
     sys: Sys,
+    file: Option<String>,
 }
 
 impl Logger {
     /// Logs to standard error.
     pub fn new(sys: &Sys) -> Logger {
-        Logger { sys: sys.clone() }
+        Logger { sys: sys.clone(), file: None }
+    }
+
+    /// Logs to a file, in lines of JSON.
+    pub fn to_file(sys: &Sys, file: String) -> Logger {
+        Logger { sys: sys.clone(), file: Some(file) }
     }
 
     /// Logs an error.
     pub async fn error(&self, message: impl AsRef<str>) {
         let message = message.as_ref();
+        if let Some(file) = &self.file {
+            let now = self.sys.clock_gettime(0).await.unwrap_or(0);
+            let time = rfc3339(now);
+            let line =
+                Json::object([("level", "error".into()), ("msg", message.into()), ("time", time.as_str().into())]);
+            if let Ok(fd) = self.sys.open(file, o::WRONLY | o::CREAT | o::APPEND | o::CLOEXEC, 0o644).await {
+                // A log that cannot be written has nowhere to be reported.
+                let _ = self.sys.write_all(fd, format!("{}\n", line.compact()).as_bytes()).await;
+                let _ = self.sys.close(fd).await;
+            }
+            return;
+        }
         let line = if self.sys.isatty(2).await {
             format!("ERRO[0000] {}\n", message.trim_end_matches('\n'))
         } else {

@@ -1,15 +1,18 @@
 //! Container runtimes: ordinary programs that make nothing but system calls.
 //!
-//! [`runc`] builds a container from a bundle. A container that is made by hand with unshare(1), mount(8) and
+//! [`runc`] builds a container from a bundle; [`docker`] stands in front of it with images. A container that is made by hand with unshare(1), mount(8) and
 //! pivot_root(8) is the same thing: nothing in the kernel knows the difference.
 
+mod docker;
 mod golang;
 mod json;
 mod netlink;
 mod oci;
 mod runc;
+#[cfg(test)]
+mod tests;
 
 use super::registry::Program;
 
 /// The programs in this folder.
-pub const PROGRAMS: &[&Program] = &[&runc::RUNC];
+pub const PROGRAMS: &[&Program] = &[&docker::CONTAINERD_SHIM, &docker::DOCKER, &runc::RUNC];

@@ -117,7 +117,8 @@ const APPLETS: &[&str] = &[
     "yes",
 ];
 
-fn applets() -> impl Iterator<Item = &'static str> {
+/// The names of the applets.
+pub fn applets() -> impl Iterator<Item = &'static str> {
     APPLETS.iter().copied().filter(|name| program_of(name).is_some())
 }
 

@@ -35,6 +35,7 @@ mod xattr;
 use super::SyscallInfo;
 
 pub use open::OPEN_FLAGS;
+pub(crate) use open::peer_arrives;
 
 /// The records of the calls in this folder.
 pub const RECORDS: &[&SyscallInfo] = &[

@@ -334,7 +334,7 @@ fn open_fifo(
 ) -> Result<FileKind, Stop> {
     let pipe = fifo_pipe(k, caller, dentry);
     let nonblock = flags & o::NONBLOCK != 0;
-    let seen = k.tasks[caller].in_call.as_ref().map_or(0, |c| c.progress);
+    let seen = k.tasks[caller].in_call.as_ref().map_or(0, |c| c.progress & COUNT);
     match flags & o::ACCMODE {
         o::RDWR => {
             k.open_pipe_end(pipe, true, true);
@@ -369,12 +369,16 @@ fn open_fifo(
     }
 }
 
+/// In the progress of an open(2) that waits for its peer: how often the other end had been opened, and one. The
+/// pipe's number is above it.
+const COUNT: i64 = 0xffff_ffff;
+
 /// Sleeps until the other end has been opened once more than `ever` times.
 fn wait_for_peer(k: &mut Kernel<'_>, caller: TaskId, pipe: PipeId, ever: u32) -> Stop {
     if let Some(call) = &mut k.tasks[caller].in_call
         && call.progress == 0
     {
-        call.progress = i64::from(ever) + 1;
+        call.progress = (i64::from(pipe.0) << 32) | (i64::from(ever) + 1);
     }
     Sleep::on(Wait::FifoPeer(pipe))
 }
@@ -396,6 +400,16 @@ fn peer_waits(k: &Kernel<'_>, pipe: PipeId, mode: u32) -> bool {
     let Some(waiters) = k.sched.waiting.get(&Wait::FifoPeer(pipe)) else { return false };
     waiters.iter().any(|t| {
         let call = k.tasks.get(*t).and_then(|t| t.in_call.as_ref());
+        call.is_some_and(|c| flags_of(&c.call) & o::ACCMODE == mode)
+    })
+}
+
+/// Whether somebody who waited in open(2) for this end of a fifo has been met and is about to return. The kernel
+/// counts it from the moment at which it began to wait (`fifo_open`).
+pub(crate) fn peer_arrives(k: &Kernel<'_>, pipe: PipeId, mode: u32) -> bool {
+    let opens = |nr| matches!(nr, Sysno::OPEN | Sysno::OPENAT | Sysno::CREAT | Sysno::OPENAT2);
+    k.tasks.iter().any(|(_, task)| {
+        let call = task.in_call.as_ref().filter(|c| opens(c.call.nr) && c.progress >> 32 == i64::from(pipe.0));
         call.is_some_and(|c| flags_of(&c.call) & o::ACCMODE == mode)
     })
 }

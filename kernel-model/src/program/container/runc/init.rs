@@ -91,8 +91,8 @@ async fn bound_copy(sys: &Sys, own: &str, dir: &str) -> Option<Fd> {
     let fd = sys.open(&place, o::RDWR | o::CREAT | o::EXCL, 0o600).await.ok()?;
     // It is open.
     let _ = sys.close(fd).await;
-    let bound = sys.mount(own, &place, Some(""), BIND, Some("")).await.is_ok();
-    let copy = if bound && sys.mount("", &place, Some(""), BIND | RDONLY_REMOUNT, Some("")).await.is_ok() {
+    let bound = sys.mount(own, &place, None, BIND, None).await.is_ok();
+    let copy = if bound && sys.mount("", &place, None, BIND | RDONLY_REMOUNT, None).await.is_ok() {
         sys.open(&place, o::PATH | o::CLOEXEC, 0).await.ok()
     } else {
         None

@@ -22,7 +22,7 @@ pub(super) async fn start(runc: &Runc) -> Result<i32, Failed> {
         }
         Status::Stopped => Err("cannot start a container that has stopped".into()),
         Status::Running => Err("cannot start an already running container".into()),
-        Status::Paused => Err("cannot start a container in the paused state\n".into()),
+        Status::Paused => Err("cannot start a container in the paused state".into()),
     }
 }
 
@@ -85,9 +85,7 @@ pub(super) async fn delete(runc: &Runc) -> Result<i32, Failed> {
         Status::Created => kill_and_destroy(sys, &state).await?,
         _ if force => kill_and_destroy(sys, &state).await?,
         status => {
-            return Err(
-                format!("cannot delete container {} that is not stopped: {}\n", runc.id(), status.name()).into()
-            );
+            return Err(format!("cannot delete container {} that is not stopped: {}", runc.id(), status.name()).into());
         }
     }
     Ok(0)

@@ -28,11 +28,17 @@ mod update;
 use super::golang::{self, Logger};
 use crate::program::Sys;
 
+pub(super) use exec::to_json as process_to_json;
+pub(super) use list::ps_output;
+pub(super) use mounts::mkdir_all;
+pub(super) use state::State;
+pub(super) use update::{size as update_size, usage};
+
 crate::program!(
     RUNC = "runc" in "/usr/sbin",
     "OCI runtime: makes a container from a bundle (config.json and a root file system)",
     main,
-    "--root DIR  where states are kept (default: /run/runc)
+    "--root DIR  where states are kept (default: /run/runc); --log FILE  write errors there, as JSON
 spec [-b DIR] [--rootless]  write an ordinary config.json
 run [-b DIR] [-d] [--pid-file FILE] [--keep] [--no-pivot] ID  create and start
 create [-b DIR] [--pid-file FILE] [--no-pivot] ID,  start ID
@@ -272,12 +278,12 @@ async fn main(sys: Sys) -> i32 {
     if words.first().is_some_and(|w| w == "init") {
         return init::main(sys).await;
     }
-    let log = Logger::new(&sys);
+    let mut log = Logger::new(&sys);
     let mut root = ROOT.to_owned();
     let mut words = words.iter();
     let command = loop {
         let Some(word) = words.next() else {
-            sys.print(usage()).await;
+            sys.print(overview()).await;
             return 0;
         };
         let Some(flag) = word.strip_prefix('-') else { break word };
@@ -285,7 +291,7 @@ async fn main(sys: Sys) -> i32 {
         let (name, value) = flag.split_once('=').map_or((flag, None), |(n, v)| (n, Some(v.to_owned())));
         match name {
             "help" | "h" => {
-                sys.print(usage()).await;
+                sys.print(overview()).await;
                 return 0;
             }
             "version" | "v" => {
@@ -306,7 +312,14 @@ async fn main(sys: Sys) -> i32 {
                     words.next();
                 }
             }
-            "log" | "criu" | "systemd-cgroup" => {
+            "log" => match value.or_else(|| words.next().cloned()) {
+                Some(file) => log = Logger::to_file(&sys, file),
+                None => {
+                    log.error("flag needs an argument: -log").await;
+                    return 1;
+                }
+            },
+            "criu" | "systemd-cgroup" => {
                 sys.not_modelled(&format!("'runc --{name}'")).await;
                 return 1;
             }
@@ -382,7 +395,7 @@ fn parse(sys: &Sys, command: &Command, root: String, words: &[String]) -> Result
     Ok(Some(Runc { sys: sys.clone(), root, flags, args }))
 }
 
-fn usage() -> String {
+fn overview() -> String {
     let mut text = String::from(
         "NAME:\n   runc - Open Container Initiative runtime\n\nUSAGE:\n   runc [global options] command [command options] [arguments...]\n\nCOMMANDS:\n",
     );
