@@ -326,20 +326,24 @@ impl World {
             return;
         }
         let Some(d) = self.vfs.dentries.remove(dentry) else { return };
-        let inode = d.inode;
+        let (inode, parent) = (d.inode, d.parent);
         let still_open = self.vfs.dentries.iter().any(|(_, other)| other.inode == inode);
         if self.vfs.inodes[inode].nlink == 0 && !still_open {
             self.free_inode(inode);
         }
+        // It may have been all that kept a removed directory.
+        self.reap_dentry(parent);
     }
 
-    /// Whether an open file, a root or working directory, a running program, or a mount refers to a name.
+    /// Whether an open file, a root or working directory, a running program, a mount, or a
+    /// removed name that was in it refers to a name.
     fn is_dentry_in_use(&self, dentry: DentryId) -> bool {
         let node = super::Node::Tree(dentry);
         self.vfs.files.iter().any(|(_, f)| f.path().is_some_and(|p| p.node == node))
             || self.vfs.fs_structs.iter().any(|(_, fs)| fs.root.node == node || fs.cwd.node == node)
             || self.processes.iter().any(|(_, p)| p.exe.is_some_and(|exe| exe.node == node))
             || self.vfs.mounts.iter().any(|(_, m)| m.root == node || m.place.is_some_and(|p| p.node == node))
+            || self.vfs.dentries.iter().any(|(id, d)| d.parent == dentry && id != dentry)
     }
 
     /// An inode is gone: its file system has that much more room.

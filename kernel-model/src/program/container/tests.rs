@@ -62,11 +62,6 @@ impl Session {
         self.events.extend(trace.events);
         text
     }
-
-    /// The same for several lines.
-    fn lines(&mut self, lines: &[&str]) -> String {
-        lines.iter().map(|line| self.line(line)).collect()
-    }
 }
 
 /// A time of the log becomes `TIME`.
@@ -175,20 +170,36 @@ fn isolating(line: &str) -> Option<String> {
     if matches!(*name, "capset(" | "fchdir(" | "setsid(") || call.contains("PR_GET_") {
         return if call.contains("PR_GET_") { None } else { Some((*name).to_owned()) };
     }
-    let mut text = call.trim_end_matches(')').replace("...", "").replace("[]", "NULL");
-    while let Some(short) = text.strip_suffix(", 0").filter(|_| *name == "prctl(") {
-        text = short.to_owned();
+    let text = call.trim_end_matches(')').replace("...", "").replace("[]", "NULL");
+    let mut words: Vec<String> = text.split(", ").enumerate().map(|(i, word)| plain(i, word)).collect();
+    if *name == "mknodat(" {
+        return words.get(1).map(|path| format!("mknod {path}"));
     }
-    let mut words: Vec<String> = Vec::new();
-    for word in text.split(", ") {
-        words.push(match word {
-            w if w.starts_with("0x") => "NULL".to_owned(),
-            w if w.starts_with("\"/run/runc/c1/runc.") => "\"/run/runc/c1/runc.*\"".to_owned(),
-            w if w.starts_with("\"/proc/self/fd/") => "\"/proc/self/fd/*\"".to_owned(),
-            w => w.to_owned(),
-        });
+    while *name == "prctl(" && words.last().is_some_and(|w| w == "0") {
+        words.pop();
     }
     Some(words.join(", "))
+}
+
+/// An argument without its address, its random part, and what strace cuts off.
+fn plain(position: usize, word: &str) -> String {
+    let (call, word) = match word.split_once('(') {
+        Some((call, word)) if position == 0 => (format!("{call} "), word),
+        _ => (String::new(), word),
+    };
+    let number = |n: &str| crate::security::capability::Cap::from_name(n).map(|c| c.0.to_string());
+    let word = match word {
+        "\"\"" if position == 4 => "NULL".to_owned(),
+        "PR_CAP_AMBIENT_RAISE" => "2".to_owned(),
+        "PR_CAP_AMBIENT_LOWER" => "3".to_owned(),
+        w if w.starts_with("CAP_") => number(w).unwrap_or_default(),
+        w if w.starts_with("0x") => "NULL".to_owned(),
+        w if w.starts_with("\"/run/runc/c1/runc.") => "/run/runc/c1/runc.*".to_owned(),
+        w if w.starts_with("\"/proc/self/fd/") => "/proc/self/fd/*".to_owned(),
+        w if w.starts_with('"') => w.trim_matches('"').chars().take(32).collect(),
+        w => w.to_owned(),
+    };
+    format!("{call}{word}")
 }
 
 #[test]
@@ -231,4 +242,77 @@ fn the_walls_go_up_in_the_order_of_the_real_runc() {
     // Groups are bound one a hierarchy; which there are is the machine's affair.
     let rest = |calls: &[String]| calls.iter().filter(|c| !c.contains("/sys/fs/cgroup/")).cloned().collect::<Vec<_>>();
     assert_eq!(rest(&ours).join("\n"), rest(&recorded).join("\n"));
+}
+
+#[test]
+fn docker_runs_images() {
+    let mut s = Session::new(Config::default());
+    let pulled = s.line("docker run --rm busybox sh -c 'echo hello; id -u; echo $$'");
+    assert!(pulled.starts_with("Unable to find image 'busybox:latest' locally\nlatest: Pulling from library/busybox"));
+    assert!(pulled.ends_with("Status: Downloaded newer image for busybox:latest\nhello\n0\n1\n"), "{pulled}");
+    assert_eq!(s.line("docker run --rm busybox sh -c 'exit 7'"), "[exit 7]\n");
+    assert_eq!(
+        s.line("docker run --rm -h box -u nobody -w /tmp busybox sh -c 'hostname; id -u; pwd'"),
+        "box\n65534\n/tmp\n"
+    );
+    assert_eq!(s.line("docker run --rm busybox grep CapBnd /proc/self/status"), "CapBnd:\t00000000a80425fb\n");
+    assert_eq!(
+        s.line("docker run --rm --cap-drop all busybox grep CapEff /proc/self/status"),
+        "CapEff:\t0000000000000000\n"
+    );
+    assert_eq!(s.line("docker run --rm busybox ls -a /.dockerenv"), "/.dockerenv\n");
+    assert_eq!(
+        s.line("docker run --rm busybox nosuch"),
+        "docker: Error response from daemon: failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"nosuch\": executable file not found in $PATH: unknown\n\nRun 'docker run --help' for more information\n[exit 127]\n"
+    );
+    assert_eq!(s.line("docker ps -aq; ls /var/lib/docker/containers"), "");
+}
+
+#[test]
+fn a_detached_container_is_listed_entered_stopped_and_removed() {
+    let mut s = Session::new(Config::default());
+    s.line("docker pull alpine");
+    let id = s.line("docker run -d --name web alpine sh -c 'echo up; echo down >&2; exec sleep 1000'");
+    assert_eq!(id.trim().len(), 64, "{id}");
+    let short = &id[..12];
+    s.line("sleep 3");
+    let head = "CONTAINER ID   IMAGE     COMMAND                  CREATED         STATUS         PORTS     NAMES\n";
+    assert_eq!(
+        s.line("docker ps"),
+        format!("{head}{short}   alpine    \"sh -c 'echo up; ech…\"   3 seconds ago   Up 3 seconds             web\n")
+    );
+    assert_eq!(s.line("docker logs web 2>/dev/null"), "up\n");
+    assert_eq!(s.line("docker exec web hostname"), format!("{short}\n"));
+    assert_eq!(s.line("docker exec -u nobody web id -u"), "65534\n");
+    assert_eq!(s.line("docker inspect -f '{{.State.Status}} {{.Config.Image}}' web"), "running alpine\n");
+    // The container's process belongs to a shim, and the shim to nobody.
+    let shim = s.line("ps -o args= -p $(ps -o ppid= -p $(docker inspect -f '{{.State.Pid}}' web))");
+    assert!(shim.starts_with("containerd-shim-runc-v2 -namespace moby -id "), "{shim}");
+    assert_eq!(
+        s.line("docker rm web"),
+        "Error response from daemon: cannot remove container \"web\": container is running: stop the container before removing or force remove\n[exit 1]\n"
+    );
+    assert_eq!(s.line("docker stop -t 1 web"), "web\n");
+    assert_eq!(s.line("docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' web"), "exited 137\n");
+    assert_eq!(s.line("docker rm web; docker ps -aq; ls /run/containerd/runc/moby"), "web\n");
+    assert_eq!(s.line("docker rm web"), "Error response from daemon: No such container: web\n[exit 1]\n");
+    assert_eq!(s.line("grep -c overlay /proc/mounts"), "0\n[exit 1]\n");
+}
+
+#[test]
+fn docker_says_what_is_wrong() {
+    let mut s = Session::new(Config::default());
+    assert_eq!(
+        s.line("docker run"),
+        "docker: 'docker run' requires at least 1 argument\n\nUsage:  docker run [OPTIONS] IMAGE [COMMAND] [ARG...]\n\nSee 'docker run --help' for more information\n[exit 1]\n"
+    );
+    assert_eq!(
+        s.line("docker run --bogus x"),
+        "unknown flag: --bogus\n\nUsage:  docker run [OPTIONS] IMAGE [COMMAND] [ARG...]\n\nRun 'docker run --help' for more information\n[exit 125]\n"
+    );
+    assert_eq!(
+        s.line("docker bogus"),
+        "docker: unknown command: docker bogus\n\nRun 'docker --help' for more information\n[exit 1]\n"
+    );
+    assert!(s.line("docker run nginx").contains("no image nginx is built in"));
 }

@@ -40,11 +40,12 @@ impl Record {
         self.text("Config.Image")
     }
 
-    /// The program with its arguments.
+    /// The program with its arguments; those with blanks in quotes.
     pub(super) fn command(&self) -> String {
         let args = self.0.get("Args").map(Json::items).unwrap_or_default();
-        let words = std::iter::once(self.text("Path")).chain(args.iter().filter_map(Json::as_str));
-        words.collect::<Vec<_>>().join(" ")
+        let shown = |word: &str| if word.contains(' ') { format!("'{word}'") } else { word.to_owned() };
+        let args = args.iter().filter_map(Json::as_str).map(shown);
+        std::iter::once(self.text("Path").to_owned()).chain(args).collect::<Vec<_>>().join(" ")
     }
 
     /// `created`, `running`, `paused` or `exited`.

@@ -271,7 +271,12 @@ async fn write(sys: &Sys, dir: &str, file: &str, text: &str) -> Result<(), Strin
 async fn inherit(sys: &Sys, dir: &str, file: &str) -> Result<(), String> {
     let failed = |path: &str, e: Errno| format!("open {path}: {}", errno(e));
     let path = format!("{dir}/{file}");
-    let own = sys.read_file(&path).await.map_err(|e| failed(&path, e))?;
+    let own = match sys.read_file(&path).await {
+        Ok(own) => own,
+        // A kernel whose cpusets have no such file asks for nothing.
+        Err(Errno::ENOENT) => return Ok(()),
+        Err(e) => return Err(failed(&path, e)),
+    };
     if !own.trim().is_empty() {
         return Ok(());
     }
