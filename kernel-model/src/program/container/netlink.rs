@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::errno::Errno;
 use crate::net::device::iff;
-use crate::net::netlink::nlm;
+use crate::net::rtnetlink::nlm;
 use crate::net::socket::AF_NETLINK;
 use crate::program::Sys;
 use crate::program::libc::o;

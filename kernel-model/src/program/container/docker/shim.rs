@@ -145,7 +145,7 @@ async fn runc(sys: &Sys, log: &str, args: &[&str], output: Option<(i32, i32)>) -
 /// The last error in the log of `runc`.
 async fn last_error(sys: &Sys, log: &str) -> String {
     let text = sys.read_file(log).await.unwrap_or_default();
-    let last = text.lines().filter_map(|l| Json::parse(l).ok()).last();
+    let last = text.lines().filter_map(|l| Json::parse(l).ok()).next_back();
     last.as_ref().and_then(|j| j.get("msg")).and_then(Json::as_str).unwrap_or("unknown error").trim_end().to_owned()
 }
 

@@ -48,9 +48,9 @@ impl Cgroup {
     /// What `runc` says.
     pub(super) async fn find(sys: &Sys, id: &str, path: &str) -> Result<Cgroup, String> {
         let unified = sys.statfs("/sys/fs/cgroup").await.is_ok_and(|st| st.f_type == CGROUP2_SUPER_MAGIC);
-        let text = sys.read_file("/proc/self/mountinfo").await.map_err(|e| errno(e).to_string())?;
+        let text = sys.read_file("/proc/self/mountinfo").await.map_err(errno)?;
         let mounts: Vec<MountInfo> = text.lines().filter_map(MountInfo::parse).collect();
-        let own = sys.read_file("/proc/self/cgroup").await.map_err(|e| errno(e).to_string())?;
+        let own = sys.read_file("/proc/self/cgroup").await.map_err(errno)?;
         let name = if path.is_empty() { id } else { path };
         let below = |mount: &str, controller: &str| {
             let parent = if name.starts_with('/') { "" } else { own_group(&own, controller) };
@@ -159,30 +159,8 @@ impl Cgroup {
                 write(sys, path, file, &text).await?;
             }
             if subsystem == "devices" {
-                self.set_devices(sys, path, &r.devices).await?;
+                set_devices(sys, path, &r.devices).await?;
             }
-        }
-        Ok(())
-    }
-
-    /// Everything is denied and then what is wanted is allowed, file by file.
-    async fn set_devices(&self, sys: &Sys, path: &str, rules: &[DeviceRule]) -> Result<(), String> {
-        if rules.is_empty() {
-            return Ok(());
-        }
-        // What is in force now; a container that is made anew may do everything.
-        let _ = sys.read_file(&format!("{path}/devices.list")).await;
-        for rule in rules.iter().filter(|r| r.kind == 'a' && !r.allow) {
-            write(sys, path, "devices.deny", &text_of(rule)).await?;
-        }
-        let mut specific: Vec<&DeviceRule> = rules.iter().filter(|r| r.kind != 'a').collect();
-        specific.sort_by_key(|r| (r.major, r.minor, r.kind));
-        for rule in specific {
-            let file = if rule.allow { "devices.allow" } else { "devices.deny" };
-            write(sys, path, file, &text_of(rule)).await?;
-        }
-        for rule in rules.iter().filter(|r| r.kind == 'a' && r.allow) {
-            write(sys, path, "devices.allow", &text_of(rule)).await?;
         }
         Ok(())
     }
@@ -247,6 +225,28 @@ impl Cgroup {
             }
         }
     }
+}
+
+/// Everything is denied and then what is wanted is allowed, file by file.
+async fn set_devices(sys: &Sys, path: &str, rules: &[DeviceRule]) -> Result<(), String> {
+    if rules.is_empty() {
+        return Ok(());
+    }
+    // What is in force now; a container that is made anew may do everything.
+    let _ = sys.read_file(&format!("{path}/devices.list")).await;
+    for rule in rules.iter().filter(|r| r.kind == 'a' && !r.allow) {
+        write(sys, path, "devices.deny", &text_of(rule)).await?;
+    }
+    let mut specific: Vec<&DeviceRule> = rules.iter().filter(|r| r.kind != 'a').collect();
+    specific.sort_by_key(|r| (r.major, r.minor, r.kind));
+    for rule in specific {
+        let file = if rule.allow { "devices.allow" } else { "devices.deny" };
+        write(sys, path, file, &text_of(rule)).await?;
+    }
+    for rule in rules.iter().filter(|r| r.kind == 'a' && r.allow) {
+        write(sys, path, "devices.allow", &text_of(rule)).await?;
+    }
+    Ok(())
 }
 
 /// The group of the reader in the hierarchy of a controller, from `/proc/self/cgroup`.
