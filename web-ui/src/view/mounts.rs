@@ -148,9 +148,9 @@ fn mount_cell(graph: &MountGraph, index: usize, cell: &Cell, point: &Callback<Op
     let tied = cell.shared.is_some_and(|group| graph.group(group).is_some());
     html! {
         <button type="button" key={cell.mount.0} class={classes!("mounts__cell", change_class(cell.change))} {style}
-            aria-label={format!("{path}: {}", cell.words())}
             onmouseenter={point.reform(move |_| Some(index))} onmouseleave={point.reform(|_| None)}
             onfocus={point.reform(move |_| Some(index))} onblur={point.reform(|_| None)}>
+            <span class="heard">{ format!("{path}: {}", cell.words()) }</span>
             { bead(cell, tied) }
             <span class="mounts__type">{ &cell.fs_type }</span>
             if let Some(root) = &cell.root { <span class="mounts__root">{ root }</span> }

@@ -130,9 +130,10 @@ fn ns_box(shown: &NsBox, lit: bool, point: &Callback<Option<NsRef>>) -> Html {
             return html! { <span {class} {style} aria-hidden="true"></span> };
         }
         html! {
-            <button type="button" key={shown.name()} {class} {style} aria-label={shown.sentence()}
+            <button type="button" key={shown.name()} {class} {style}
                 onmouseenter={point.reform(move |_| Some(ns))} onmouseleave={point.reform(|_| None)}
                 onfocus={point.reform(move |_| Some(ns))} onblur={point.reform(|_| None)}>
+                <span class="heard">{ shown.sentence() }</span>
                 <span class="ns-graph__short">{ shown.short() }</span>
                 { change_mark(shown.change) }
             </button>
