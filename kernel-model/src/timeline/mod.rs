@@ -71,7 +71,7 @@ struct Keyframe<M> {
     /// Actions before it.
     action: usize,
     /// Families of the events until the next keyframe: bit N for family N.
-    families: u16,
+    families: u32,
     world: World,
     machine: M,
 }
@@ -298,6 +298,6 @@ impl<M: PvOps + Clone> Timeline<M> {
 const BOOT_TURNS: u64 = 10_000;
 
 /// The families of some events, one bit each.
-fn families(events: &[Event]) -> u16 {
+fn families(events: &[Event]) -> u32 {
     events.iter().fold(0, |bits, e| bits | 1 << e.kind.family().index())
 }

@@ -27,7 +27,7 @@ impl<M: PvOps + Clone> Timeline<M> {
         }
         let target = match granularity {
             Granularity::Micro => self.neighbour(direction),
-            coarse => self.find(direction, u16::MAX, |e| e.kind.granularity() <= coarse),
+            coarse => self.find(direction, u32::MAX, |e| e.kind.granularity() <= coarse),
         };
         self.go(target, direction)
     }
@@ -37,13 +37,13 @@ impl<M: PvOps + Clone> Timeline<M> {
         let target = match (stride, self.boundary_event(direction)) {
             (Stride::Into, _) | (_, None) => self.neighbour(direction),
             (Stride::Over, Some(event)) => match over(&event, direction) {
-                Some(matches) => self.find(direction, u16::MAX, matches),
+                Some(matches) => self.find(direction, u32::MAX, matches),
                 None => self.neighbour(direction),
             },
             (Stride::Out, Some(event)) => {
                 let coarser = event.kind.granularity();
                 let task = event.task;
-                self.find(direction, u16::MAX, move |e| {
+                self.find(direction, u32::MAX, move |e| {
                     e.kind.granularity() < coarser && (e.task == task || e.kind.granularity() == Granularity::Command)
                 })
             }
@@ -84,7 +84,7 @@ impl<M: PvOps + Clone> Timeline<M> {
 
     /// The position just after the nearest event beyond the cursor that `matches`. Keyframes whose summary
     /// has none of `families` are skipped unread.
-    fn find(&mut self, direction: Direction, families: u16, matches: impl Fn(&Event) -> bool) -> Option<u64> {
+    fn find(&mut self, direction: Direction, families: u32, matches: impl Fn(&Event) -> bool) -> Option<u64> {
         match direction {
             Direction::Forward => {
                 let mut at = self.position();

@@ -60,4 +60,7 @@ fn round_trip(script: &str) {
 #[test]
 fn logs_are_read_again_and_agree() {
     round_trip("hostname");
+    round_trip("sh -c 'mkdir /tmp/d; touch /tmp/d/f; ls /tmp/d; rm -r /tmp/d'");
+    round_trip("sh -c 'sleep 1 & wait; exit 3'");
+    round_trip("unshare --uts --mount sh -c 'hostname inner; mount -t tmpfs none /mnt; true'");
 }
