@@ -12,6 +12,9 @@ use lessons::permalink::{BadLink, Permalink};
 /// Most characters that are kept. Browsers allow about five million for all that a page keeps.
 const MAX_KEPT: usize = 2_000_000;
 
+/// Most actions that are kept: making the text of more would be felt.
+const MAX_ACTIONS: usize = 50_000;
+
 /// The text that was made last, and of what.
 #[derive(Default)]
 pub struct Keeping {
@@ -33,8 +36,9 @@ impl Keeping {
         }
         let session = session();
         let config = session.config;
-        let shown = text_of(session);
-        self.too_large = shown.len() > MAX_KEPT;
+        let too_many = session.actions.len() > MAX_ACTIONS;
+        let shown = if too_many { String::new() } else { text_of(session) };
+        self.too_large = too_many || shown.len() > MAX_KEPT;
         let mut lines = vec![shown];
         let mut size = lines[0].len();
         self.left_out = 0;

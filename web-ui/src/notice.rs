@@ -19,6 +19,8 @@ pub enum Offer {
     Nothing,
     /// To download something under a name.
     Download(&'static str, String),
+    /// To download the session that is shown. Its text is made when it is wanted.
+    DownloadSession,
     /// To go back to the session that was there before.
     GoBack(String),
 }

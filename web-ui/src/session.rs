@@ -43,8 +43,13 @@ impl State {
     /// Says once what will not be kept.
     pub(crate) fn warn(&mut self, text: &str) {
         if !std::mem::replace(&mut self.warned, true) {
-            let offer = Offer::Download("ringside-session.txt", self.link());
-            self.notice = Some(Notice::problem(text).offering(offer));
+            match &mut self.notice {
+                // The way back to another session is worth more than a download of this one.
+                Some(notice) if matches!(notice.offer, Offer::GoBack(_)) => {
+                    notice.text = format!("{} {text}", notice.text)
+                }
+                _ => self.notice = Some(Notice::problem(text).offering(Offer::DownloadSession)),
+            }
         }
     }
 

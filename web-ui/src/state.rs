@@ -393,6 +393,9 @@ impl State {
             }
             Msg::Dismiss => self.notice = None,
             Msg::TakeOffer => match self.notice.take().map(|n| n.offer) {
+                Some(Offer::DownloadSession) => {
+                    return vec![Effect::Download("ringside-session.txt".to_owned(), self.link())];
+                }
                 Some(Offer::Download(name, text)) => return vec![Effect::Download(name.to_owned(), text)],
                 Some(Offer::GoBack(text)) => {
                     self.open_link(&text);
