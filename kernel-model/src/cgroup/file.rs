@@ -160,7 +160,9 @@ impl World {
         let mut files = Vec::new();
         for table in [0, PRESSURE].into_iter().chain(controllers.iter().map(|c| c as u8 + 1)) {
             for (row, file) in (0..).zip(World::file_table(version, table)) {
-                let hidden = !self.cgroup(group).pressure && file.name.ends_with(".pressure") && table == PRESSURE;
+                let hidden = !self.cgroup(group).pressure
+                    && file.name.ends_with(".pressure")
+                    && file.name != pressure::PRESSURE_SWITCH;
                 if file.is_shown(is_root, kernel) && !hidden {
                     files.push((FileRow { table, row }, file));
                 }

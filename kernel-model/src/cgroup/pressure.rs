@@ -29,10 +29,14 @@ pub struct CpuTime {
     pub system: Nanos,
 }
 
+/// The file that shows and hides the others.
+pub const PRESSURE_SWITCH: &str = "cgroup.pressure";
+
 /// The files, shown after those of [`v2`](super::v2).
 pub const FILES: &[CgroupFile] = &[
     CgroupFile::ro("cpu.stat", show_cpu_stat),
     CgroupFile::ro("cpu.stat.local", |w, at| Ok(cpu::local_stat(w, at.group))).only_in(KernelVersion::V6_18),
+    CgroupFile::rw(PRESSURE_SWITCH, show_pressure, Write::S64(write_pressure)),
     CgroupFile::rw("io.pressure", |w, at| show(w, at, Resource::Io), Write::Text(write_trigger)),
     CgroupFile::rw("memory.pressure", |w, at| show(w, at, Resource::Memory), Write::Text(write_trigger)),
     CgroupFile::rw("cpu.pressure", |w, at| show(w, at, Resource::Cpu), Write::Text(write_trigger)),
@@ -65,6 +69,19 @@ fn show(w: &World, at: At, resource: Resource) -> Result<String, Errno> {
         Some(_) => g.psi.show(resource, false, now),
         None => w.sched.psi.show(resource, true, now),
     })
+}
+
+fn show_pressure(w: &World, at: At) -> Result<String, Errno> {
+    Ok(format!("{}\n", u8::from(w.cgroup(at.group).pressure)))
+}
+
+/// Pressure of the group is accounted for, or its files vanish (`cgroup_pressure_write`).
+fn write_pressure(k: &mut Kernel<'_>, at: At, on: i64) -> Result<(), Errno> {
+    if !(0..=1).contains(&on) {
+        return Err(Errno::ERANGE);
+    }
+    k.cgroups.groups[at.group].pressure = on == 1;
+    Ok(())
 }
 
 /// Sets a trigger up. Nobody is told when it fires: poll(2) on it is not modelled.
@@ -120,17 +137,4 @@ impl Kernel<'_> {
         self.emit(crate::event::EventKind::NotModelled { what: what.into() });
         Ok(())
     }
-}
-
-/// Whether a group's time is what its own tasks and those below it used can only grow from below.
-pub(super) fn check(w: &World, group: CgroupId) -> Result<(), String> {
-    let g = w.cgroup(group);
-    let below = g.children.values().fold(Nanos(0), |sum, child| {
-        let t = w.cgroup(*child).cpu_time;
-        sum + t.user + t.system
-    });
-    if below > g.cpu_time.user + g.cpu_time.system {
-        return Err(format!("{group:?} used less processor time than the groups in it"));
-    }
-    Ok(())
 }

@@ -9,7 +9,8 @@ use super::{Flow, Run, Shell, source};
 use crate::errno::Errno;
 
 /// What one turn of a loop costs, in nanoseconds: loops must let others run, and see that they are interrupted.
-const TURN_OF_LOOP: u64 = 2_000;
+/// It is dearer than in a real shell, so that a second of looping is not more turns than one wants to see.
+const TURN_OF_LOOP: u64 = 50_000;
 
 impl Shell {
     /// Runs until the shell has done something and is a plain value again. The status, when it exits.

@@ -52,15 +52,22 @@ bitflags::bitflags! {
     /// Switches of a cpuset (`CS_*`).
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
     #[serde(transparent)]
-    #[allow(missing_docs)] // each is a file of that name
     pub struct CpusetFlags: u8 {
+        /// No sibling may have its processors.
         const CPU_EXCLUSIVE = 1;
+        /// No sibling may have its memory nodes.
         const MEM_EXCLUSIVE = 2;
+        /// The kernel's own memory comes from its nodes, too.
         const MEM_HARDWALL = 4;
+        /// The scheduler balances load among its processors.
         const SCHED_LOAD_BALANCE = 8;
+        /// Memory moves along with tasks and settings.
         const MEMORY_MIGRATE = 16;
+        /// The page cache is spread over its nodes.
         const SPREAD_PAGE = 32;
+        /// So are inodes and directory entries.
         const SPREAD_SLAB = 64;
+        /// `cpuset.memory_pressure` is worked out.
         const MEMORY_PRESSURE_ENABLED = 128;
     }
 }

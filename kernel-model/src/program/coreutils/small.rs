@@ -179,8 +179,7 @@ async fn nproc(sys: Sys) -> Result<i32, i32> {
         online.trim().rsplit('-').next().and_then(|n| n.parse::<u32>().ok()).map_or(1, |n| n + 1)
     } else {
         let ret = sys.call(Sysno::SCHED_GETAFFINITY, vec![0.into(), 128.into(), Value::Null]).await;
-        let mask = ret.ok().and_then(|r| r.output(2).as_int()).unwrap_or(1);
-        (mask as u64).count_ones()
+        ret.ok().and_then(|r| r.output(2).as_list().map(<[Value]>::len)).map_or(1, |n| n as u32)
     };
     sys.print(format!("{}\n", count.saturating_sub(ignore).max(1))).await;
     Ok(0)
