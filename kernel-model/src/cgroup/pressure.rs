@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::controller::{ControllerId, cpu};
 use super::file::{At, CgroupFile, Write};
 use super::hierarchy::DEFAULT_HIERARCHY;
-use super::{CgroupId, KernelVersion, Version};
+use super::{KernelVersion, Version};
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::security::capability::Cap;
