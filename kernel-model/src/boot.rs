@@ -294,6 +294,7 @@ impl World {
             parent: None,
             pgrp: pid,
             session: pid,
+            mm: None,
             ..first_process
         });
         let user = UserMode { image: Arc::new(image), epoch, ..first.user.clone() };

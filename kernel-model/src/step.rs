@@ -28,7 +28,7 @@ const CALL_COST: Nanos = Nanos(300);
 
 /// How much a program may read and keep before the machine has no more memory for it. Memory itself is not
 /// modelled yet; without a limit `tail /dev/zero` would use up that of the browser.
-const PROGRAM_MEMORY: u64 = 96 << 20;
+const PROGRAM_MEMORY: u64 = 192 << 20;
 
 /// Whether a turn was taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -25,6 +25,8 @@ pub mod memcg;
 pub mod oom;
 pub mod page_cache;
 pub mod ranges;
+#[cfg(test)]
+mod tests;
 
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};

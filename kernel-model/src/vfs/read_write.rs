@@ -21,7 +21,7 @@ use crate::task::signal::Signal;
 /// The most that one call transfers (`MAX_RW_COUNT`).
 pub const MAX_RW_COUNT: usize = 0x7fff_f000;
 /// The most that the model hands over in one call, so that a careless program does not fill the memory.
-const MAX_TRANSFER: usize = 1 << 24;
+const MAX_TRANSFER: usize = 1 << 27;
 
 const S_ISUID: u32 = 0o4000;
 const S_ISGID: u32 = 0o2000;

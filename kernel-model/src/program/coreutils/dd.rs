@@ -6,6 +6,7 @@ use crate::program::Sys;
 use crate::program::getopt::Spec;
 use crate::program::human::{human, human_si, parse_size};
 use crate::program::libc::o;
+use crate::program::malloc::{Block, Malloc};
 use crate::program::quote::{quote, quoteaf};
 
 program!(DD = "dd" in "/usr/bin", "convert and copy a file", dd, "\
@@ -71,9 +72,30 @@ async fn dd(sys: Sys) -> Result<i32, i32> {
         }
     }
     skip(&sys, &plan, input).await;
+    // The buffer comes after the files have been opened, and is touched only by what is read (`alloc_ibuf`).
+    let mut memory = Malloc::default();
+    let Ok(buffer) = memory.alloc(&sys, plan.block).await else {
+        sys.error(format!(
+            "memory exhausted by input buffer of size {} bytes ({}iB)",
+            plan.block,
+            spaced(&human(plan.block))
+        ))
+        .await;
+        return Err(1);
+    };
     let started = sys.clock_gettime(1).await.unwrap_or(0);
-    let mut copy =
-        Copy { sys: &sys, plan: &plan, input, output, full_in: 0, part_in: 0, full_out: 0, part_out: 0, bytes: 0 };
+    let mut copy = Copy {
+        sys: &sys,
+        plan: &plan,
+        buffer,
+        input,
+        output,
+        full_in: 0,
+        part_in: 0,
+        full_out: 0,
+        part_out: 0,
+        bytes: 0,
+    };
     let mut status = copy.run().await;
     if has("fsync") || has("fdatasync") {
         let _ = sys.call(crate::syscall::Sysno::FSYNC, vec![output.into()]).await;
@@ -176,6 +198,7 @@ async fn skip(sys: &Sys, plan: &Plan, input: i32) {
 struct Copy<'a> {
     sys: &'a Sys,
     plan: &'a Plan,
+    buffer: Block,
     input: i32,
     output: i32,
     full_in: u64,
@@ -189,7 +212,7 @@ impl Copy<'_> {
     async fn run(&mut self) -> i32 {
         let mut status = 0;
         while self.plan.count.is_none_or(|c| self.full_in + self.part_in < c) {
-            let mut block = match self.sys.read(self.input, self.plan.block as usize).await {
+            let mut block = match self.sys.read_at(self.input, self.buffer.addr, self.plan.block as usize).await {
                 Ok(block) => block,
                 Err(e) => {
                     let name = shown(&self.plan.input, "standard input");

@@ -5,6 +5,7 @@ use crate::program;
 use crate::program::getopt::{Long, Options, Spec, Takes};
 use crate::program::human::parse_size;
 use crate::program::libc::o;
+use crate::program::malloc::Malloc;
 use crate::program::quote::{quote, quoteaf};
 use crate::program::{Resume, Sys};
 use crate::syscall::Value;
@@ -139,7 +140,7 @@ async fn all_files(sys: &Sys, options: &Options, files: &[String], want: Want) -
 }
 
 async fn show_end(sys: &Sys, fd: Fd, want: Want) -> Result<(), Errno> {
-    let all = sys.read_to_end(fd).await?;
+    let all = read_all(sys, fd).await?;
     let start = if want.from_start {
         let skip = want.count.saturating_sub(1);
         if want.bytes { (skip as usize).min(all.len()) } else { after_lines(&all, skip, want.delimiter) }
@@ -152,6 +153,22 @@ async fn show_end(sys: &Sys, fd: Fd, want: Want) -> Result<(), Errno> {
     };
     sys.print(&all[start..]).await;
     Ok(())
+}
+
+/// Reads everything, and keeps it in memory that grows block by block (`pipe_lines`).
+async fn read_all(sys: &Sys, fd: Fd) -> Result<Vec<u8>, Errno> {
+    const BLOCK: u64 = 65_536;
+    let mut memory = Malloc::default();
+    let mut all = Vec::new();
+    loop {
+        let block = memory.alloc(sys, BLOCK).await?;
+        sys.touch(block.addr, block.bytes).await;
+        let part = sys.read_at(fd, block.addr, BLOCK as usize).await?;
+        if part.is_empty() {
+            return Ok(all);
+        }
+        all.extend_from_slice(&part);
+    }
 }
 
 /// Where the text goes on after so many lines.

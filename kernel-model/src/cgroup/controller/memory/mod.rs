@@ -62,7 +62,12 @@ fn offline(k: &mut Kernel<'_>, group: CgroupId) {
     let m = &mut k.world.mm.memcgs[memcg];
     m.online = false;
     (m.min, m.low) = (0, 0);
+    // The core itself looks whether the group is still needed, when it has counted it as removed.
+    let cgroup = m.cgroup.take();
     k.free_memcg_if_unused(memcg);
+    if let Some(m) = k.world.mm.memcgs.get_mut(memcg) {
+        m.cgroup = cgroup;
+    }
 }
 
 /// Tasks that move are charged to their new group from now on. What they have stays where it is.
