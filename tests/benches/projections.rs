@@ -20,9 +20,15 @@ use kernel_model::security::capability::Cap;
 use kernel_model::step::Running;
 use kernel_model::syscall::{Call, Sysno};
 use kernel_model::task::TaskId;
-use ringside_tests::large_world::{FULL, SMALL, build};
+use lessons::permalink::Permalink;
+use ringside_tests::large_world::{FULL, SMALL, build, session};
 
 fn main() {
+    if std::env::args().any(|a| a == "--link") {
+        // What to put after the page's address to look at that world.
+        println!("#s={}", Permalink { session: session(FULL), cursor: None }.to_text());
+        return;
+    }
     let small = !std::env::args().any(|a| a == "--bench");
     let begin = Instant::now();
     let (before, actions) = build(if small { SMALL } else { FULL });
