@@ -123,9 +123,7 @@ impl Cgroup {
                 mkdir_all(sys, path).await.map_err(|e| context(format!("mkdir {path}: {}", errno(e))))?;
             }
             if subsystem == "cpuset" {
-                // A new cpuset has neither processors nor memory nodes, and then nobody may enter.
-                inherit(sys, path, "cpuset.cpus").await.map_err(context)?;
-                inherit(sys, path, "cpuset.mems").await.map_err(context)?;
+                fill_cpusets(sys, path).await.map_err(context)?;
             }
             write(sys, path, "cgroup.procs", &pid.to_string()).await.map_err(context)?;
         }
@@ -265,6 +263,20 @@ async fn write(sys: &Sys, dir: &str, file: &str, text: &str) -> Result<(), Strin
     // It is open.
     let _ = sys.close(fd).await;
     done.map_err(|e| format!("failed to write \"{text}\": write {path}: {}", errno(e)))
+}
+
+/// A new cpuset has neither processors nor memory nodes, and then nobody may enter: from the top down each empty one
+/// gets what its parent has (`cpusetEnsureParent`).
+async fn fill_cpusets(sys: &Sys, path: &str) -> Result<(), String> {
+    /// `/sys/fs/cgroup/cpuset` is the root, which has everything.
+    const ROOT_PARTS: usize = 5;
+    let parts: Vec<&str> = path.split('/').collect();
+    for end in ROOT_PARTS + 1..=parts.len() {
+        let dir = parts[..end].join("/");
+        inherit(sys, &dir, "cpuset.cpus").await?;
+        inherit(sys, &dir, "cpuset.mems").await?;
+    }
+    Ok(())
 }
 
 /// Fills an empty file of a cpuset with what the parent has.
