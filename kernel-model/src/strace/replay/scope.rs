@@ -103,8 +103,14 @@ impl Outside {
             return None;
         }
         for path in traced.args.iter().filter_map(place_of).map(|path| through_descriptor(world, task, path)) {
-            if is_control_group(&path) || self.mounted.iter().any(|top| seed::below(&path, top).is_some()) {
-                return Some("control groups are not modelled yet".to_owned());
+            if self.mounted.iter().any(|top| seed::below(&path, top).is_some()) {
+                return Some("a file system that is not modelled is mounted there".to_owned());
+            }
+            if is_control_group(&path) {
+                if let Some(why) = control_group_reason(world, task, &path, call) {
+                    return Some(why);
+                }
+                continue;
             }
             if seed::below(&path, "/sys").is_some_and(|rest| !rest.trim_matches('/').is_empty()) {
                 return Some("what sysfs tells of the machine is not modelled".to_owned());
@@ -134,9 +140,36 @@ fn new_file_system(call: &TracedCall) -> Option<String> {
     call.args.get(2).and_then(|kind| seed::string(kind.unnamed().plain()))
 }
 
-/// Whether files in a file system of this type are what they are on Linux. The files of control groups are not.
+/// Whether files in a file system of this type are what they are on Linux.
 fn is_modelled(kind: &str) -> bool {
-    FsType::find(kind).is_some() && !matches!(kind, "cgroup" | "cgroup2")
+    FsType::find(kind).is_some()
+}
+
+/// Why the model cannot be asked about a path below `/sys/fs/cgroup`: a hierarchy that the standard world has not
+/// mounted, the files of a root group (that of a recording was itself a group of the machine), and numbers of bytes
+/// and nanoseconds in use.
+fn control_group_reason(world: &World, task: TaskId, path: &str, call: &Call) -> Option<String> {
+    const MEASURED: [&str; 6] = ["usage", "stat", "current", "peak", "time", "pressure"];
+    let rest = path.split_once("sys/fs/cgroup").map_or("", |(_, rest)| rest);
+    let parts: Vec<&str> = rest.split('/').filter(|part| !part.is_empty()).collect();
+    let (Some(hierarchy), Some(file)) = (parts.first(), parts.last()) else { return None };
+    let mounted = world.vfs.mounts.iter().any(|(mnt, m)| {
+        m.place.is_some() && {
+            let at = world.d_path(world.mount_root(mnt), task);
+            at.trim_end_matches('/').ends_with(&format!("sys/fs/cgroup/{hierarchy}"))
+        }
+    });
+    if !mounted {
+        return Some(format!("the hierarchy {hierarchy} is not mounted in the standard world"));
+    }
+    let reads = matches!(call.nr, Sysno::READ | Sysno::PREAD64 | Sysno::SENDFILE);
+    if reads && parts.len() == 2 && file.contains('.') {
+        return Some(format!("{path}: the root group of a recording is a group of the machine"));
+    }
+    if reads && MEASURED.iter().any(|what| file.contains(what)) {
+        return Some(format!("what {path} says depends on the machine"));
+    }
+    None
 }
 
 /// Whether a path leads below `/sys/fs/cgroup`, of this root directory or of another.

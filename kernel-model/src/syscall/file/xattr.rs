@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::errno::Errno;
+use crate::event::EventKind;
 use crate::kernel::Kernel;
 use crate::program::libc::AT_FDCWD;
 use crate::security::capability::Cap;
@@ -211,9 +212,47 @@ fn stored(k: &Kernel<'_>, place: VfsPath) -> Result<DentryId, Errno> {
     }
 }
 
-/// Whether a name is that of an access control list. No list can be set in this model, so that no file has one.
+const ACL_ACCESS: &str = "system.posix_acl_access";
+const ACL_DEFAULT: &str = "system.posix_acl_default";
+
+/// Whether a name is that of an access control list. Lists that say more than the mode are not modelled, so that no
+/// file has one.
 fn is_acl(name: &str) -> bool {
-    matches!(name, "system.posix_acl_access" | "system.posix_acl_default")
+    name == ACL_ACCESS || name == ACL_DEFAULT
+}
+
+/// The permission bits that an access control list amounts to, if it says nothing more (`posix_acl_equiv_mode`).
+fn equivalent_mode(acl: &[u8]) -> Option<u32> {
+    const VERSION: [u8; 4] = [2, 0, 0, 0];
+    const USER_OBJ: u16 = 1;
+    const GROUP_OBJ: u16 = 4;
+    const OTHER: u16 = 0x20;
+    let entries = acl.strip_prefix(&VERSION)?.chunks(8);
+    let of = |tag: u16, perm: u16| match (tag, u32::from(perm)) {
+        (USER_OBJ, perm @ 0..=7) => Some(perm << 6),
+        (GROUP_OBJ, perm @ 0..=7) => Some(perm << 3),
+        (OTHER, perm @ 0..=7) => Some(perm),
+        _ => None,
+    };
+    let bits = entries
+        .map(|e| of(u16::from_le_bytes([*e.first()?, *e.get(1)?]), u16::from_le_bytes([*e.get(2)?, *e.get(3)?])));
+    bits.collect::<Option<Vec<u32>>>()
+        .filter(|all| all.len() == 3)
+        .map(|all| all.iter().fold(0, |mode, bits| mode | bits))
+}
+
+/// Sets an access control list: one that says no more than a mode sets that.
+fn set_acl(k: &mut Kernel<'_>, caller: TaskId, place: VfsPath, name: &str, value: &[u8]) -> SysResult {
+    stored(k, place)?;
+    let attr = k.attr(place);
+    match equivalent_mode(value) {
+        Some(mode) if name == ACL_ACCESS => super::chmod::change_mode(k, caller, place, attr.mode & !0o777 | mode),
+        _ if name == ACL_DEFAULT && attr.file_type != FileType::Directory => Err(Errno::EACCES.into()),
+        _ => {
+            k.emit(EventKind::NotModelled { what: Arc::from("an access control list that says more than the mode") });
+            Err(Errno::EOPNOTSUPP.into())
+        }
+    }
 }
 
 fn name_of(a: Args<'_>) -> Result<&str, Errno> {
@@ -285,6 +324,9 @@ fn set(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>, place: VfsPath) -> SysRe
         return Err(Errno::E2BIG.into());
     }
     k.mnt_want_write(place.mnt)?;
+    if is_acl(name) {
+        return set_acl(k, caller, place, name, value);
+    }
     may_use(k, caller, place, name, Access::WRITE)?;
     let value = if name == CAPABILITY { convert_caps(k, caller, place, value)? } else { value.to_vec() };
     let dentry = stored(k, place)?;
