@@ -3,12 +3,19 @@
 //! The map inside is persistent: cloning a table of ten thousand objects costs as much as cloning one
 //! of ten, because both copies share what neither has changed. That is what makes a snapshot of the
 //! world at every step affordable.
+//!
+//! There is one type of map below all tables: it does not know of which type its objects are. A copy of the
+//! map's code for each type of object would be a fifth of what a browser has to fetch for the page.
 
+use std::any::Any;
+use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
-use serde::{Deserialize, Serialize};
+use serde::de::{Deserialize, Deserializer};
+use serde::ser::{Serialize, Serializer};
 
 /// A key of a [`Table`]: a number with a meaning of its own.
 pub trait Id: Copy + Ord + std::fmt::Debug {
@@ -38,29 +45,42 @@ macro_rules! id {
     };
 }
 
-/// Objects by id. Iteration is in the order of ids, which is the order of creation.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(bound(
-    serialize = "K: Id + Serialize, V: Clone + Serialize",
-    deserialize = "K: Id + Deserialize<'de>, V: Clone + Deserialize<'de>"
-))]
-pub struct Table<K: Id, V: Clone> {
-    map: OrdMap<K, Arc<V>>,
-    next: u32,
+/// An object of a type that only its table knows. Two are equal when they are the very same object.
+#[derive(Clone)]
+struct Object(Arc<dyn Any + Send + Sync>);
+
+impl PartialEq for Object {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
-impl<K: Id, V: Clone> Table<K, V> {
+/// What an object of a [`Table`] has to be: a plain value.
+pub trait Plain: Any + Clone + Send + Sync {}
+
+impl<V: Any + Clone + Send + Sync> Plain for V {}
+
+/// Objects by id. Iteration is in the order of ids, which is the order of creation.
+#[derive(Clone)]
+pub struct Table<K: Id, V: Plain> {
+    /// Objects of type `V`, all of them.
+    map: OrdMap<u32, Object>,
+    next: u32,
+    of: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K: Id, V: Plain> Table<K, V> {
     /// An empty table whose first object gets the number `first`.
     pub fn starting_at(first: u32) -> Self {
-        Table { map: OrdMap::new(), next: first }
+        Table { map: OrdMap::new(), next: first, of: PhantomData }
     }
 
     /// Puts in what `make` makes of its new id, and returns the id.
     pub fn add_with(&mut self, make: impl FnOnce(K) -> V) -> K {
-        let id = K::from_number(self.next);
+        let number = self.next;
         self.next += 1;
-        self.map.insert(id, Arc::new(make(id)));
-        id
+        self.map.insert(number, Object(Arc::new(make(K::from_number(number)))));
+        K::from_number(number)
     }
 
     /// The number that the next object gets.
@@ -75,32 +95,38 @@ impl<K: Id, V: Clone> Table<K, V> {
 
     /// The object, if it is there.
     pub fn get(&self, id: K) -> Option<&V> {
-        self.map.get(&id).map(|v| &**v)
+        self.map.get(&id.number()).map(Self::typed)
     }
 
     /// The object, to change it. Copies it first when a snapshot still shares it.
     pub fn get_mut(&mut self, id: K) -> Option<&mut V> {
-        self.map.get_mut(&id).map(Arc::make_mut)
+        let object = self.map.get_mut(&id.number())?;
+        if Arc::get_mut(&mut object.0).is_none() {
+            let own = Self::typed(object).clone();
+            object.0 = Arc::new(own);
+        }
+        Arc::get_mut(&mut object.0)?.downcast_mut()
     }
 
     /// Takes the object out.
     pub fn remove(&mut self, id: K) -> Option<V> {
-        self.map.remove(&id).map(Arc::unwrap_or_clone)
+        let object = self.map.remove(&id.number())?;
+        object.0.downcast().ok().map(Arc::unwrap_or_clone)
     }
 
     /// Whether the object is there.
     pub fn contains(&self, id: K) -> bool {
-        self.map.contains_key(&id)
+        self.map.contains_key(&id.number())
     }
 
     /// All objects, oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (K, &V)> {
-        self.map.iter().map(|(k, v)| (*k, &**v))
+        self.map.iter().map(|(number, object)| (K::from_number(*number), Self::typed(object)))
     }
 
     /// All ids, oldest first.
     pub fn ids(&self) -> impl DoubleEndedIterator<Item = K> + '_ {
-        self.map.keys().copied()
+        self.map.keys().map(|number| K::from_number(*number))
     }
 
     /// The ids of objects that came, went, or are not the same as in an older table. What both tables share is
@@ -109,12 +135,15 @@ impl<K: Id, V: Clone> Table<K, V> {
     where
         V: PartialEq,
     {
-        let id = |item| match item {
-            DiffItem::Add(id, _) | DiffItem::Remove(id, _) | DiffItem::Update { new: (id, _), .. } => *id,
+        let number = |item| match item {
+            DiffItem::Add(number, _) | DiffItem::Remove(number, _) => Some(*number),
+            DiffItem::Update { old: (_, old), new: (number, new) } => {
+                (Self::typed(old) != Self::typed(new)).then_some(*number)
+            }
         };
-        let mut changed: Vec<K> = older.map.diff(&self.map).map(id).collect();
+        let mut changed: Vec<u32> = older.map.diff(&self.map).filter_map(number).collect();
         changed.sort_unstable();
-        changed
+        changed.into_iter().map(K::from_number).collect()
     }
 
     /// How many objects there are.
@@ -126,15 +155,46 @@ impl<K: Id, V: Clone> Table<K, V> {
     pub fn is_empty(&self) -> bool {
         self.map.is_empty()
     }
+
+    fn typed(object: &Object) -> &V {
+        object.0.downcast_ref().unwrap_or_else(|| unreachable!("only objects of one type are put into a table"))
+    }
 }
 
-impl<K: Id, V: Clone> Default for Table<K, V> {
+impl<K: Id, V: Plain + PartialEq> PartialEq for Table<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.next == other.next && self.changed_since(other).is_empty()
+    }
+}
+
+impl<K: Id, V: Plain + fmt::Debug> fmt::Debug for Table<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl<K: Id, V: Plain + Serialize> Serialize for Table<K, V> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let objects: Vec<(u32, &V)> = self.iter().map(|(id, object)| (id.number(), object)).collect();
+        (objects, self.next).serialize(to)
+    }
+}
+
+impl<'de, K: Id, V: Plain + Deserialize<'de>> Deserialize<'de> for Table<K, V> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let (objects, next): (Vec<(u32, V)>, u32) = Deserialize::deserialize(from)?;
+        let map = objects.into_iter().map(|(number, object)| (number, Object(Arc::new(object)))).collect();
+        Ok(Table { map, next, of: PhantomData })
+    }
+}
+
+impl<K: Id, V: Plain> Default for Table<K, V> {
     fn default() -> Self {
         Table::starting_at(1)
     }
 }
 
-impl<K: Id, V: Clone> std::ops::Index<K> for Table<K, V> {
+impl<K: Id, V: Plain> std::ops::Index<K> for Table<K, V> {
     type Output = V;
 
     /// The object that a link inside the world names. A link to nothing is our mistake, never a program's.
@@ -143,7 +203,7 @@ impl<K: Id, V: Clone> std::ops::Index<K> for Table<K, V> {
     }
 }
 
-impl<K: Id, V: Clone> std::ops::IndexMut<K> for Table<K, V> {
+impl<K: Id, V: Plain> std::ops::IndexMut<K> for Table<K, V> {
     fn index_mut(&mut self, id: K) -> &mut V {
         self.get_mut(id).unwrap_or_else(|| panic!("no object {id:?} in its table"))
     }
