@@ -148,6 +148,7 @@ impl Kernel<'_> {
         let css_set = match allowed {
             Ok(set) => set,
             Err(e) => {
+                self.uncharge_task(memcg);
                 self.release_pid(pid);
                 self.release_nsproxy(&nsproxy);
                 self.release_fs_struct(fs);
