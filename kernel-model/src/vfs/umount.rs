@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Node;
 use super::fs::{FsKind, SuperId};
 use super::mount::MountId;
+use super::path::VfsPath;
 use super::propagation::PropagationType;
 use crate::event::EventKind;
 use crate::kernel::Kernel;
@@ -73,12 +74,40 @@ impl World {
                     || self.is_copy_of(*mnt, tree.first().copied());
                 children_go && lock_allows
             };
+            // One below which something stays (`trim_ancestors`): that sinks down to it.
+            let mut needed: BTreeSet<MountId> = BTreeSet::new();
+            for mnt in &candidates {
+                if self.vfs.mounts[*mnt].children.iter().all(|c| going.contains(c)) {
+                    continue;
+                }
+                let mut at = self.vfs.mounts[*mnt].parent();
+                while let Some(below) = at.filter(|p| candidates.contains(p)) {
+                    at = self.vfs.mounts[below].parent();
+                    if at.and_then(|p| self.overmount(p)) != Some(below) {
+                        needed.insert(below);
+                    }
+                }
+            }
             let before = candidates.len();
-            candidates.retain(goes);
+            candidates.retain(|mnt| goes(mnt) && !needed.contains(mnt));
             if candidates.len() == before {
                 return candidates;
             }
         }
+    }
+
+    /// What stays although it covers all of a mount that goes, with the place that it sinks down to: on the first
+    /// mount below that stays (`reparent`).
+    fn sinking_covers(&self, going: &[MountId]) -> Vec<(MountId, VfsPath)> {
+        let covers = going.iter().filter_map(|mnt| {
+            let cover = self.overmount(*mnt).filter(|cover| !going.contains(cover))?;
+            let mut place = self.vfs.mounts[*mnt].place?;
+            while going.contains(&place.mnt) {
+                place = self.vfs.mounts[place.mnt].place?;
+            }
+            Some((cover, place))
+        });
+        covers.collect()
     }
 
     /// Whether a mount is where the top of a tree that is taken away has propagated to: then it may go even if
@@ -107,18 +136,16 @@ impl Kernel<'_> {
                 namespace.mounts.remove(mnt);
             }
         }
+        for (cover, place) in self.sinking_covers(&going) {
+            self.take_down(cover);
+            self.hang(cover, place);
+        }
         for (mnt, text) in going.iter().zip(places) {
             let mount = self.vfs.mounts[*mnt].clone();
             let parent_goes = mount.parent().is_some_and(|p| going.contains(&p));
             let stays_connected = !how.unused && parent_goes && (how.connected || mount.locked);
             if !stays_connected {
-                let cover = self.overmount(*mnt).filter(|cover| !going.contains(cover));
-                let place = self.take_down(*mnt);
-                if let (Some(cover), Some(place)) = (cover, place) {
-                    // What covered all of it sinks down to where it was.
-                    self.take_down(cover);
-                    self.hang(cover, place);
-                }
+                self.take_down(*mnt);
             }
             self.change_propagation(*mnt, PropagationType::Private);
             self.emit(EventKind::Unmounted { mount: *mnt, place: text });
