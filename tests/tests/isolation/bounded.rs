@@ -137,7 +137,7 @@ impl Model for Bounded {
 pub struct Report {
     /// Different states.
     pub states: usize,
-    /// The shortest sequence to each property's example (`sometimes`) or counterexample (`always`).
+    /// A sequence that leads to each property's example (`sometimes`) or counterexample (`always`).
     pub discoveries: BTreeMap<&'static str, String>,
 }
 
@@ -296,6 +296,15 @@ impl Stage {
 /// Whether the task can still make calls.
 pub fn is_alive(world: &World, task: TaskId) -> bool {
     world.tasks.get(task).is_some_and(|t| !t.state.has_exited())
+}
+
+/// Whether the invariants of the world hold; says which one does not.
+pub fn is_in_order(world: &World) -> bool {
+    let checked = world.check();
+    if let Err(broken) = &checked {
+        println!("{broken}");
+    }
+    checked.is_ok()
 }
 
 /// The first task that was made after the boot: its number follows that of the shell.

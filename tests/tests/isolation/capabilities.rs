@@ -162,7 +162,7 @@ fn model(theirs: bool, calls: usize) -> Bounded {
 
 #[test]
 fn capabilities_grow_only_inward() {
-    model(false, 3).explore().expect(100, &[INWARD]);
+    model(false, 3).explore().expect(450, &[INWARD]);
 }
 
 /// The owner of a namespace holds everything over it: the same world, had the student made the other namespace.

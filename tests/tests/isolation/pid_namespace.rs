@@ -197,8 +197,8 @@ fn model(walls: Walls, calls: usize) -> Bounded {
 
 #[test]
 fn no_process_outside_is_named_signalled_or_seen() {
-    let report = model(Walls { own_session: true, own_proc: true }, 2).explore();
-    report.expect(100, &[KILLED]);
+    let report = model(Walls { own_session: true, own_proc: true }, 3).explore();
+    report.expect(600, &[KILLED]);
 }
 
 /// kill(2) of the own process group does not ask who is in which namespace.
