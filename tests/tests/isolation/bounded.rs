@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::AssertUnwindSafe;
 
 use kernel_model::kernel::Trace;
 use kernel_model::pv_ops::NoMachine;
 use kernel_model::step::Running;
 use kernel_model::syscall::{Call, CallResult, Sysno, Value};
-use kernel_model::table::{Id, Table};
+use kernel_model::table::{Id, Plain, Table};
 use kernel_model::task::TaskId;
 use kernel_model::world::{Config, World};
 use serde::Serialize;
@@ -112,12 +113,13 @@ impl Model for Bounded {
 
     fn next_state(&self, last: &State, made: Move) -> Option<State> {
         let mut findings = last.findings.clone();
-        let made_it = std::panic::catch_unwind(|| {
+        // What a panic leaves half done is a copy, which is dropped.
+        let made_it = std::panic::catch_unwind(AssertUnwindSafe(|| {
             let mut stage = Stage::on(last.world.clone());
             let result = stage.make(&made);
             stage.settle();
             (result, stage.running.world)
-        });
+        }));
         let Ok((result, world)) = made_it else {
             findings.insert(PANIC);
             return Some(self.state(last.world.clone(), findings, self.calls));
@@ -339,7 +341,7 @@ pub fn bytes<T: Serialize>(value: &T) -> Vec<u8> {
 }
 
 /// The rows of a table without the number that it hands out next: that one names objects and decides nothing.
-pub fn rows<K: Id, V: Clone>(table: &Table<K, V>) -> Vec<(u32, &V)> {
+pub fn rows<K: Id, V: Plain>(table: &Table<K, V>) -> Vec<(u32, &V)> {
     table.iter().map(|(id, row)| (id.number(), row)).collect()
 }
 
