@@ -1,11 +1,13 @@
 //! tail(1).
 
+use std::collections::VecDeque;
+
 use crate::errno::Errno;
 use crate::program;
 use crate::program::getopt::{Long, Options, Spec, Takes};
 use crate::program::human::parse_size;
 use crate::program::libc::o;
-use crate::program::malloc::Malloc;
+use crate::program::malloc::{Block, Malloc};
 use crate::program::quote::{quote, quoteaf};
 use crate::program::{Resume, Sys};
 use crate::syscall::Value;
@@ -140,7 +142,7 @@ async fn all_files(sys: &Sys, options: &Options, files: &[String], want: Want) -
 }
 
 async fn show_end(sys: &Sys, fd: Fd, want: Want) -> Result<(), Errno> {
-    let all = read_all(sys, fd).await?;
+    let all = read_end(sys, fd, want).await?;
     let start = if want.from_start {
         let skip = want.count.saturating_sub(1);
         if want.bytes { (skip as usize).min(all.len()) } else { after_lines(&all, skip, want.delimiter) }
@@ -155,19 +157,52 @@ async fn show_end(sys: &Sys, fd: Fd, want: Want) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Reads everything, and keeps it in memory that grows block by block (`pipe_lines`).
-async fn read_all(sys: &Sys, fd: Fd) -> Result<Vec<u8>, Errno> {
-    const BLOCK: u64 = 65_536;
+/// A block of memory with what was read into it.
+struct Buffer {
+    block: Block,
+    text: Vec<u8>,
+}
+
+/// Reads everything, and keeps as much of the end as may be wanted (`pipe_bytes`, `pipe_lines`): what comes in small
+/// pieces is put together, and a buffer that is not needed any more is the next one to read into. For what is to be
+/// shown from the start on, one buffer is enough.
+async fn read_end(sys: &Sys, fd: Fd, want: Want) -> Result<Vec<u8>, Errno> {
+    const BUFSIZ: usize = 8192;
+    let count = |text: &[u8]| match want.bytes {
+        true => text.len() as u64,
+        false => text.iter().filter(|b| **b == want.delimiter).count() as u64,
+    };
     let mut memory = Malloc::default();
-    let mut all = Vec::new();
+    let mut kept: VecDeque<Buffer> = VecDeque::new();
+    let (mut total, mut all) = (0, Vec::new());
+    let mut next = memory.alloc(sys, BUFSIZ as u64).await?;
     loop {
-        let block = memory.alloc(sys, BLOCK).await?;
-        sys.touch(block.addr, block.bytes).await;
-        let part = sys.read_at(fd, block.addr, BLOCK as usize).await?;
+        sys.touch(next.addr, next.bytes).await;
+        let part = sys.read_at(fd, next.addr, BUFSIZ).await?;
         if part.is_empty() {
+            all.extend(kept.into_iter().flat_map(|b| b.text));
             return Ok(all);
         }
-        all.extend_from_slice(&part);
+        if want.from_start {
+            all.extend_from_slice(&part);
+            continue;
+        }
+        total += count(&part);
+        if let Some(last) = kept.back_mut()
+            && last.text.len() + part.len() < BUFSIZ
+        {
+            last.text.extend_from_slice(&part);
+            continue;
+        }
+        kept.push_back(Buffer { block: next, text: part });
+        let unneeded = kept.front().map(|first| count(&first.text)).filter(|n| total - n > want.count);
+        next = match unneeded.and_then(|n| Some((n, kept.pop_front()?))) {
+            Some((n, first)) => {
+                total -= n;
+                first.block
+            }
+            None => memory.alloc(sys, BUFSIZ as u64).await?,
+        };
     }
 }
 
