@@ -121,7 +121,7 @@ impl Kernel<'_> {
     ) -> Result<(), FaultError> {
         match &vma.backing {
             Backing::File { file, offset } if vma.shared || !access.write => {
-                self.fault_in_file(task, mm, start, (at, pages), (*file, offset + at - start))
+                self.fault_in_file(task, mm, start, (at, pages), (*file, offset + at - start), access)
             }
             Backing::Anonymous | Backing::Stack if !access.write => Ok(()), // the zero page
             Backing::Image { .. } | Backing::Kernel(_) if !access.write => {
@@ -144,18 +144,10 @@ impl Kernel<'_> {
         for (mut first, mut left, is_copy) in self.mm.to_be_copied(mm, at, pages) {
             while left > 0 {
                 let memcg = self.memcg_of(task);
-                let n = match self.charge(task, memcg, Charge::Anon, left, access.user) {
-                    Ok(n) => n,
-                    Err(ChargeError::NoMemory) => return Err(FaultError::Oom),
-                    Err(ChargeError::Wait(over)) => {
-                        if let Some(t) = self.mm.tasks.get_mut(&task) {
-                            t.waits_for = Some(over);
-                        }
-                        let sleep = Sleep { on: vec![Wait::Memory(over)], until: None };
-                        self.emit_memory(MemoryEvent::Waits { memcg: over, task });
-                        return Err(FaultError::Sleep(sleep));
-                    }
-                };
+                // A page table is there before the first page that it maps.
+                let fits = self.grow_page_tables(task, mm, access)?.min(left);
+                let charged = self.charge(task, memcg, Charge::Anon, fits, access.user);
+                let n = charged.map_err(|e| self.charge_failed(task, e))?;
                 if is_copy {
                     // The others keep the old pages; in the meantime they may have become the only users of them.
                     let freed = self.mm.unmap_anon(mm, first, n);
@@ -163,7 +155,6 @@ impl Kernel<'_> {
                 }
                 self.mm.map_anon(mm, first, n, memcg);
                 self.count_faults(task, n);
-                self.grow_page_tables(task, mm);
                 first += n;
                 left -= n;
                 self.stop_for_penalty(task, access)?;
@@ -194,13 +185,37 @@ impl Kernel<'_> {
         self.spend(Nanos(FAULT_COST.0 * pages));
     }
 
-    /// Page tables for what is mapped, one page for every 2 MiB.
-    pub(super) fn grow_page_tables(&mut self, task: TaskId, mm: MmId) {
+    /// A charge for a fault did not get through: there is no memory, or the task has to wait for some.
+    fn charge_failed(&mut self, task: TaskId, error: ChargeError) -> FaultError {
+        let over = match error {
+            ChargeError::NoMemory => return FaultError::Oom,
+            ChargeError::Wait(over) => over,
+        };
+        if let Some(t) = self.mm.tasks.get_mut(&task) {
+            t.waits_for = Some(over);
+        }
+        self.emit_memory(MemoryEvent::Waits { memcg: over, task });
+        FaultError::Sleep(Sleep { on: vec![Wait::Memory(over)], until: None })
+    }
+
+    /// Page tables for one more page, of which one maps 2 MiB (`pte_alloc`). For how many more pages they are enough.
+    ///
+    /// # Errors
+    /// As for any charge; a fault without its page table maps nothing.
+    pub(super) fn grow_page_tables(&mut self, task: TaskId, mm: MmId, access: Access) -> Result<u64, FaultError> {
         let space = &self.mm.spaces[mm];
-        let needed =
-            PAGE_TABLES + (space.rss.anon + space.rss.shmem).saturating_sub(PAGES_PER_TABLE * 2) / PAGES_PER_TABLE;
+        let mapped = space.rss.anon + space.rss.shmem;
         let have = space.page_table_pages();
-        self.charge_page_tables(task, mm, needed.saturating_sub(have));
+        let needed = PAGE_TABLES + (mapped + 1).saturating_sub(PAGES_PER_TABLE * 2) / PAGES_PER_TABLE;
+        for _ in have..needed {
+            let memcg = self.memcg_of(task);
+            let charged = self.charge(task, memcg, Charge::PageTables, 1, access.user);
+            charged.map_err(|e| self.charge_failed(task, e))?;
+            *self.mm.spaces[mm].page_tables.entry(memcg).or_default() += 1;
+        }
+        // The largest number that needs no more: one page less than what the next table begins with.
+        let tables = have.max(needed).saturating_sub(PAGE_TABLES);
+        Ok((PAGES_PER_TABLE * (tables + 3) - 1).saturating_sub(mapped).max(1))
     }
 
     /// Something just below the stack was touched: it grows, up to RLIMIT_STACK (`expand_stack`).

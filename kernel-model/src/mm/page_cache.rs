@@ -6,7 +6,7 @@
 use super::MmId;
 use super::anon::Freed;
 use super::event::MemoryEvent;
-use super::fault::FaultError;
+use super::fault::{Access, FaultError};
 use super::memcg::{Charge, ChargeError};
 use crate::errno::Errno;
 use crate::kernel::Kernel;
@@ -46,6 +46,7 @@ impl Kernel<'_> {
         start: u64,
         (at, pages): (u64, u64),
         (file, offset): (FileId, u64),
+        access: Access,
     ) -> Result<(), FaultError> {
         let Some(inode) = self.mapped_inode(file) else { return Err(FaultError::Bus) };
         for i in 0..pages {
@@ -68,8 +69,12 @@ impl Kernel<'_> {
                 content.allocate(number * super::PAGE_SIZE, super::PAGE_SIZE, memcg);
             }
         }
-        self.map_file_pages(mm, start, (at, pages), true);
-        self.grow_page_tables(task, mm);
+        let mut left = (at, pages);
+        while left.1 > 0 {
+            let n = self.grow_page_tables(task, mm, access)?.min(left.1);
+            self.map_file_pages(mm, start, (left.0, n), true);
+            left = (left.0 + n, left.1 - n);
+        }
         Ok(())
     }
 

@@ -109,3 +109,14 @@ fn charges_stay_with_a_removed_group_until_the_file_is_gone() {
         &["shmem 1048576", "nr_descendants 0", "nr_dying_descendants 1", "nr_descendants 0", "nr_dying_descendants 0"],
     );
 }
+
+#[test]
+fn tail_of_a_pipe_keeps_no_more_than_may_be_wanted() {
+    check(
+        true,
+        "cd /sys/fs/cgroup; echo +memory > cgroup.subtree_control; mkdir a; echo 2M > a/memory.max
+         sh -c 'echo $$ > a/cgroup.procs; seq 300000 | tail -n 2; seq 300000 | tail -c 7'; grep '^oom_kill ' a/memory.events
+         cat a/cgroup.controllers a/cgroup.subtree_control",
+        &["299999", "300000", "300000", "oom_kill 0", "memory"],
+    );
+}
