@@ -19,7 +19,7 @@ pub const FILES: &[CgroupFile] = &[
         .flags(FileFlags::NS_DELEGATABLE),
     CgroupFile::rw("cgroup.threads", threads, Write::Text(|k, at, text| k.procs_write(at, text, Who::Thread)))
         .flags(FileFlags::NS_DELEGATABLE),
-    CgroupFile::ro("cgroup.controllers", |w, at| Ok(w.offered_controllers(at.group).names() + "\n")),
+    CgroupFile::ro("cgroup.controllers", |w, at| Ok(line_of(w.offered_controllers(at.group)))),
     CgroupFile::rw(
         "cgroup.subtree_control",
         show_subtree_control,
@@ -86,7 +86,13 @@ fn numbers(w: &World, at: At, tasks: &[TaskId]) -> String {
 }
 
 fn show_subtree_control(w: &World, at: At) -> Result<String, Errno> {
-    Ok(w.cgroup(at.group).subtree_control.names() + "\n")
+    Ok(line_of(w.cgroup(at.group).subtree_control))
+}
+
+/// Names in one line; nothing at all, not even the end of a line, when there are none (`cgroup_print_ss_mask`).
+fn line_of(controllers: ControllerSet) -> String {
+    let names = controllers.names();
+    if names.is_empty() { names } else { names + "\n" }
 }
 
 fn events(w: &World, at: At) -> Result<String, Errno> {

@@ -11,7 +11,7 @@ use crate::world::World;
 
 const NOT_ON_ROOT: FileFlags = FileFlags::NOT_ON_ROOT;
 
-/// The files, in the order of the directory.
+/// The files, in the order of the directory. The 6.1 kernel is one that was built without zswap, as those for clouds are.
 pub const FILES: &[CgroupFile] = &[
     CgroupFile::ro("memory.current", |w, at| bytes(w, at, |m| m.usage)).flags(NOT_ON_ROOT),
     CgroupFile::ro("memory.peak", |w, at| bytes(w, at, |m| m.watermark)).flags(NOT_ON_ROOT),
@@ -33,9 +33,12 @@ pub const FILES: &[CgroupFile] = &[
         .flags(NOT_ON_ROOT),
     CgroupFile::ro("memory.swap.peak", |_, _| Ok("0\n".to_owned())).flags(NOT_ON_ROOT).only_in(KernelVersion::V6_18),
     CgroupFile::ro("memory.swap.events", |_, _| Ok("high 0\nmax 0\nfail 0\n".to_owned())).flags(NOT_ON_ROOT),
-    CgroupFile::ro("memory.zswap.current", |_, _| Ok("0\n".to_owned())).flags(NOT_ON_ROOT),
+    CgroupFile::ro("memory.zswap.current", |_, _| Ok("0\n".to_owned()))
+        .flags(NOT_ON_ROOT)
+        .only_in(KernelVersion::V6_18),
     CgroupFile::rw("memory.zswap.max", |w, at| limit(w, at, |m| m.zswap_max), Write::Text(write_zswap_max))
-        .flags(NOT_ON_ROOT),
+        .flags(NOT_ON_ROOT)
+        .only_in(KernelVersion::V6_18),
 ];
 
 fn bytes(w: &World, at: At, of: fn(&MemCgroup) -> u64) -> Result<String, Errno> {
@@ -62,13 +65,13 @@ fn write_swap_high(k: &mut Kernel<'_>, at: At, text: &str) -> Result<(), Errno> 
     Ok(())
 }
 
-fn write_swap_max(k: &mut Kernel<'_>, at: At, text: &str) -> Result<(), Errno> {
-    memcg_mut(k, at)?.swap_max = memparse(text, "max")?;
+fn write_zswap_max(k: &mut Kernel<'_>, at: At, text: &str) -> Result<(), Errno> {
+    memcg_mut(k, at)?.zswap_max = memparse(text, "max")?;
     Ok(())
 }
 
-fn write_zswap_max(k: &mut Kernel<'_>, at: At, text: &str) -> Result<(), Errno> {
-    memcg_mut(k, at)?.zswap_max = memparse(text, "max")?;
+fn write_swap_max(k: &mut Kernel<'_>, at: At, text: &str) -> Result<(), Errno> {
+    memcg_mut(k, at)?.swap_max = memparse(text, "max")?;
     Ok(())
 }
 
@@ -153,7 +156,7 @@ fn sizes(w: &World, id: MemcgId) -> impl Fn(&str) -> u64 {
     }
 }
 
-const BEFORE_SLAB: [&str; 26] = [
+const BEFORE_SLAB: [&str; 24] = [
     "anon",
     "file",
     "kernel",
@@ -164,8 +167,6 @@ const BEFORE_SLAB: [&str; 26] = [
     "sock",
     "vmalloc",
     "shmem",
-    "zswap",
-    "zswapped",
     "file_mapped",
     "file_dirty",
     "file_writeback",
@@ -190,7 +191,7 @@ const WORKINGSET: [&str; 7] = [
     "workingset_restore_file",
     "workingset_nodereclaim",
 ];
-const EVENTS: [&str; 17] = [
+const EVENTS: [&str; 15] = [
     "pgscan",
     "pgsteal",
     "pgscan_kswapd",
@@ -204,13 +205,11 @@ const EVENTS: [&str; 17] = [
     "pgdeactivate",
     "pglazyfree",
     "pglazyfreed",
-    "zswpin",
-    "zswpout",
     "thp_fault_alloc",
     "thp_collapse_alloc",
 ];
 
-/// `memory.stat`, with the keys of Linux 6.1.
+/// `memory.stat`, with the keys of Linux 6.1 without zswap.
 fn stat(w: &World, at: At) -> Result<String, Errno> {
     let (id, _) = memcg(w, at)?;
     let size = sizes(w, id);
@@ -227,7 +226,7 @@ fn stat(w: &World, at: At) -> Result<String, Errno> {
 
 /// `memory.numa_stat`: what can be told by node, of which there is one.
 fn numa_stat(w: &World, at: At) -> Result<String, Errno> {
-    const NOT_BY_NODE: [&str; 6] = ["kernel", "percpu", "sock", "vmalloc", "zswap", "zswapped"];
+    const NOT_BY_NODE: [&str; 4] = ["kernel", "percpu", "sock", "vmalloc"];
     let (id, _) = memcg(w, at)?;
     debug_assert!(id != ROOT_MEMCG || w.cgroup(at.group).parent.is_none());
     let size = sizes(w, id);
