@@ -31,7 +31,7 @@ impl World {
         for (_, file) in self.vfs.files.iter() {
             file.cgroup_ns.into_iter().for_each(|ns| hold(NsRef::Cgroup(ns)));
         }
-        for (_, socket) in self.sockets.iter() {
+        for (_, socket) in self.sockets.iter().filter(|(_, s)| !s.orphan) {
             hold(NsRef::Net(socket.net));
         }
         for (_, mount) in self.vfs.mounts.iter() {
@@ -110,6 +110,7 @@ impl World {
         self.check_pids()?;
         self.check_mounts()?;
         self.check_memory()?;
+        self.check_network()?;
         self.check_processes()?;
         self.check_cgroups()?;
         self.check_sched()

@@ -173,6 +173,18 @@ pub enum EventKind {
         name: Arc<str>,
         what: Arc<str>,
     },
+    /// A rule of the packet filter decided about a packet; rule 0 is the policy of the chain.
+    RuleApplied {
+        ns: NetNsId,
+        table: Arc<str>,
+        chain: Arc<str>,
+        rule: u32,
+        target: Arc<str>,
+        packet: u64,
+        what: Arc<str>,
+    },
+    /// The addresses of a packet were translated.
+    PacketTranslated { ns: NetNsId, packet: u64, from: (Ipv4Addr, Ipv4Addr), to: (Ipv4Addr, Ipv4Addr), what: Arc<str> },
     /// A packet ended where it was.
     PacketDropped { packet: u64, ns: NetNsId, device: Option<NetDevId>, name: Arc<str>, what: Arc<str>, why: Arc<str> },
     /// A signal was sent.
@@ -338,6 +350,8 @@ impl EventKind {
             | EventKind::NeighbourChanged { .. }
             | EventKind::ForwardingSet { .. }
             | EventKind::PacketMoved { .. }
+            | EventKind::RuleApplied { .. }
+            | EventKind::PacketTranslated { .. }
             | EventKind::PacketDropped { .. } => Family::Network,
             EventKind::Memory(_) => Family::Memory,
             EventKind::NotModelled { .. } => Family::NotModelled,

@@ -12,6 +12,7 @@ use crate::kernel::Kernel;
 use crate::net::conf::ConfTarget;
 use crate::net::device::NetDevId;
 use crate::net::fib::Fib;
+use crate::net::netfilter::Netfilter;
 use crate::time::Nanos;
 use crate::world::World;
 
@@ -38,6 +39,8 @@ pub struct NetNamespace {
     pub error_tokens: OrdMap<Ipv4Addr, (Nanos, Nanos)>,
     /// Settings of IPv4 that somebody has changed.
     pub conf: OrdMap<(ConfTarget, u16), i32>,
+    /// Its packet filter.
+    pub netfilter: Netfilter,
 }
 
 impl NetNamespace {
@@ -51,6 +54,7 @@ impl NetNamespace {
             nsids: OrdMap::new(),
             error_tokens: OrdMap::new(),
             conf: OrdMap::new(),
+            netfilter: Netfilter::default(),
         }
     }
 
@@ -86,6 +90,9 @@ impl World {
 impl Kernel<'_> {
     /// The last reference to a network namespace is gone (`cleanup_net`).
     pub(crate) fn free_net_namespace(&mut self, net: NetNsId) {
+        // Connections that nobody holds any more say no goodbye.
+        let gone: Vec<_> = self.sockets.iter().filter(|(_, s)| s.net == net).map(|(id, _)| id).collect();
+        gone.into_iter().for_each(|id| self.forget_socket(id));
         self.unregister_devices_of(net);
         self.forget_net_settings(net);
         self.net_namespaces.remove(net);

@@ -27,13 +27,11 @@ impl Kernel<'_> {
             return Err(Errno::EMSGSIZE);
         }
         self.packet_event(PacketStage::Sent, Some(path.dev), &packet);
-        let mut passage = Passage { net, packet, in_dev: None, out_dev: Some(path.dev) };
+        let mut passage = Passage { net, packet, in_dev: None, out_dev: Some(path.dev), tracked: None };
         let (before_source, before) = (passage.packet.source, passage.packet.destination);
         match self.nf_hook(Hook::Output, &mut passage) {
             Verdict::Accept => {}
             Verdict::Drop => return Err(Errno::EPERM),
-            // The sender hears of it by ICMP.
-            Verdict::Stolen => return Ok(()),
         }
         let mut path = path.clone();
         if passage.packet.destination != before || passage.packet.source != before_source {
@@ -62,7 +60,7 @@ impl Kernel<'_> {
     /// A packet has come in (`ip_rcv`).
     pub(crate) fn ip_receive(&mut self, dev: NetDevId, packet: Packet, link_broadcast: bool) {
         let net = self.net_devices[dev].net;
-        let mut passage = Passage { net, packet, in_dev: Some(dev), out_dev: None };
+        let mut passage = Passage { net, packet, in_dev: Some(dev), out_dev: None, tracked: None };
         if self.nf_hook(Hook::PreRouting, &mut passage) != Verdict::Accept {
             return;
         }

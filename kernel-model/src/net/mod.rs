@@ -10,6 +10,7 @@
 
 pub mod address;
 pub mod bridge;
+mod check;
 pub mod conf;
 pub mod device;
 pub mod fib;

@@ -127,6 +127,7 @@ pub struct Tcp {
     pub seq: u32,
     pub ack: u32,
     pub flags: TcpFlags,
+    pub window: u32,
     pub data: Arc<[u8]>,
 }
 

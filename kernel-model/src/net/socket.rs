@@ -12,6 +12,7 @@ use crate::kernel::Kernel;
 use crate::namespace::NsRef;
 use crate::namespace::net::NetNsId;
 use crate::net::device::NetDevId;
+use crate::net::tcp::{TcpEnd, TcpState};
 use crate::security::credentials::Kuid;
 use crate::syscall::{Sleep, Stop, Value};
 use crate::task::TaskId;
@@ -48,6 +49,9 @@ pub struct Socket {
     pub errors: VecDeque<Message>,
     /// The error that the next call reports (`SO_ERROR`).
     pub error: Option<Errno>,
+    /// No descriptor is open on it: a connection that ends, or one that waits to be accepted. It does not keep its
+    /// namespace alive.
+    pub orphan: bool,
 }
 
 /// What setsockopt(2) has changed of a socket.
@@ -94,6 +98,10 @@ pub enum Protocol {
     },
     /// `AF_INET` with `IPPROTO_UDP`.
     Udp,
+    /// `AF_INET`, `SOCK_STREAM`.
+    Tcp(Box<TcpEnd>),
+    /// `AF_INET`, `SOCK_RAW` with `IPPROTO_RAW`: iptables speaks to the packet filter through it.
+    Raw,
 }
 
 /// A message in a socket.
@@ -118,6 +126,24 @@ pub(crate) fn sockaddr_in(address: Ipv4Addr, port: u16) -> Value {
         ("sin_port", u32::from(port).into()),
         ("sin_addr", address.to_string().as_str().into()),
     ])
+}
+
+impl Socket {
+    /// Whether something can be read, and whether something can be written, without waiting (`tcp_poll`,
+    /// `datagram_poll`).
+    pub fn readiness(&self) -> (bool, bool) {
+        let failed = self.error.is_some();
+        match &self.protocol {
+            Protocol::Tcp(end) if end.is_listening() => (!end.accept_queue.is_empty(), false),
+            Protocol::Tcp(end) => {
+                let over = end.end_received || end.read_shut || end.state == TcpState::Close;
+                let on_way: usize = end.unacknowledged.iter().map(|s| s.data.len()).sum();
+                let room = end.can_send() && end.peer_window as usize > on_way;
+                (!self.queue.is_empty() || over || failed, room || failed || end.state == TcpState::Close)
+            }
+            _ => (!self.queue.is_empty() || failed, true),
+        }
+    }
 }
 
 impl World {
@@ -157,14 +183,28 @@ impl Kernel<'_> {
             queue: VecDeque::new(),
             errors: VecDeque::new(),
             error: None,
+            orphan: false,
         })
     }
 
     /// Its last descriptor is closed.
     pub(crate) fn release_socket(&mut self, id: SocketId) {
-        if let Some(socket) = self.sockets.remove(id) {
-            self.release_ns(NsRef::Net(socket.net));
+        let Some(net) = self.sockets.get(id).map(|s| s.net) else { return };
+        if self.tcp_close(id) {
+            self.forget_socket(id);
         }
+        self.release_ns(NsRef::Net(net));
+    }
+
+    /// A socket is gone, and with it what it waited for.
+    pub(crate) fn forget_socket(&mut self, id: SocketId) {
+        let Some(socket) = self.sockets.remove(id) else { return };
+        if let Protocol::Tcp(end) = socket.protocol
+            && let Some(at) = end.timer
+        {
+            self.net_timers.remove(&(at, super::timer::NetTimer::Tcp(id)));
+        }
+        self.wake_all(Wait::SocketReadable(id));
     }
 
     /// A message arrives.
@@ -198,6 +238,49 @@ impl Kernel<'_> {
                 }
                 Err(Stop::Block(Sleep { on: vec![Wait::SocketReadable(id)], until }))
             }
+        }
+    }
+
+    /// read(2) from a socket.
+    ///
+    /// # Errors
+    /// Those of recv(2); EINVAL for a socket whose messages are structures.
+    pub(crate) fn socket_read(
+        &mut self,
+        task: TaskId,
+        id: SocketId,
+        count: usize,
+        nonblock: bool,
+    ) -> Result<Vec<u8>, Stop> {
+        match self.sockets[id].protocol {
+            Protocol::Tcp(_) => self.tcp_recv(id, count, false, nonblock),
+            Protocol::Udp => {
+                let message = self.receive(task, id, false, nonblock)?;
+                let bytes = message.body.as_bytes().unwrap_or_default();
+                Ok(bytes[..count.min(bytes.len())].to_vec())
+            }
+            _ => Err(Errno::EINVAL.into()),
+        }
+    }
+
+    /// write(2) to a socket.
+    ///
+    /// # Errors
+    /// Those of send(2); EINVAL for a socket whose messages are structures.
+    pub(crate) fn socket_write(
+        &mut self,
+        task: TaskId,
+        id: SocketId,
+        bytes: &[u8],
+        nonblock: bool,
+    ) -> Result<usize, Stop> {
+        match self.sockets[id].protocol {
+            Protocol::Tcp(_) => self.tcp_send(task, id, bytes, nonblock),
+            Protocol::Udp => {
+                self.udp_send(id, None, bytes)?;
+                Ok(bytes.len())
+            }
+            _ => Err(Errno::EINVAL.into()),
         }
     }
 

@@ -84,6 +84,8 @@ pub fn label(kind: &EventKind, world: &World) -> String {
         EventKind::PacketMoved { stage, name, what, .. } => {
             format!("{what}: {}", super::net_packet::stage_words(*stage, name))
         }
+        EventKind::RuleApplied { chain, rule, target, .. } => format!("{chain} rule {rule}: {target}"),
+        EventKind::PacketTranslated { what, .. } => format!("translated: {what}"),
         EventKind::PacketDropped { name, what, why, .. } => format!("{what}: dropped at {name}, {why}"),
         EventKind::NodenameSet { old, new, .. } => format!("nodename {old} → {new}"),
         EventKind::SignalSent { signal, to } => format!("SIG{} to {}", signal.short_name(), name(*to)),

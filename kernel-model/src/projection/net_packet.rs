@@ -94,6 +94,24 @@ pub(super) fn explain(kind: &EventKind, world: &World) -> Option<(String, &'stat
             "ip(7), ip_forward",
         ),
         EventKind::PacketMoved { stage, ns, name, what, .. } => packet(*stage, &place(*ns), name, what),
+        EventKind::RuleApplied { ns, table, chain, rule, target, what, .. } => {
+            let which = if *rule == 0 { "The policy".to_owned() } else { format!("Rule {rule}") };
+            (
+                format!("{which} of {chain} in the table {table} of {} says {target} to {what}.", place(*ns)),
+                "iptables(8), ipt_do_table()",
+            )
+        }
+        EventKind::PacketTranslated { ns, from, to, what, .. } => (
+            format!(
+                "{} changes addresses: {} > {} becomes {} > {}, so the packet is now {what}.",
+                place(*ns),
+                from.0,
+                from.1,
+                to.0,
+                to.1
+            ),
+            "iptables-extensions(8), nf_nat_packet()",
+        ),
         EventKind::PacketDropped { ns, name, what, why, .. } => {
             let at = if name.is_empty() { String::new() } else { format!(" at {name}") };
             (format!("{what} ends{at} in {}: {why}.", place(*ns)), "kfree_skb_reason()")

@@ -49,6 +49,7 @@ impl Kernel<'_> {
         let bytes = match file.kind.clone() {
             FileKind::PipeRead(pipe, _) | FileKind::PipeBoth(pipe, _) => self.pipe_read(pipe, count, nonblock)?,
             FileKind::Tty(console, _) => self.read_terminal(console, count, nonblock)?,
+            FileKind::Socket(socket) => return self.socket_read(task, socket, count, nonblock),
             FileKind::Path(path) => match path.node {
                 Node::Tree(dentry) => match &self.inode_of(dentry).kind {
                     InodeKind::Regular(_) if matches!(self.super_of(path).kind, FsKind::Mqueue) => {
@@ -122,6 +123,7 @@ impl Kernel<'_> {
             FileKind::PipeWrite(pipe, _) | FileKind::PipeBoth(pipe, _) => {
                 (self.pipe_write(task, pipe, bytes, nonblock)?, pos)
             }
+            FileKind::Socket(socket) => return self.socket_write(task, socket, bytes, nonblock),
             FileKind::Tty(console, _) => {
                 if !bytes.is_empty() {
                     self.emit(EventKind::Output { console, bytes: bytes.into() });

@@ -2,6 +2,8 @@
 
 pub mod bridge;
 pub mod ip;
+pub mod iptables;
+pub mod nc;
 pub mod ping;
 mod rtnl;
 pub mod unmodelled;
@@ -9,4 +11,5 @@ pub mod unmodelled;
 use super::registry::Program;
 
 /// The programs in this folder.
-pub const PROGRAMS: &[&Program] = &[&bridge::BRIDGE, &ip::IP, &ping::PING, &unmodelled::SS];
+pub const PROGRAMS: &[&Program] =
+    &[&bridge::BRIDGE, &ip::IP, &iptables::IPTABLES, &nc::NC, &ping::PING, &unmodelled::SS];

@@ -248,7 +248,7 @@ async fn open_socket(sys: &Sys) -> Result<i32, i32> {
 }
 
 /// The address of a host: as it is written, or from `/etc/hosts`.
-async fn resolve(sys: &Sys, target: &str) -> Option<Ipv4Addr> {
+pub(super) async fn resolve(sys: &Sys, target: &str) -> Option<Ipv4Addr> {
     if let Ok(address) = target.parse() {
         return Some(address);
     }

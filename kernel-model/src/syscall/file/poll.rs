@@ -94,7 +94,11 @@ fn state_of(k: &Kernel<'_>, caller: TaskId, fd: i32, waits: &mut Vec<Wait>) -> i
         }
         FileKind::Socket(id) => {
             waits.push(Wait::SocketReadable(id));
-            POLLOUT | if k.sockets[id].queue.is_empty() { 0 } else { POLLIN }
+            let (readable, writable) = k.sockets[id].readiness();
+            let failed = k.sockets[id].error.is_some() || !k.sockets[id].errors.is_empty();
+            (if readable { POLLIN } else { 0 })
+                | (if writable { POLLOUT } else { 0 })
+                | if failed { POLLERR } else { 0 }
         }
         FileKind::PidFd(pid) => {
             let task = k.pids.get(pid).and_then(|p| p.task).and_then(|t| k.tasks.get(t));

@@ -8,11 +8,9 @@ use crate::kernel::Kernel;
 use crate::net::fib::{Flow, rtn};
 use crate::net::rtnetlink::sockaddr_nl;
 use crate::net::socket::{AF_INET, AF_NETLINK, Protocol, sockaddr_in};
+use crate::program::libc::o;
 use crate::syscall::{Arg, Args, Ret, Support, SysResult, SyscallInfo, Sysno, Value};
 use crate::task::TaskId;
-
-/// The port from which a socket speaks that has not asked for one (the first of `ip_local_port_range`).
-const FIRST_EPHEMERAL_PORT: u16 = 32_768;
 
 /// bind(2).
 pub const BIND: SyscallInfo = SyscallInfo {
@@ -40,8 +38,12 @@ pub const CONNECT: SyscallInfo = SyscallInfo {
         (Errno::ENOTSOCK, "sockfd is no socket"),
         (Errno::EAFNOSUPPORT, "the address is of another family"),
         (Errno::ENETUNREACH, "no route leads to the address"),
+        (Errno::ECONNREFUSED, "nobody has the port"),
+        (Errno::ETIMEDOUT, "nobody answers"),
+        (Errno::EINPROGRESS, "the socket does not wait"),
+        (Errno::EISCONN, "it is connected"),
     ],
-    support: Support::Partial("datagrams over IPv4: a route is looked up"),
+    support: Support::Partial("AF_UNSPEC, which takes a connection back, is refused"),
     run: connect,
 };
 
@@ -88,15 +90,20 @@ fn bind(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
             let port = addr.field("nl_pid").and_then(Value::as_int).unwrap_or(0) as u32;
             k.bind_netlink(caller, id, port)?;
         }
-        Protocol::Icmp { .. } | Protocol::Udp => {
+        Protocol::Raw => return Err(Errno::EOPNOTSUPP.into()),
+        Protocol::Icmp { .. } | Protocol::Udp | Protocol::Tcp(_) => {
             let (address, port) = sockaddr(addr)?;
-            let net = k.sockets[id].net;
-            // inet_bind: an address of this host, of several, or of everybody.
-            let kind = k.net_namespaces[net].address_type(address);
-            if !matches!(kind, rtn::LOCAL | rtn::MULTICAST | rtn::BROADCAST) {
-                return Err(Errno::EADDRNOTAVAIL.into());
+            let has_ports = !matches!(k.sockets[id].protocol, Protocol::Icmp { .. });
+            if has_ports {
+                k.bind_inet(caller, id, address, port)?;
+            } else {
+                // inet_bind: an address of this host, of several, or of everybody.
+                let kind = k.net_namespaces[k.sockets[id].net].address_type(address);
+                if !matches!(kind, rtn::LOCAL | rtn::MULTICAST | rtn::BROADCAST) {
+                    return Err(Errno::EADDRNOTAVAIL.into());
+                }
+                k.sockets[id].local = (address, port);
             }
-            k.sockets[id].local = (address, port);
         }
     }
     Ok(Ret::new(0))
@@ -110,6 +117,11 @@ fn connect(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
         return if port.is_some() { Ok(Ret::new(0)) } else { Err(Errno::EINVAL.into()) };
     }
     let (to, port) = sockaddr(addr)?;
+    if let Protocol::Tcp(_) = k.sockets[id].protocol {
+        let nonblock = k.vfs.files[k.real_file_id(caller, a.int32(0)?)?].flags & o::NONBLOCK != 0;
+        k.tcp_connect(caller, id, (to, port), nonblock)?;
+        return Ok(Ret::new(0));
+    }
     let socket = &k.sockets[id];
     let source = Some(socket.local.0).filter(|a| !a.is_unspecified());
     let flow = Flow { source, oif: socket.options.device, ..Flow::to(to) };
@@ -117,11 +129,11 @@ fn connect(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     if path.kind == rtn::BROADCAST && !socket.options.broadcast {
         return Err(Errno::EACCES.into());
     }
+    if let Protocol::Udp = k.sockets[id].protocol {
+        k.autobind(id)?;
+    }
     let socket = &mut k.sockets[id];
     socket.local.0 = path.source;
-    if socket.local.1 == 0 && matches!(socket.protocol, Protocol::Udp) {
-        socket.local.1 = FIRST_EPHEMERAL_PORT;
-    }
     socket.remote = Some((path.destination, port));
     Ok(Ret::new(0))
 }
@@ -134,4 +146,24 @@ fn getsockname(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
         _ => sockaddr_in(socket.local.0, socket.local.1),
     };
     Ok(Ret::new(0).with(1, address))
+}
+
+/// getpeername(2). The address is output 1.
+pub const GETPEERNAME: SyscallInfo = SyscallInfo {
+    nr: Sysno::GETPEERNAME,
+    man: "getpeername(2)",
+    args: &[Arg::Fd("sockfd"), Arg::Data("addr"), Arg::Data("addrlen")],
+    errno: &[
+        (Errno::EBADF, "sockfd is not open"),
+        (Errno::ENOTSOCK, "sockfd is no socket"),
+        (Errno::ENOTCONN, "the socket is not connected"),
+    ],
+    support: Support::Full,
+    run: getpeername,
+};
+
+fn getpeername(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
+    let id = k.socket_of_fd(caller, a.int32(0)?)?;
+    let (address, port) = k.sockets[id].remote.ok_or(Errno::ENOTCONN)?;
+    Ok(Ret::new(0).with(1, sockaddr_in(address, port)))
 }

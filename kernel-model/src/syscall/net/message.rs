@@ -130,20 +130,40 @@ fn send(k: &mut Kernel<'_>, caller: TaskId, fd: i32, id: SocketId, body: &Value,
             k.icmp_send(id, to, body, len)?;
         }
         Protocol::Udp => {
-            k.emit(EventKind::NotModelled { what: "packets of UDP".into() });
+            let to = match to {
+                Value::Null => None,
+                addr => Some(super::address::sockaddr(addr)?),
+            };
+            k.udp_send(id, to, &bytes_of(body, len)?)?;
+        }
+        Protocol::Tcp(_) => {
+            let nonblock = k.vfs.files[k.real_file_id(caller, fd)?].flags & o::NONBLOCK != 0;
+            return Ok(Ret::new(k.tcp_send(caller, id, &bytes_of(body, len)?, nonblock)? as i64));
+        }
+        Protocol::Raw => {
+            k.emit(EventKind::NotModelled { what: "raw packets".into() });
             return Err(Errno::EOPNOTSUPP.into());
         }
     }
     Ok(Ret::new(len as i64))
 }
 
+/// The bytes of a buffer, as many as the length says.
+fn bytes_of(body: &Value, len: usize) -> Result<Vec<u8>, Errno> {
+    let bytes = body.as_bytes().ok_or(Errno::EFAULT)?;
+    Ok(bytes[..len.min(bytes.len())].to_vec())
+}
+
 fn recvfrom(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
-    let message = receive(k, caller, a.int32(0)?, a.int(3)?)?;
+    let count = usize::try_from(a.int(2)?).map_err(|_| Errno::EINVAL)?;
+    let message = receive(k, caller, a.int32(0)?, a.int(3)?, count)?;
     Ok(Ret::new(message.len as i64).with(1, message.body).with(4, message.from))
 }
 
 fn recvmsg(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
-    let message = receive(k, caller, a.int32(0)?, a.int(2)?)?;
+    let iov = a.get(1).field("msg_iov").and_then(Value::as_list).and_then(<[Value]>::first);
+    let count = iov.and_then(|i| i.field("iov_len")).and_then(Value::as_int).and_then(|n| usize::try_from(n).ok());
+    let message = receive(k, caller, a.int32(0)?, a.int(2)?, count.unwrap_or(65_536))?;
     let len = message.len as i64;
     let iov = Value::record([("iov_base", message.body), ("iov_len", len.into())]);
     let msg = Value::record([
@@ -156,11 +176,16 @@ fn recvmsg(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     Ok(Ret::new(len).with(1, msg))
 }
 
-fn receive(k: &mut Kernel<'_>, caller: TaskId, fd: i32, flags: i64) -> Result<Message, Stop> {
+fn receive(k: &mut Kernel<'_>, caller: TaskId, fd: i32, flags: i64, count: usize) -> Result<Message, Stop> {
     let id = k.socket_of_fd(caller, fd)?;
     let nonblock = k.vfs.files[k.real_file_id(caller, fd)?].flags & o::NONBLOCK != 0;
     if flags & MSG_ERRQUEUE != 0 {
         return k.sockets[id].errors.pop_front().ok_or(Stop::Err(Errno::EAGAIN));
+    }
+    if let Protocol::Tcp(_) = k.sockets[id].protocol {
+        let bytes = k.tcp_recv(id, count, flags & MSG_PEEK != 0, nonblock || flags & MSG_DONTWAIT != 0)?;
+        let len = bytes.len();
+        return Ok(Message { from: Value::Null, body: Value::bytes(bytes), len, control: Vec::new(), offset: 0 });
     }
     k.receive(caller, id, flags & MSG_PEEK != 0, nonblock || flags & MSG_DONTWAIT != 0)
 }

@@ -1,6 +1,7 @@
 //! Calls on sockets.
 
 pub mod address;
+pub mod listen;
 pub mod message;
 pub mod setsockopt;
 pub mod socket;
@@ -13,7 +14,13 @@ pub const RECORDS: &[&SyscallInfo] = &[
     &address::BIND,
     &address::CONNECT,
     &address::GETSOCKNAME,
+    &address::GETPEERNAME,
+    &listen::LISTEN,
+    &listen::ACCEPT,
+    &listen::ACCEPT4,
+    &listen::SHUTDOWN,
     &setsockopt::SETSOCKOPT,
+    &setsockopt::GETSOCKOPT,
     &message::SENDTO,
     &message::SENDMSG,
     &message::RECVFROM,

@@ -2,7 +2,11 @@
 
 use crate::errno::Errno;
 use crate::kernel::Kernel;
-use crate::net::socket::Protocol;
+use crate::namespace::net::NetNsId;
+use crate::namespace::user::UserNsId;
+use crate::net::netfilter::Table;
+use crate::net::netfilter::wire::{IPT_SO_GET_ENTRIES, IPT_SO_SET_REPLACE};
+use crate::net::socket::{AF_INET, AF_NETLINK, Protocol, SocketId};
 use crate::security::capability::Cap;
 use crate::syscall::{Arg, Args, FlagNames, Ret, Support, SysResult, SyscallInfo, Sysno, Value};
 use crate::task::TaskId;
@@ -100,18 +104,23 @@ fn setsockopt(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
                 *filter = n as u32;
             }
         }
+        (so::IP, IPT_SO_SET_REPLACE) => {
+            let (net, owner) = firewall_of(k, id);
+            if !k.capable_in(caller, owner, Cap::NET_ADMIN) {
+                return Err(Errno::EPERM.into());
+            }
+            let table = Table::from_value(value).ok_or(Errno::EINVAL)?;
+            let tables = &mut k.net_namespaces[net].netfilter.tables;
+            let place = tables.iter_mut().find(|t| t.name == table.name).ok_or(Errno::ENOENT)?;
+            *place = table;
+        }
         _ => drop(k.sockets[id].options.others.insert((level, name), n)),
     }
     Ok(Ret::new(0))
 }
 
 /// `sock_setbindtodevice`.
-fn bind_to_device(
-    k: &mut Kernel<'_>,
-    caller: TaskId,
-    id: crate::net::socket::SocketId,
-    value: &Value,
-) -> Result<(), Errno> {
+fn bind_to_device(k: &mut Kernel<'_>, caller: TaskId, id: SocketId, value: &Value) -> Result<(), Errno> {
     let net = k.sockets[id].net;
     let owner = k.net_namespaces[net].ns.owner;
     if k.sockets[id].options.device.is_some() && !k.capable_in(caller, owner, Cap::NET_RAW) {
@@ -123,4 +132,66 @@ fn bind_to_device(
         name => Some(k.device_named(net, name).ok_or(Errno::ENODEV)?),
     };
     Ok(())
+}
+
+/// The namespace whose packet filter a socket speaks to, and its owner.
+fn firewall_of(k: &Kernel<'_>, id: SocketId) -> (NetNsId, UserNsId) {
+    let net = k.sockets[id].net;
+    (net, k.net_namespaces[net].ns.owner)
+}
+
+/// getsockopt(2). The value is output 3.
+pub const GETSOCKOPT: SyscallInfo = SyscallInfo {
+    nr: Sysno::GETSOCKOPT,
+    man: "getsockopt(2)",
+    args: &[
+        Arg::Fd("sockfd"),
+        Arg::Enum("level", LEVELS),
+        Arg::Int("optname"),
+        Arg::Data("optval"),
+        Arg::Data("optlen"),
+    ],
+    errno: &[
+        (Errno::EBADF, "sockfd is not open"),
+        (Errno::ENOTSOCK, "sockfd is no socket"),
+        (Errno::EPERM, "the packet filter, without CAP_NET_ADMIN over the network namespace"),
+        (Errno::ENOENT, "a table of the packet filter that does not exist"),
+    ],
+    support: Support::Partial(
+        "SO_ERROR, SO_TYPE, SO_DOMAIN, SO_ACCEPTCONN, what was set, and tables of the packet filter",
+    ),
+    run: getsockopt,
+};
+
+fn getsockopt(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
+    let id = k.socket_of_fd(caller, a.int32(0)?)?;
+    let (level, name) = (a.int(1)?, a.int(2)?);
+    let socket = &mut k.sockets[id];
+    let value: i64 = match (level, name) {
+        (so::IP, IPT_SO_GET_ENTRIES) => {
+            let (net, owner) = firewall_of(k, id);
+            if !k.capable_in(caller, owner, Cap::NET_ADMIN) {
+                return Err(Errno::EPERM.into());
+            }
+            let wanted = a.get(3).as_str().unwrap_or("filter");
+            let table = k.net_namespaces[net].netfilter.table(wanted).ok_or(Errno::ENOENT)?;
+            return Ok(Ret::new(0).with(3, table.to_value()));
+        }
+        (so::SOCKET, so::ERROR) => socket.error.take().map_or(0, |e| e as i64),
+        (so::SOCKET, so::TYPE) => match socket.protocol {
+            Protocol::Tcp(_) => 1,
+            Protocol::Udp | Protocol::Icmp { raw: false, .. } => 2,
+            _ => 3,
+        },
+        (so::SOCKET, so::DOMAIN) => match socket.protocol {
+            Protocol::Route { .. } => AF_NETLINK,
+            _ => AF_INET,
+        },
+        (so::SOCKET, so::ACCEPTCONN) => i64::from(matches!(&socket.protocol, Protocol::Tcp(end) if end.is_listening())),
+        (so::SOCKET, so::BROADCAST) => i64::from(socket.options.broadcast),
+        (so::SOCKET, so::REUSEADDR) => i64::from(socket.options.reuse_address),
+        (so::IP, so::IP_TTL) => i64::from(socket.options.ttl.unwrap_or(64)),
+        other => socket.options.others.get(&other).copied().unwrap_or(0),
+    };
+    Ok(Ret::new(0).with(3, value.into()))
 }

@@ -22,6 +22,7 @@ pub(super) const FAMILIES: FlagNames = &[
 /// `AF_MAX`.
 const AF_MAX: i64 = 46;
 
+const SOCK_STREAM: i64 = 1;
 const SOCK_DGRAM: i64 = 2;
 const SOCK_RAW: i64 = 3;
 /// `SOCK_MAX`.
@@ -30,7 +31,9 @@ const SOCK_MAX: i64 = 11;
 const TYPE_MASK: i64 = 0xf;
 
 const IPPROTO_ICMP: i64 = 1;
+const IPPROTO_TCP: i64 = 6;
 const IPPROTO_UDP: i64 = 17;
+const IPPROTO_RAW: i64 = 255;
 const NETLINK_ROUTE: i64 = 0;
 
 /// socket(2).
@@ -59,7 +62,7 @@ pub const SOCKET: SyscallInfo = SyscallInfo {
         (Errno::EPERM, "a raw socket without CAP_NET_RAW over the network namespace"),
         (Errno::EMFILE, "RLIMIT_NOFILE is reached"),
     ],
-    support: Support::Partial("AF_NETLINK with NETLINK_ROUTE, AF_INET with ICMP echo; UDP only finds its route"),
+    support: Support::Partial("AF_NETLINK with NETLINK_ROUTE, AF_INET with ICMP echo, UDP and TCP"),
     run: socket,
 };
 
@@ -94,7 +97,16 @@ fn socket(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
             Protocol::Icmp { raw: true, ident: 0, filter: 0 }
         }
         (AF_INET, SOCK_DGRAM, 0 | IPPROTO_UDP) => Protocol::Udp,
-        (AF_INET, ..) => return Err(not_modelled(k, "TCP and other protocols of IPv4", Errno::EPROTONOSUPPORT)),
+        (AF_INET, SOCK_STREAM, 0 | IPPROTO_TCP) => Protocol::Tcp(Box::default()),
+        (AF_INET, SOCK_RAW, IPPROTO_RAW) => {
+            let owner = k.net_namespaces[k.tasks[caller].nsproxy.net].ns.owner;
+            if !k.capable_in(caller, owner, Cap::NET_RAW) {
+                return Err(Errno::EPERM.into());
+            }
+            Protocol::Raw
+        }
+        (AF_INET, SOCK_STREAM | SOCK_DGRAM, _) => return Err(Errno::EPROTONOSUPPORT.into()),
+        (AF_INET, ..) => return Err(not_modelled(k, "other protocols of IPv4", Errno::EPROTONOSUPPORT)),
         (AF_UNIX, ..) => return Err(not_modelled(k, "sockets of AF_UNIX", Errno::EAFNOSUPPORT)),
         (0, ..) => return Err(Errno::EAFNOSUPPORT.into()),
         _ => return Err(not_modelled(k, "sockets of this family", Errno::EAFNOSUPPORT)),

@@ -8,6 +8,7 @@ use crate::net::address::mask_of;
 use crate::net::fib::{RT_TABLE_MAIN, rtn};
 use crate::net::neighbour::NudState;
 use crate::net::socket::Protocol;
+use crate::net::tcp::TcpState;
 use crate::task::TaskId;
 use crate::world::World;
 
@@ -126,10 +127,29 @@ pub(super) fn hex_address(address: Ipv4Addr) -> String {
 }
 
 impl World {
-    fn net_tcp_text(&self, _net: NetNsId) -> String {
+    fn net_tcp_text(&self, net: NetNsId) -> String {
         let heading =
             "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
-        format!("{heading:<149}\n")
+        let mut text = format!("{heading:<149}\n");
+        let ends = self.sockets.iter().filter_map(|(_, s)| match &s.protocol {
+            Protocol::Tcp(end) if s.net == net && end.state != TcpState::Close => Some((s, end)),
+            _ => None,
+        });
+        for (n, (s, end)) in ends.enumerate() {
+            let remote = s.remote.unwrap_or((Ipv4Addr::UNSPECIFIED, 0));
+            let queued: usize = s.queue.iter().map(|m| m.len - m.offset).sum();
+            let on_way: usize = end.unacknowledged.iter().map(|s| s.data.len()).sum();
+            let ino = if s.orphan { 0 } else { s.ino };
+            let (own, other) = (hex_address(s.local.0), hex_address(remote.0));
+            let (state, uid) = (end.state as u8, s.owner.0);
+            let line = format!(
+                "{n:4}: {own}:{:04X} {other}:{:04X} {state:02X} {on_way:08X}:{queued:08X} 00:00000000 00000000 {uid:5} \
+                 {:8} {ino} 1 0000000000000000 100 0 0 10 0",
+                s.local.1, remote.1, 0,
+            );
+            text.push_str(&format!("{line:<149}\n"));
+        }
+        text
     }
 
     fn net_unix_text(&self, _net: NetNsId) -> String {
