@@ -187,7 +187,8 @@ impl Kernel<'_> {
         let Some(c) = table.get(tracked.id).cloned() else { return Verdict::Accept };
         let asked = if destination { c.asked.0 } else { c.asked.1 };
         if !asked && tracked.state == ConnState::New && !tracked.is_reply {
-            let (verdict, target) = self.ask_table("nat", hook, passage);
+            let empty = self.net_namespaces[passage.net].netfilter.is_empty("nat");
+            let (verdict, target) = if empty { (Verdict::Accept, None) } else { self.ask_table("nat", hook, passage) };
             if verdict == Verdict::Drop {
                 self.forget_new(passage);
                 return Verdict::Drop;
@@ -213,7 +214,7 @@ impl Kernel<'_> {
                 Some(Target::Dnat(to, port)) => (to, port),
                 Some(Target::Redirect(port)) => {
                     let here = if lo.is_some() && hook == Hook::Output { Some(Ipv4Addr::LOCALHOST) } else { own };
-                    (here, Some(port))
+                    (here, port)
                 }
                 _ => return,
             };

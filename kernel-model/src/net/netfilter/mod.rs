@@ -122,6 +122,35 @@ impl Default for Netfilter {
     }
 }
 
+impl Table {
+    /// Whether no target is reached from a hook where it is not allowed (`checkentry` of the targets,
+    /// `xt_check_target`).
+    fn targets_are_in_place(&self) -> bool {
+        let built_in = self.chains.iter().filter(|c| c.policy.is_some());
+        let anywhere =
+            self.chains.iter().flat_map(|c| &c.rules).all(|r| r.target.table().is_none_or(|t| t == self.name));
+        anywhere && built_in.into_iter().all(|c| self.reached_from(&c.name).iter().all(|t| t.allowed_at(&c.name)))
+    }
+
+    /// The targets that a packet can meet on its way through a chain and those that it jumps to.
+    fn reached_from(&self, name: &str) -> Vec<&Target> {
+        let mut seen = vec![name];
+        let mut targets = Vec::new();
+        let mut next = 0;
+        while let Some(name) = seen.get(next).copied() {
+            next += 1;
+            for rule in self.chains.iter().filter(|c| c.name == name).flat_map(|c| &c.rules) {
+                match &rule.target {
+                    Target::Jump(to) if seen.contains(&to.as_str()) => {}
+                    Target::Jump(to) => seen.push(to),
+                    target => targets.push(target),
+                }
+            }
+        }
+        targets
+    }
+}
+
 impl Netfilter {
     /// The table of this name.
     pub fn table(&self, name: &str) -> Option<&Table> {

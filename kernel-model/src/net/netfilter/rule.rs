@@ -44,7 +44,7 @@ pub enum Target {
     Snat(Ipv4Addr),
     Dnat(Option<Ipv4Addr>, Option<u16>),
     /// To a port of this host.
-    Redirect(u16),
+    Redirect(Option<u16>),
     /// Another chain is asked.
     Jump(String),
 }
@@ -66,6 +66,26 @@ impl Target {
             Target::Jump(chain) => chain,
         }
         .to_owned()
+    }
+
+    /// The only table in which it may be used, if there is one.
+    pub fn table(&self) -> Option<&'static str> {
+        match self {
+            Target::Reject { .. } => Some("filter"),
+            Target::Masquerade | Target::Snat(_) | Target::Dnat(..) | Target::Redirect(_) => Some("nat"),
+            _ => None,
+        }
+    }
+
+    /// Whether it may be reached from this built-in chain: a destination is translated before a packet is routed, a
+    /// source after.
+    pub fn allowed_at(&self, chain: &str) -> bool {
+        match self {
+            Target::Masquerade => chain == "POSTROUTING",
+            Target::Snat(_) => matches!(chain, "POSTROUTING" | "INPUT"),
+            Target::Dnat(..) | Target::Redirect(_) => matches!(chain, "PREROUTING" | "OUTPUT"),
+            _ => true,
+        }
     }
 }
 

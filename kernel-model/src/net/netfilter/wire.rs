@@ -124,7 +124,7 @@ impl Rule {
                     more("port", u32::from(*port).into());
                 }
             }
-            Target::Redirect(port) => more("port", u32::from(*port).into()),
+            Target::Redirect(Some(port)) => more("port", u32::from(*port).into()),
             Target::Jump(_) => more("jump", 1.into()),
             _ => {}
         }
@@ -154,7 +154,7 @@ impl Rule {
             "MASQUERADE" => Target::Masquerade,
             "SNAT" => Target::Snat(to?),
             "DNAT" => Target::Dnat(to, port),
-            "REDIRECT" => Target::Redirect(port?),
+            "REDIRECT" => Target::Redirect(port),
             _ => return None,
         };
         Some(Rule {
@@ -189,7 +189,8 @@ impl Table {
         Value::record([("name", text(&self.name)), ("chains", Value::List(self.chains.iter().map(chain).collect()))])
     }
 
-    /// From a structure; `None` for one that makes no sense, such as a jump to a chain that is not there.
+    /// From a structure; `None` for one that makes no sense, such as a jump to a chain that is not there or a target
+    /// at a hook where it means nothing.
     pub fn from_value(v: &Value) -> Option<Table> {
         let chain = |c: &Value| {
             let rules: Option<Vec<Rule>> = c.field("rules")?.as_list()?.iter().map(Rule::from_value).collect();
@@ -206,6 +207,6 @@ impl Table {
             Target::Jump(name) => table.chains.iter().any(|c| c.name == *name && c.policy.is_none()),
             _ => true,
         };
-        table.chains.iter().all(|c| c.rules.iter().all(known)).then_some(table)
+        (table.chains.iter().all(|c| c.rules.iter().all(known)) && table.targets_are_in_place()).then_some(table)
     }
 }

@@ -6,6 +6,8 @@ pub mod iptables;
 pub mod nc;
 pub mod ping;
 mod rtnl;
+#[cfg(test)]
+mod tests;
 pub mod unmodelled;
 
 use super::registry::Program;

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use super::iptables::SERVICES;
 use super::ping::resolve;
 use crate::errno::Errno;
 use crate::net::socket::AF_INET;
@@ -98,8 +99,7 @@ async fn usage(sys: &Sys) -> i32 {
 }
 
 fn number(text: &str) -> Option<u16> {
-    let known = [("http", 80), ("ssh", 22), ("domain", 53), ("https", 443)];
-    known.iter().find(|(n, _)| *n == text).map(|(_, p)| *p).or_else(|| text.parse().ok()).filter(|p| *p != 0)
+    SERVICES.iter().find(|(n, _)| *n == text).map(|(_, p)| *p).or_else(|| text.parse().ok()).filter(|p| *p != 0)
 }
 
 fn sockaddr(address: Ipv4Addr, port: u16) -> Value {
@@ -170,8 +170,7 @@ async fn connect(sys: &Sys, wanted: &Wanted, host: &str, address: Ipv4Addr, port
     }
     if wanted.verbose {
         let name = if host.parse::<Ipv4Addr>().is_ok() { host.to_owned() } else { format!("{host} ({address})") };
-        let known = [(80, "http"), (22, "ssh"), (53, "domain"), (443, "https")];
-        let service = known.iter().find(|(p, _)| *p == port).map_or("*", |(_, n)| n);
+        let service = SERVICES.iter().find(|(_, p)| *p == port).map_or("*", |(n, _)| n);
         sys.eprint(format!("Connection to {name} {port} port [{protocol}/{service}] succeeded!\n")).await;
     }
     if !wanted.zero {
@@ -204,9 +203,11 @@ async fn listen(sys: &Sys, wanted: &Wanted, host: Option<&str>, port: Option<&st
             return Err(1);
         }
     };
-    let on = Value::List(vec![1.into()]);
-    let args = vec![fd.into(), so::SOCKET.into(), so::REUSEADDR.into(), on, 4.into()];
-    let _ = sys.call(Sysno::SETSOCKOPT, args).await;
+    for option in [so::REUSEADDR, so::REUSEPORT] {
+        let on = Value::List(vec![1.into()]);
+        let args = vec![fd.into(), so::SOCKET.into(), option.into(), on, 4.into()];
+        let _ = sys.call(Sysno::SETSOCKOPT, args).await;
+    }
     if let Err(e) = sys.call(Sysno::BIND, vec![fd.into(), sockaddr(address, port), 16.into()]).await {
         sys.eprint(format!("nc: {e}\n")).await;
         return Err(1);

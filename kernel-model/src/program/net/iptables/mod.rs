@@ -11,6 +11,7 @@ use crate::net::netfilter::{Chain, Table};
 use crate::net::socket::AF_INET;
 use crate::program::Sys;
 use crate::syscall::{Sysno, Value};
+pub(super) use parse::SERVICES;
 use parse::{Command, Wanted};
 
 crate::program!(
@@ -82,8 +83,20 @@ async fn run(sys: &Sys, words: &[String]) -> Result<(), Failure> {
         other => change(&mut table, other, &wanted)?,
     }
     let args = vec![socket.into(), 0.into(), IPT_SO_SET_REPLACE.into(), table.to_value(), 0.into()];
-    sys.call(Sysno::SETSOCKOPT, args).await.map_err(|e| Failure(format!("{PREFIX}{e}\n"), 4))?;
+    sys.call(Sysno::SETSOCKOPT, args).await.map_err(|e| refused(command, &wanted, e))?;
     Ok(())
+}
+
+/// The kernel does not take the table.
+fn refused(command: Command, wanted: &Wanted, e: Errno) -> Failure {
+    let chain = wanted.chain.as_deref().unwrap_or("");
+    let what = match command {
+        Command::Append => "RULE_APPEND",
+        Command::Insert => "RULE_INSERT",
+        Command::Replace => "RULE_REPLACE",
+        _ => return Failure(format!("{PREFIX}{e}\n"), 4),
+    };
+    Failure(format!("{PREFIX} {what} failed ({e}): rule in chain {chain}\n"), 4)
 }
 
 /// The chain that a command names.

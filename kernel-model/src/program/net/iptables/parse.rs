@@ -42,7 +42,8 @@ pub(super) struct Wanted {
 }
 
 /// Services by name, as far as they are in `/etc/services` of the usual kind.
-pub(super) const SERVICES: [(&str, u16); 9] = [
+pub(in crate::program::net) const SERVICES: [(&str, u16); 10] = [
+    ("echo", 7),
     ("ftp", 21),
     ("ssh", 22),
     ("telnet", 23),
@@ -143,6 +144,12 @@ pub(super) fn parse(words: &[String]) -> Result<Wanted, Failure> {
     }
     if let Some(name) = target {
         wanted.rule.target = named_target(&name, &wanted.rule.target)?;
+    }
+    let drops = wanted.rule.target == Target::Drop
+        || wanted.command == Some(Command::Policy) && wanted.new_name.as_deref() == Some("DROP");
+    if drops && wanted.table.as_deref() == Some("nat") {
+        let text = "The \"nat\" table is not intended for filtering, the use of DROP is therefore inhibited.";
+        return Err(usage(&format!("\n{text}\n\n")));
     }
     Ok(wanted)
 }
@@ -252,7 +259,7 @@ fn read_target_option(rule: &mut Rule, words: &mut Words<'_>, word: &str) -> Res
         "--reject-with" => Target::Reject { with: text.to_owned() },
         "--log-prefix" => Target::Log { prefix: text.to_owned() },
         "--to-source" => Target::Snat(text.parse().map_err(|_| usage(&format!("Bad IP address \"{text}\"")))?),
-        "--to-ports" => Target::Redirect(port(text)?),
+        "--to-ports" => Target::Redirect(Some(port(text)?)),
         _ => {
             let (address, port_text) = text.split_once(':').unwrap_or((text, ""));
             let address = if address.is_empty() {
@@ -283,7 +290,7 @@ fn named_target(name: &str, options: &Target) -> Result<Target, Failure> {
         ("MASQUERADE", _) => Target::Masquerade,
         ("SNAT", _) => return Err(needs("--to-source")),
         ("DNAT", _) => return Err(needs("--to-destination")),
-        ("REDIRECT", _) => return Err(needs("--to-ports")),
+        ("REDIRECT", _) => Target::Redirect(None),
         _ => Target::Jump(name.to_owned()),
     })
 }

@@ -142,7 +142,7 @@ fn details(rule: &Rule, numeric: bool) -> String {
         }
         Target::Snat(to) => format!(" to:{to}"),
         Target::Dnat(to, port) => format!(" to:{}", dnat(*to, *port)),
-        Target::Redirect(port) => format!(" redir ports {port}"),
+        Target::Redirect(Some(port)) => format!(" redir ports {port}"),
         _ => String::new(),
     });
     out
@@ -233,7 +233,7 @@ fn as_command(rule: &Rule) -> String {
         Target::Log { prefix } if !prefix.is_empty() => say(false, format!("--log-prefix \"{prefix}\"")),
         Target::Snat(to) => say(false, format!("--to-source {to}")),
         Target::Dnat(to, port) => say(false, format!("--to-destination {}", dnat(*to, *port))),
-        Target::Redirect(port) => say(false, format!("--to-ports {port}")),
+        Target::Redirect(Some(port)) => say(false, format!("--to-ports {port}")),
         _ => {}
     }
     out
