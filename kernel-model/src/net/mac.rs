@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn addresses_are_printed_and_read_and_made_up_ones_can_belong_to_a_device() {
-        let mac: Mac = "2:0:0:00:00:1a".parse().unwrap();
+        let mac: Mac = "2:0:0:00:00:1a".parse().expect("an address");
         assert_eq!(mac.to_string(), "02:00:00:00:00:1a");
         assert!("02:00:00:00:00".parse::<Mac>().is_err());
         assert!("zz:00:00:00:00:00".parse::<Mac>().is_err());

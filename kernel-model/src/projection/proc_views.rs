@@ -200,7 +200,8 @@ mod tests {
         let script = "unshare --uts --pid --fork --mount-proc sh -c 'mount --bind /dev/null /proc/keys; \
                       mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys; sleep 100'";
         let world = world_after(&[&format!("{script} & sleep 1")]);
-        let inside = world.tasks.iter().filter(|(_, t)| t.comm == "sleep").map(|(id, _)| id).next_back().unwrap();
+        let inside =
+            world.tasks.iter().filter(|(_, t)| t.comm == "sleep").map(|(id, _)| id).next_back().expect("it sleeps");
         let text = ProcViews::of(&world, inside).text();
         assert_eq!(line(&text, "/proc/meminfo"), "the machine leaks");
         assert_eq!(line(&text, "/proc/PID"), "this procfs its own");

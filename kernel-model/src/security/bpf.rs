@@ -111,11 +111,7 @@ impl Program {
             };
             match insn.code {
                 c if c & 7 == op::ST || c & 7 == op::STX => valid |= 1 << insn.k,
-                c if c == op::LD | op::MEM || c == op::LDX | op::MEM => {
-                    if valid & (1 << insn.k) == 0 {
-                        return false;
-                    }
-                }
+                c if (c == op::LD | op::MEM || c == op::LDX | op::MEM) && valid & (1 << insn.k) == 0 => return false,
                 c if c == op::JMP | op::JA => {
                     reaches(insn.k as usize);
                     valid = u16::MAX;

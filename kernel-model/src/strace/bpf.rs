@@ -137,9 +137,9 @@ mod tests {
                     BPF_STMT(BPF_RET|BPF_K, SECCOMP_RET_KILL_PROCESS), BPF_STMT(BPF_JMP|BPF_K|BPF_JSET, 0x7f), \
                     BPF_STMT(BPF_ALU|BPF_K|BPF_AND, 0xff), BPF_STMT(BPF_ST, 0x1), BPF_STMT(BPF_MISC|BPF_TXA, 0), \
                     BPF_STMT(BPF_RET|BPF_K, SECCOMP_RET_ERRNO|0x1), BPF_STMT(BPF_RET|BPF_K, SECCOMP_RET_ALLOW)]})";
-        assert_eq!(print_call(&parse_call(text).unwrap(), None), text);
+        assert_eq!(print_call(&parse_call(text).expect("a call"), None), text);
         let avail = "seccomp(SECCOMP_GET_ACTION_AVAIL, 0, [SECCOMP_RET_LOG])";
-        assert_eq!(print_call(&parse_call(avail).unwrap(), None), avail);
+        assert_eq!(print_call(&parse_call(avail).expect("a call"), None), avail);
         assert_eq!(Action::from_ret(0x5_0001).to_string(), "SECCOMP_RET_ERRNO|EPERM");
     }
 }

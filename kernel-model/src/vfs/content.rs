@@ -93,8 +93,8 @@ impl Content {
 
     /// How much of a write of `count` bytes at `pos` can be done with only so many new pages.
     pub fn bytes_within(&self, pos: u64, count: usize, new_pages: u64) -> usize {
-        let missing = page_range(pos, count as u64).filter(|n| !self.pages.contains_key(n));
-        match missing.skip(new_pages as usize).next() {
+        let mut missing = page_range(pos, count as u64).filter(|n| !self.pages.contains_key(n));
+        match missing.nth(new_pages as usize) {
             Some(first_too_many) => (first_too_many * PAGE).saturating_sub(pos) as usize,
             None => count,
         }

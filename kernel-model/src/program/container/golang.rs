@@ -15,15 +15,15 @@ pub fn errno(e: Errno) -> String {
 /// A flag as it was given: its first name and its value.
 pub type Given = (&'static str, String);
 
+/// Flags as they were given, and the words that follow them.
+pub type Parsed = (Vec<Given>, Vec<String>);
+
 /// Options as Go's `flag` reads them: one or two dashes, a value after `=` or as the next word, and the first
 /// word that is no option ends them. `None` when help was asked for.
 ///
 /// # Errors
 /// The words of the package for a mistake.
-pub fn parse_flags(
-    known: &[(&'static [&'static str], bool)],
-    words: &[String],
-) -> Result<Option<(Vec<Given>, Vec<String>)>, String> {
+pub fn parse_flags(known: &[(&'static [&'static str], bool)], words: &[String]) -> Result<Option<Parsed>, String> {
     let mut given = Vec::new();
     let mut words = words.iter();
     let mut args = Vec::new();

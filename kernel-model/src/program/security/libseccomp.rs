@@ -334,7 +334,8 @@ mod tests {
     fn every_comparison_on_both_halves() {
         let big = 5u64 << 32 | 7;
         let values = [0, 7, big - 1, big, big + 1, big + (1 << 32), u64::MAX];
-        let cases: [(Comparison, fn(u64, u64) -> bool); 6] = [
+        type Holds = fn(u64, u64) -> bool;
+        let cases: [(Comparison, Holds); 6] = [
             (Comparison::Eq, |a, b| a == b),
             (Comparison::Ne, |a, b| a != b),
             (Comparison::Lt, |a, b| a < b),

@@ -209,7 +209,7 @@ async fn start(sys: &Sys, path: &str, argv: &[String], follows: bool) -> Result<
         Ok(0) => {
             let _ = sys.close(go).await;
             let _ = sys.read(wait, 1).await;
-            let e = sys.execve(path, argv, &sys.envp().to_vec()).await;
+            let e = sys.execve(path, argv, sys.envp()).await;
             sys.exit(fail(sys, format!("exec: {e}")).await).await;
             Err(1)
         }

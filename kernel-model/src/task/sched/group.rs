@@ -132,7 +132,7 @@ impl World {
         }
         let load = self.queue(queue).load;
         let total: u64 = cpus().map(|cpu| self.queue(QueueId { cpu, ..queue }).load).sum();
-        let shares = if total == 0 { group.shares } else { group.shares * load / total };
+        let shares = (group.shares * load).checked_div(total).unwrap_or(group.shares);
         shares.clamp(MIN_SHARES, group.shares.max(MIN_SHARES))
     }
 

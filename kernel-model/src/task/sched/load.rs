@@ -32,7 +32,7 @@ impl LoadAverage {
     pub fn text(&self) -> String {
         let shown = self.avenrun.map(|load| {
             let load = load + FIXED_1 / 200;
-            format!("{}.{:02}", load >> 11, (load & (FIXED_1 - 1)) * 100 >> 11)
+            format!("{}.{:02}", load >> 11, ((load & (FIXED_1 - 1)) * 100) >> 11)
         });
         shown.join(" ")
     }

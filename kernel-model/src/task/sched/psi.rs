@@ -215,7 +215,7 @@ impl PsiGroup {
         let line = |name: &str, state: usize| {
             let undefined = is_system && resource == Resource::Cpu && name == "full";
             let (avg, total) = if undefined { ([0; 3], Nanos(0)) } else { (group.avg[state], group.total[state]) };
-            let [ten, sixty, hundreds] = avg.map(|a| format!("{}.{:02}", a >> 11, (a & (FIXED_1 - 1)) * 100 >> 11));
+            let [ten, sixty, hundreds] = avg.map(|a| format!("{}.{:02}", a >> 11, ((a & (FIXED_1 - 1)) * 100) >> 11));
             format!("{name} avg10={ten} avg60={sixty} avg300={hundreds} total={}\n", total.0 / 1000)
         };
         let first = resource as usize * 2;

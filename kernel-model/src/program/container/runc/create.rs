@@ -106,7 +106,8 @@ async fn validate(sys: &Sys, spec: &Spec, rootfs: &str) -> Result<(), String> {
     if !spec.hostname.is_empty() && !private("uts") {
         return Err("unable to set hostname without a private UTS namespace".to_owned());
     }
-    if !(linux.masked_paths.is_empty() && linux.readonly_paths.is_empty()) && !private("mount") {
+    let restricts = !linux.masked_paths.is_empty() || !linux.readonly_paths.is_empty();
+    if restricts && !private("mount") {
         return Err("unable to restrict sys entries without a private MNT namespace".to_owned());
     }
     if !linux.mount_label.is_empty() {

@@ -167,7 +167,7 @@ pub(super) async fn finish(sys: &Sys, spec: &Spec) -> Result<(), String> {
 /// The flags that a mount has now, for a remount that must not lose them.
 async fn flags_of(sys: &Sys, path: &str) -> Option<u64> {
     let text = sys.read_file("/proc/self/mountinfo").await.ok()?;
-    let mount = text.lines().filter_map(MountInfo::parse).filter(|m| m.target == path).next_back()?;
+    let mount = text.lines().filter_map(MountInfo::parse).rfind(|m| m.target == path)?;
     let words: Vec<String> = mount.vfs_options.split(',').map(str::to_owned).collect();
     Some(mounts::parse(&words).flags & (ms::NOSUID | ms::NODEV | ms::NOEXEC | ms::RDONLY))
 }
