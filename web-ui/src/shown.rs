@@ -191,15 +191,17 @@ fn console_tab(world: &World, id: ConsoleId) -> ConsoleTab {
 /// Who is at work at a console: its shell at the prompt, else the youngest that the shell has started.
 fn foreground(world: &World, id: ConsoleId) -> Option<TaskId> {
     let console = world.consoles.get(id)?;
+    if console.at_prompt {
+        return Some(console.shell);
+    }
     let mut task = console.shell;
-    while !console.at_prompt {
+    loop {
         let process = world.processes.get(world.tasks.get(task)?.process)?;
         match process.children.get_max().and_then(|child| world.processes.get(*child)) {
             Some(child) if child.exit_code.is_none() => task = child.leader,
-            _ => break,
+            _ => return Some(task),
         }
     }
-    Some(task)
 }
 
 /// Processes to choose from.
