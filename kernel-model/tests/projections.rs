@@ -31,7 +31,7 @@ fn after(lines: &[&str]) -> (World, World, Vec<Event>) {
 }
 
 fn task_named(world: &World, comm: &str) -> TaskId {
-    world.tasks.iter().filter(|(_, t)| t.comm == comm).map(|(id, _)| id).last().expect("such a task")
+    world.tasks.iter().filter(|(_, t)| t.comm == comm).map(|(id, _)| id).next_back().expect("such a task")
 }
 
 fn line<'t>(text: &'t str, part: &str) -> &'t str {
