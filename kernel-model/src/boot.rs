@@ -374,6 +374,12 @@ impl World {
                 bytes_read: 0,
             },
             start_time: self.clock,
+            // What init has done and used is init's.
+            in_call: None,
+            pending: SigSet::EMPTY,
+            signals_caught: 0,
+            cpu_time: Nanos(0),
+            sched: TaskSched { cpu: init_task.sched.cpu, group: init_task.sched.group, ..TaskSched::default() },
             ..init_task
         });
         let set = self.tasks[init].css_set;

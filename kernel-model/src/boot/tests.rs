@@ -1,6 +1,11 @@
 //! The standard world is as its description says.
 
 use super::*;
+use crate::action::Action;
+use crate::kernel::Trace;
+use crate::pv_ops::NoMachine;
+use crate::step::Running;
+use crate::syscall::{Call, Sysno};
 use crate::vfs::Node;
 use crate::vfs::fs::FsKind;
 
@@ -29,4 +34,15 @@ fn a_tmpfs_counts_every_inode_and_page() {
         assert_eq!((quota.inodes, quota.pages), (count, pages));
     }
     assert!(matches!(files::root_of(&world).node, Node::Tree(_)));
+}
+
+#[test]
+fn a_console_that_is_opened_later_does_not_begin_with_what_init_has_used() {
+    let mut running = Running::new(World::boot(Config::default()), NoMachine);
+    let sigchld = 17;
+    running.call_as(TaskId(1), Call { nr: Sysno::CLONE, args: vec![sigchld.into()] }, &mut Trace::new());
+    running.inject(&Action::OpenConsole, &mut Trace::new());
+    let shell = running.world.consoles.iter().next_back().map(|(_, c)| c.shell).expect("a console");
+    assert_eq!(running.world.tasks[shell].cpu_time, Nanos(0));
+    assert_eq!(running.world.check(), Ok(()));
 }

@@ -163,7 +163,7 @@ fn control_group_reason(world: &World, task: TaskId, path: &str, call: &Call) ->
         return Some(format!("the hierarchy {hierarchy} is not mounted in the standard world"));
     }
     let reads = matches!(call.nr, Sysno::READ | Sysno::PREAD64 | Sysno::SENDFILE);
-    if reads && parts.len() == 2 && file.contains('.') {
+    if (reads || call.nr == Sysno::WRITE) && parts.len() == 2 && file.contains('.') {
         return Some(format!("{path}: the root group of a recording is a group of the machine"));
     }
     if reads && MEASURED.iter().any(|what| file.contains(what)) {
