@@ -64,8 +64,8 @@ fn read_ports(v: &Value) -> Option<(u16, u16)> {
     Some((u16::try_from(first.as_int()?).ok()?, u16::try_from(last.as_int()?).ok()?))
 }
 
-fn text(s: &String) -> Value {
-    s.as_str().into()
+fn text(s: &str) -> Value {
+    s.into()
 }
 
 fn read_text(v: &Value) -> Option<String> {
@@ -97,8 +97,8 @@ impl Rule {
         let mut f: Fields = Vec::new();
         put(&mut f, "src", &self.source, network);
         put(&mut f, "dst", &self.destination, network);
-        put(&mut f, "iniface", &self.in_device, text);
-        put(&mut f, "outiface", &self.out_device, text);
+        put(&mut f, "iniface", &self.in_device, |s| text(s));
+        put(&mut f, "outiface", &self.out_device, |s| text(s));
         put(&mut f, "proto", &self.protocol, byte);
         put(&mut f, "spts", &self.source_ports, ports);
         put(&mut f, "dpts", &self.destination_ports, ports);

@@ -56,7 +56,7 @@ async fn main(sys: Sys) -> i32 {
 
 async fn run(sys: &Sys, words: &[String]) -> Result<(), Failure> {
     let wanted = parse::parse(words)?;
-    let Some(command) = wanted.command.clone() else {
+    let Some(command) = wanted.command else {
         if wanted.version {
             sys.print("iptables v1.8.9 (nf_tables)\n").await;
             return Ok(());
