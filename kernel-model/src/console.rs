@@ -67,3 +67,32 @@ impl Kernel<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::Action;
+    use crate::event::EventKind;
+    use crate::kernel::Trace;
+    use crate::pv_ops::NoMachine;
+    use crate::step::Running;
+    use crate::world::{Config, World};
+
+    #[test]
+    fn what_is_typed_reaches_the_program_that_reads_and_ctrl_d_ends_it() {
+        let mut running = Running::new(World::boot(Config { terminal: true, ..Config::default() }), NoMachine);
+        let console = ConsoleId(1);
+        let line = |text: &str| Action::Line { console, text: text.to_owned() };
+        running.run(100_000, &mut Trace::silent());
+        let mut trace = Trace::new();
+        for action in [line("cat; echo $((50 + 5))"), line("typed"), Action::EndOfInput { console }, line("echo on")] {
+            running.inject(&action, &mut trace);
+            assert!(running.run(100_000, &mut trace));
+        }
+        let printed = trace.events.iter().filter_map(|e| match &e.kind {
+            EventKind::Output { bytes, .. } => Some(String::from_utf8_lossy(bytes).into_owned()),
+            _ => None,
+        });
+        assert_eq!(printed.collect::<String>(), "typed\ntyped\n55\non\n");
+    }
+}

@@ -119,6 +119,10 @@ fn the_top_level_holds_what_was_agreed() -> Result<()> {
 #[test]
 fn every_file_is_named_after_a_subject() -> Result<()> {
     for file in project_files()? {
+        // The one that is called so by the kernel: the controller of what has no controller of its own.
+        if file.ends_with("cgroup/controller/misc.rs") {
+            continue;
+        }
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
         assert!(
             !["util", "utils", "common", "misc", "helper", "helpers"].contains(&&*stem),

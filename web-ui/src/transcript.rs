@@ -16,6 +16,8 @@ use kernel_model::timeline::Timeline;
 const REACH: u64 = 4096;
 /// Most events that are read in one go while the history grows.
 const HASTY_REACH: u64 = 256;
+/// Events that are read where a command begins, however much it does afterwards: they tell what was typed.
+const BEGINNING: u64 = 64;
 /// Most bytes of output that are kept.
 const MAX_BYTES: usize = 256 << 10;
 /// Most lines that are shown.
@@ -94,7 +96,14 @@ impl Transcript {
             self.hole = (floor > start).then_some((start, floor.min(end)));
         }
         if at > self.end + reach {
-            self.hole = Some((self.hole.map_or(self.end, |(start, _)| start), floor));
+            let start = match self.hole {
+                Some((start, _)) => start,
+                None => {
+                    self.read(timeline, floor.min(self.end + BEGINNING));
+                    self.end
+                }
+            };
+            self.hole = Some((start, floor));
             self.end = floor;
         }
         if at > self.end {
