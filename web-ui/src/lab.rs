@@ -165,6 +165,8 @@ impl Lab {
             self.turns = 0;
             return;
         }
+        // What stands before the command is read now: the command may do more than is read in one go.
+        self.transcript.follow(&mut self.timeline, true);
         self.transcript.cut(self.position());
         self.timeline.act(action);
         self.turns = 0;
