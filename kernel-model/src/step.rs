@@ -135,8 +135,10 @@ impl Kernel<'_> {
 
     fn turn(&mut self, runtime: &mut Runtime) -> Turn {
         self.turn += 1;
+        let before = self.trace.count;
         let Some(task) = self.schedule() else {
-            if self.pass_time() {
+            // A processor that becomes idle is something that happens: only the next turn finds everything at rest.
+            if self.pass_time() || self.trace.count > before {
                 return Turn::Taken;
             }
             self.turn -= 1;

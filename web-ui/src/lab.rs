@@ -400,4 +400,27 @@ mod tests {
         at_rest(&mut lab);
         assert_eq!(lab.other_futures(), branches);
     }
+
+    #[test]
+    fn what_was_typed_stays_above_what_a_long_command_prints() {
+        let mut lab = Lab::new();
+        at_rest(&mut lab);
+        lab.transcript.follow(&mut lab.timeline, true);
+        lab.act(line("i=0; while [ $i -lt 400 ]; do i=$((i + 1)); done; echo $((500 + 5))"));
+        while lab.motion() == Motion::Running {
+            let mut slices = 2;
+            lab.run(|| {
+                slices -= 1;
+                slices > 0
+            });
+            let calm = lab.motion() != Motion::Running;
+            lab.transcript.follow(&mut lab.timeline, calm);
+            let at = lab.position();
+            lab.timeline.seek(at.saturating_sub(3));
+            lab.timeline.seek(at);
+        }
+        let (lines, _) = lab.transcript.lines(ConsoleId(1), lab.position());
+        let typed = lines.iter().filter(|l| l.prompt.is_some()).count();
+        assert_eq!((typed, lines.last().map(|l| l.text.as_str())), (1, Some("505")));
+    }
 }

@@ -118,7 +118,10 @@ impl Transcript {
 
     fn read<M: PvOps + Clone>(&mut self, timeline: &mut Timeline<M>, to: u64) {
         let from = self.end;
-        for (event, number) in timeline.events_in(from, (to - from) as usize).into_iter().zip(from..) {
+        let events = timeline.events_in(from, (to - from) as usize);
+        // What is not there yet is read the next time.
+        self.end = from + events.len() as u64;
+        for (event, number) in events.into_iter().zip(from..) {
             let (console, what) = match event.kind {
                 EventKind::CommandBegan { console, text } => {
                     timeline.seek(number + 1);
@@ -133,7 +136,6 @@ impl Transcript {
             self.bytes += what.len();
             self.entries.push_back(Entry { event: number, console, what });
         }
-        self.end = to;
         while self.bytes > MAX_BYTES && self.entries.len() > 1 {
             if let Some(entry) = self.entries.pop_front() {
                 self.bytes -= entry.what.len();
