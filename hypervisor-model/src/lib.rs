@@ -5,4 +5,5 @@
 //!
 //! [`PvOps`]: kernel_model::pv_ops::PvOps
 
+pub mod cpu;
 pub mod machine;
