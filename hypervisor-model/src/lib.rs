@@ -7,3 +7,5 @@
 
 pub mod cpu;
 pub mod machine;
+pub mod memory;
+pub mod paging;
