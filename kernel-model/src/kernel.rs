@@ -4,7 +4,7 @@
 //! [`World`], so `k.tasks[id]` reads as in the kernel's own sources. The world itself stays a plain value.
 
 use crate::event::{Event, EventKind};
-use crate::pv_ops::{PvOp, PvOps};
+use crate::pv_ops::{PageRange, PvOp, PvOps};
 use crate::world::World;
 
 /// A world that something is about to happen to.
@@ -46,8 +46,13 @@ impl Kernel<'_> {
 
     /// Has the machine below carry out a privileged operation.
     pub fn privileged(&mut self, op: PvOp) {
-        self.machine.execute(op);
+        self.machine.execute(self.world.sched.cpu.0, op);
         self.emit(EventKind::Privileged { op });
+    }
+
+    /// The program of the current task touches memory that is there.
+    pub(crate) fn touched(&mut self, at: PageRange, write: bool) {
+        self.machine.touch(self.world.sched.cpu.0, at, write);
     }
 }
 

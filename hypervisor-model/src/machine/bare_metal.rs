@@ -10,21 +10,23 @@ pub struct BareMetal {
     pub ring_crossings: u64,
     /// Loads of CR3.
     pub cr3_writes: u64,
-    /// The address space that CR3 names.
-    pub address_space: u32,
     /// How often the processor halted.
     pub halts: u64,
 }
 
 impl PvOps for BareMetal {
-    fn execute(&mut self, op: PvOp) {
+    fn execute(&mut self, _cpu: u32, op: PvOp) {
         match op {
-            PvOp::WriteCr3 { address_space } => {
-                self.cr3_writes += 1;
-                self.address_space = address_space;
-            }
+            PvOp::WriteCr3 { .. } => self.cr3_writes += 1,
             PvOp::SafeHalt => self.halts += 1,
             PvOp::SyscallEntry | PvOp::ReturnToUser => self.ring_crossings += 1,
+            PvOp::PageFault { at, .. } => self.ring_crossings += 2 * at.pages,
+            PvOp::PgdAlloc { .. }
+            | PvOp::SetPte { .. }
+            | PvOp::ProtectPte { .. }
+            | PvOp::ClearPte { .. }
+            | PvOp::FlushTlb { .. }
+            | PvOp::ExitMmap { .. } => {}
         }
     }
 }
@@ -36,8 +38,8 @@ mod tests {
     #[test]
     fn a_system_call_crosses_the_ring_boundary_twice() {
         let mut machine = BareMetal::default();
-        machine.execute(PvOp::SyscallEntry);
-        machine.execute(PvOp::ReturnToUser);
+        machine.execute(0, PvOp::SyscallEntry);
+        machine.execute(0, PvOp::ReturnToUser);
         assert_eq!(machine.ring_crossings, 2);
     }
 }

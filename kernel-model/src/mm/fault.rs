@@ -10,6 +10,7 @@ use super::layout::{PAGE_TABLES, PAGES_PER_TABLE};
 use super::memcg::{Charge, ChargeError};
 use super::{MmId, PAGE_SIZE};
 use crate::kernel::Kernel;
+use crate::pv_ops::{PageRange, PvOp};
 use crate::security::rlimit;
 use crate::syscall::Sleep;
 use crate::task::TaskId;
@@ -52,7 +53,12 @@ impl Kernel<'_> {
             return false;
         }
         match served {
-            Ok(()) => return !self.sleep_off_penalty(task),
+            Ok(()) => {
+                if let Some(mm) = self.mm_of(task) {
+                    self.touched(PageRange { mm, first, pages }, write);
+                }
+                return !self.sleep_off_penalty(task);
+            }
             Err(FaultError::Sleep(sleep)) => {
                 self.sleep(task, sleep);
                 return false;
@@ -125,7 +131,8 @@ impl Kernel<'_> {
             }
             Backing::Anonymous | Backing::Stack if !access.write => Ok(()), // the zero page
             Backing::Image { .. } | Backing::Kernel(_) if !access.write => {
-                self.map_file_pages(mm, start, (at, pages), matches!(vma.backing, Backing::Image { .. }));
+                let in_memory = matches!(vma.backing, Backing::Image { .. });
+                self.map_file_pages(mm, start, (at, pages), access.write, in_memory);
                 Ok(())
             }
             _ => self.fault_in_anonymous(task, mm, at, pages, access),
@@ -148,12 +155,19 @@ impl Kernel<'_> {
                 let fits = self.grow_page_tables(task, mm, access)?.min(left);
                 let charged = self.charge(task, memcg, Charge::Anon, fits, access.user);
                 let n = charged.map_err(|e| self.charge_failed(task, e))?;
+                let at = PageRange { mm, first, pages: n };
+                self.privileged(PvOp::PageFault { at, write: access.write, present: is_copy });
                 if is_copy {
                     // The others keep the old pages; in the meantime they may have become the only users of them.
                     let freed = self.mm.unmap_anon(mm, first, n);
                     self.uncharge_all(Charge::Anon, &freed);
                 }
                 self.mm.map_anon(mm, first, n, memcg);
+                self.privileged(PvOp::SetPte { at, write: true });
+                if is_copy {
+                    // `ptep_clear_flush`: nobody may go on reading the old page.
+                    self.privileged(PvOp::FlushTlb { at });
+                }
                 self.count_faults(task, n);
                 first += n;
                 left -= n;

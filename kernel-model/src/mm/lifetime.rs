@@ -8,6 +8,7 @@ use super::memcg::{Charge, ChargeError};
 use super::{MemcgId, MmId, ROOT_MEMCG, TaskMemory};
 use crate::errno::Errno;
 use crate::kernel::Kernel;
+use crate::pv_ops::PvOp;
 use crate::task::clone::flags;
 use crate::task::{ProcessId, TaskId};
 use crate::time::Nanos;
@@ -118,6 +119,7 @@ impl Kernel<'_> {
         copy.anon = imbl::OrdMap::new();
         let new = self.mm.spaces.add(copy);
         self.mm.share_anon(old, new);
+        self.copy_page_tables(old, new);
         let tables = self.mm.spaces[old].page_table_pages();
         self.charge_page_tables(caller, new, tables);
         Some(new)
@@ -128,10 +130,13 @@ impl Kernel<'_> {
         let process = self.tasks[task].process;
         let new = self.mm.spaces.add(Mm::of_program(program, exe));
         let old = self.processes[process].mm.replace(new);
+        self.charge_page_tables(task, new, PAGE_TABLES);
+        self.privileged(PvOp::PgdAlloc { mm: new });
+        self.load_mm(new);
         if let Some(old) = old {
             self.mmput(old);
         }
-        self.charge_page_tables(task, new, PAGE_TABLES);
+        self.map_image(new);
     }
 
     /// A process ends, and no longer uses its address space (`exit_mm`).
@@ -164,6 +169,7 @@ impl Kernel<'_> {
         if self.mm.spaces[mm].users > 0 {
             return;
         }
+        self.forget_mm(mm);
         let freed = self.mm.unmap_all_anon(mm);
         let Some(space) = self.mm.spaces.remove(mm) else { return };
         self.uncharge_all(Charge::Anon, &freed);

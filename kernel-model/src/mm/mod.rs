@@ -24,6 +24,7 @@ pub mod lifetime;
 pub mod memcg;
 pub mod oom;
 pub mod page_cache;
+mod page_tables;
 pub mod ranges;
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ use super::fault::{Access, FaultError};
 use super::memcg::{Charge, ChargeError};
 use crate::errno::Errno;
 use crate::kernel::Kernel;
+use crate::pv_ops::{PageRange, PvOp};
 use crate::task::TaskId;
 use crate::task::sched::Wait;
 use crate::vfs::Node;
@@ -18,6 +19,9 @@ use crate::vfs::file::FileId;
 use crate::vfs::fs::{FsKind, SuperId};
 use crate::vfs::inode::{InodeId, InodeKind};
 use crate::world::World;
+
+/// How many pages one fault that reads maps: `fault_around_bytes` is 64 KiB.
+pub(super) const FAULT_AROUND: u64 = 16;
 
 impl Kernel<'_> {
     /// Charges new pages of a file to the group of `task`: as many as fit, at least one.
@@ -72,17 +76,27 @@ impl Kernel<'_> {
         let mut left = (at, pages);
         while left.1 > 0 {
             let n = self.grow_page_tables(task, mm, access)?.min(left.1);
-            self.map_file_pages(mm, start, (left.0, n), true);
+            self.map_file_pages(mm, start, (left.0, n), access.write, true);
             left = (left.0 + n, left.1 - n);
         }
         Ok(())
     }
 
-    /// Notes that pages of a file are mapped.
-    pub(super) fn map_file_pages(&mut self, mm: MmId, start: u64, (at, pages): (u64, u64), in_memory: bool) {
-        let space = &mut self.mm.spaces[mm];
+    /// Maps pages of a file that are in memory (`filemap_map_pages`, `finish_fault`).
+    pub(super) fn map_file_pages(
+        &mut self,
+        mm: MmId,
+        start: u64,
+        (at, pages): (u64, u64),
+        write: bool,
+        in_memory: bool,
+    ) {
+        let space = &mut self.world.mm.spaces[mm];
         let Some(vma) = space.vmas.get_mut(&start) else { return };
         let more = pages - vma.resident.count_in(at, pages);
+        if more == 0 {
+            return;
+        }
         vma.resident.insert(at, pages);
         if in_memory {
             space.rss.shmem += more;
@@ -90,6 +104,10 @@ impl Kernel<'_> {
             space.rss.file += more;
         }
         space.note_rss();
+        // One fault maps the pages around it too, if it only reads.
+        let faults = if write { more } else { more.div_ceil(FAULT_AROUND) };
+        self.privileged(PvOp::PageFault { at: PageRange { mm, first: at, pages: faults }, write, present: false });
+        self.privileged(PvOp::SetPte { at: PageRange { mm, first: at, pages }, write });
     }
 
     /// The inode behind an open file that is mapped.

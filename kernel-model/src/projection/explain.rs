@@ -7,7 +7,6 @@ use crate::event::{Event, EventKind, SignalEffect};
 use crate::namespace::pid::PidNsId;
 use crate::namespace::user::UserNsId;
 use crate::namespace::{NsKind, NsRef};
-use crate::pv_ops::PvOp;
 use crate::security::seccomp::Action;
 use crate::syscall::{self, Call, CallResult, Sleep};
 use crate::task::sched::{TaskGroupId, Wait};
@@ -117,7 +116,7 @@ fn step(kind: &EventKind, who: &str, world: &World) -> (String, &'static str) {
         EventKind::Woken { task } => {
             (format!("{} is woken up and can run again.", start(&task_name(world, *task))), "try_to_wake_up()")
         }
-        EventKind::Privileged { op } => privileged(*op),
+        EventKind::Privileged { op } => super::privileged::explain(*op),
         EventKind::TaskCreated { child, thread } => (
             format!(
                 "A new {} exists, a copy of {}: {}.",
@@ -442,24 +441,6 @@ fn seccomp(who: &str, call: &str, action: Action, filter: Option<u32>, steps: u3
         Action::KillThread | Action::KillProcess => format!("for having called {call}, {who} is killed"),
     };
     format!("{by}: {then} ({action}).")
-}
-
-fn privileged(op: PvOp) -> (String, &'static str) {
-    match op {
-        PvOp::WriteCr3 { .. } => (
-            "The kernel loads CR3: another address space is in force.".to_owned(),
-            "Intel SDM vol. 3, Paging; switch_mm()",
-        ),
-        PvOp::SafeHalt => {
-            ("Nothing is left to run: the processor halts until the next interrupt.".to_owned(), "HLT; default_idle()")
-        }
-        PvOp::SyscallEntry => {
-            ("SYSCALL: the processor goes from ring 3 to ring 0.".to_owned(), "Intel SDM vol. 2, SYSCALL")
-        }
-        PvOp::ReturnToUser => {
-            ("SYSRET: the processor goes back from ring 0 to ring 3.".to_owned(), "Intel SDM vol. 2, SYSRET")
-        }
-    }
 }
 
 fn man(call: &Call) -> &'static str {

@@ -35,7 +35,7 @@ pub fn label(kind: &EventKind, world: &World) -> String {
         EventKind::Unthrottled { cpu, .. } => format!("group runs again on processor {cpu}"),
         EventKind::ClockAdvanced { to } => format!("clock moves to {to}"),
         EventKind::Woken { task } => format!("{} wakes", name(*task)),
-        EventKind::Privileged { op } => privileged(*op).to_owned(),
+        EventKind::Privileged { op } => super::privileged::label(*op).to_owned(),
         EventKind::TaskCreated { child, thread: false } => format!("process {} made", name(*child)),
         EventKind::TaskCreated { child, thread: true } => format!("thread {} made", name(*child)),
         EventKind::PidAllocated { ns, nr, .. } => format!("number {nr} handed out in pid:[{}]", pid_ns(*ns)),
@@ -116,15 +116,5 @@ pub fn label(kind: &EventKind, world: &World) -> String {
         EventKind::Cgroup(event) => super::explain_cgroup::label(event, world),
         EventKind::Memory(event) => event.label(world),
         EventKind::NotModelled { what } => format!("not modelled: {what}"),
-    }
-}
-
-fn privileged(op: crate::pv_ops::PvOp) -> &'static str {
-    use crate::pv_ops::PvOp;
-    match op {
-        PvOp::WriteCr3 { .. } => "loads CR3",
-        PvOp::SafeHalt => "halts until the next interrupt",
-        PvOp::SyscallEntry => "crosses into ring 0",
-        PvOp::ReturnToUser => "returns to ring 3",
     }
 }

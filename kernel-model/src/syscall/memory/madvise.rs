@@ -58,6 +58,7 @@ fn madvise(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
             return Err(Errno::EINVAL.into());
         }
         if drops {
+            k.zap_pages(mm, from, to - from);
             let freed = k.mm.unmap_range(mm, from, to - from);
             k.uncharge_all(Charge::Anon, &freed);
             k.mm.spaces[mm].drop_resident(start, from, to - from);

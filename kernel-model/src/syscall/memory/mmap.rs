@@ -193,6 +193,7 @@ impl Kernel<'_> {
         if areas.is_empty() {
             return;
         }
+        self.zap_pages(mm, first, pages);
         let freed = self.mm.unmap_range(mm, first, pages);
         let mut gone = 0;
         for at in areas {

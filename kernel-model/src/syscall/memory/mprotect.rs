@@ -55,6 +55,7 @@ fn mprotect(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
                 vma.prot = prot;
             }
         }
+        k.change_protection(mm, at, end - at, prot);
         at = end;
     }
     if at < first + pages { Err(Errno::ENOMEM.into()) } else { Ok(Ret::new(0)) }

@@ -69,7 +69,7 @@ fn mremap(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
         return Err(Errno::ENOMEM.into());
     }
     let to = k.mm.spaces[mm].unmapped_area(new).ok_or(Errno::ENOMEM)?;
-    k.mm.move_anon(mm, first, old, to);
+    k.move_page_tables(mm, first, old, to);
     let mut moved = vma;
     moved.pages = new;
     k.unmap(caller, mm, first, old);

@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize};
 use super::{ProcessId, TaskId, TaskState};
 use crate::event::EventKind;
 use crate::kernel::Kernel;
-use crate::pv_ops::PvOp;
+use crate::mm::MmId;
 use crate::table::Table;
 use crate::time::Nanos;
 use crate::vfs::file::FileId;
@@ -159,6 +159,8 @@ pub struct Processor {
     pub idle: Nanos,
     /// Switches to a task.
     pub switches: u64,
+    /// The address space that its CR3 names; it stays while the processor is idle (`active_mm`).
+    pub active_mm: Option<MmId>,
 }
 
 impl Processor {
@@ -460,7 +462,7 @@ impl Kernel<'_> {
                 }
                 self.sched.cpus[cpu.index()].switches += 1;
                 self.emit(EventKind::Switched { cpu, from });
-                self.privileged(PvOp::WriteCr3 { address_space: task.0 });
+                self.switch_mm(cpu, task);
             }
             None => self.emit(EventKind::Idled { cpu, from }),
         }
