@@ -6,6 +6,9 @@
 //! [`PvOps`]: kernel_model::pv_ops::PvOps
 
 pub mod cpu;
+pub mod kvm;
 pub mod machine;
 pub mod memory;
 pub mod paging;
+pub mod svm;
+pub mod vmx;

@@ -1,0 +1,3 @@
+//! KVM: what Linux 6.1 makes of the hardware's virtualization.
+
+pub mod user_exit;
