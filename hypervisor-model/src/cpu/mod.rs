@@ -9,6 +9,7 @@ pub mod bus;
 pub mod control;
 pub mod exception;
 pub mod flags;
+pub mod instruction;
 pub mod msr;
 pub mod register;
 pub mod segment;

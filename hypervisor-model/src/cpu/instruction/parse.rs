@@ -1,0 +1,532 @@
+//! Reads instructions in Intel syntax: `cli; mov cr3, rax; out 0x60, al; syscall { swapgs; sysret }`.
+//!
+//! Instructions are separated by `;` or line ends; `#` begins a comment. What stands in braces after an instruction
+//! that enters the kernel is what the kernel's handler does. A name in brackets (`[mem]`) is a place in memory of its
+//! own, [`NAME_SIZE`] bytes long; the first name of a program is at [`NAMES_BASE`].
+
+use super::syntax::{is_of_kind, register, split};
+use super::{Instruction, Memory, Opcode, Operand, Register, Rep, TABLE, Width};
+use crate::cpu::register::General;
+use crate::cpu::segment::{SegmentRegister, Selector};
+use thiserror::Error;
+use winnow::ascii::{space0, space1};
+use winnow::combinator::{alt, cut_err, delimited, opt, preceded, repeat, separated, terminated};
+use winnow::error::{ContextError, StrContext, StrContextValue};
+use winnow::prelude::*;
+use winnow::token::{any, one_of, take_while};
+
+/// Linear address of the first named place in memory.
+pub const NAMES_BASE: u64 = 0x5000;
+/// How many bytes lie between two named places.
+pub const NAME_SIZE: u64 = 64;
+/// How many instructions one program may have.
+pub const LINES_MAX: usize = 4096;
+/// How deep handlers may lie in each other.
+const DEPTH_MAX: usize = 8;
+
+/// An instruction, and what the kernel that it enters does.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Line {
+    /// The instruction.
+    pub instruction: Instruction,
+    /// The handler, where one was written.
+    pub handler: Option<Vec<Line>>,
+}
+
+/// What was read.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Program {
+    /// The instructions in their order.
+    pub lines: Vec<Line>,
+    /// The named places in memory, in the order of their addresses.
+    pub names: Vec<String>,
+}
+
+/// What is wrong with a program.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[error("{what}, at character {position}: {hint}")]
+pub struct ParseError {
+    /// What is wrong, with the text concerned.
+    pub what: String,
+    /// Where: characters from 1.
+    pub position: usize,
+    /// What to do.
+    pub hint: String,
+}
+
+/// Reads a program.
+///
+/// # Errors
+/// The first thing that is wrong, with its place and what to do.
+pub fn parse(text: &str) -> Result<Program, ParseError> {
+    let mut reader = Reader { text, position: 0, names: Vec::new(), count: 0 };
+    let lines = reader.lines(0)?;
+    Ok(Program { lines, names: reader.names })
+}
+
+struct Reader<'t> {
+    text: &'t str,
+    position: usize,
+    names: Vec<String>,
+    count: usize,
+}
+
+impl<'t> Reader<'t> {
+    fn error(&self, at: usize, what: impl Into<String>, hint: impl Into<String>) -> ParseError {
+        let position = self.text[..at].chars().count() + 1;
+        ParseError { what: what.into(), position, hint: hint.into() }
+    }
+
+    /// Instructions up to the end, or to the brace that closes a handler.
+    fn lines(&mut self, depth: usize) -> Result<Vec<Line>, ParseError> {
+        let mut lines: Vec<Line> = Vec::new();
+        loop {
+            let start = self.position;
+            let rest = &self.text[start..];
+            let length = rest.find([';', '\n', '{', '}', '#']).unwrap_or(rest.len());
+            let statement = &rest[..length];
+            self.position += length;
+            if !statement.trim().is_empty() {
+                if self.count == LINES_MAX {
+                    return Err(self.error(
+                        start,
+                        "too many instructions",
+                        format!("a program has at most {LINES_MAX}"),
+                    ));
+                }
+                self.count += 1;
+                let instruction = self.instruction(start, statement)?;
+                lines.push(Line { instruction, handler: None });
+            }
+            let Some(end) = self.text[self.position..].chars().next() else {
+                return match depth {
+                    0 => Ok(lines),
+                    _ => Err(self.error(self.position, "a handler is not closed", "close it with }")),
+                };
+            };
+            match end {
+                '#' => {
+                    let rest = &self.text[self.position..];
+                    self.position += rest.find('\n').unwrap_or(rest.len());
+                }
+                '{' => self.handler(&mut lines, depth)?,
+                '}' if depth > 0 => return Ok(lines),
+                '}' => return Err(self.error(self.position, "} without {", "leave it out")),
+                _ => self.position += 1,
+            }
+        }
+    }
+
+    fn handler(&mut self, lines: &mut [Line], depth: usize) -> Result<(), ParseError> {
+        let at = self.position;
+        if depth == DEPTH_MAX {
+            return Err(self.error(at, "handlers too deep in each other", format!("{DEPTH_MAX} are the most")));
+        }
+        self.position += 1;
+        let handler = self.lines(depth + 1)?;
+        self.position += 1;
+        match lines.last_mut() {
+            Some(line) if line.handler.is_none() => line.handler = Some(handler),
+            _ => return Err(self.error(at, "{ without an instruction", "write the handler after what enters it")),
+        }
+        Ok(())
+    }
+
+    fn instruction(&mut self, start: usize, statement: &'t str) -> Result<Instruction, ParseError> {
+        let start = start + (statement.len() - statement.trim_start().len());
+        let text = statement.trim();
+        let lower = text.to_lowercase();
+        let (rep, body_at) = match REPEATS.iter().find(|prefix| first_word(&lower) == **prefix) {
+            Some(prefix) => {
+                (Some(Rep), prefix.len() + (lower[prefix.len()..].len() - lower[prefix.len()..].trim_start().len()))
+            }
+            None => (None, 0),
+        };
+        let body = &lower[body_at..];
+        let mnemonic = first_word(body);
+        let rows: Vec<&super::Row> =
+            TABLE.iter().filter(|row| row.syntax.iter().any(|syntax| stem(syntax) == mnemonic)).collect();
+        if rows.is_empty() {
+            return Err(self.unknown(start + body_at, mnemonic));
+        }
+        let operands_at = mnemonic.len() + body[mnemonic.len()..].len() - body[mnemonic.len()..].trim_start().len();
+        let written = &body[operands_at..];
+        let written: Vec<Written> = if written.is_empty() {
+            Vec::new()
+        } else {
+            operands.parse(written).map_err(|error| {
+                let at = (start + body_at + operands_at + error.offset()).min(self.text.len());
+                let rest: String = written[error.offset()..].chars().take(16).collect();
+                let what = if rest.is_empty() {
+                    "an operand is missing".to_owned()
+                } else {
+                    format!("'{rest}' is no operand")
+                };
+                self.error(at, what, format!("{} takes {}", mnemonic, ways(&rows, mnemonic)))
+            })?
+        };
+        let operands: Vec<Operand> = written.into_iter().map(|operand| self.resolve(operand)).collect();
+        let opcode = rows.iter().find(|row| row.syntax.iter().any(|syntax| fits(syntax, mnemonic, &operands)));
+        let Some(row) = opcode else {
+            let hint = format!("{mnemonic} takes {}", ways(&rows, mnemonic));
+            return Err(self.error(start, format!("'{text}' has other operands than {mnemonic} takes"), hint));
+        };
+        let instruction =
+            Instruction { opcode: row.opcode, text: text.to_owned(), mnemonic: mnemonic.to_owned(), operands, rep };
+        self.check(start, instruction)
+    }
+
+    /// What the kinds of operands leave open: widths that agree, and where a repeat prefix may stand.
+    fn check(&self, start: usize, instruction: Instruction) -> Result<Instruction, ParseError> {
+        if instruction.rep.is_some() && !matches!(instruction.opcode, Opcode::Ins | Opcode::Outs) {
+            return Err(self.error(
+                start,
+                format!("'{}' cannot be repeated", instruction.text),
+                "rep goes with insb, insw, insd, outsb, outsw, outsd",
+            ));
+        }
+        if matches!(instruction.opcode, Opcode::MovToSegment)
+            && instruction.operands.first() == Some(&Operand::Register(Register::Segment(SegmentRegister::Cs)))
+        {
+            return Err(self.error(start, "CS cannot be loaded by mov", "use a far jmp or call, or retf"));
+        }
+        let widths: Vec<Width> = instruction.operands.iter().filter_map(general_width).collect();
+        let agrees = widths.windows(2).all(|pair| pair[0] == pair[1]);
+        if !agrees && WIDTHS_AGREE.contains(&instruction.opcode) {
+            let what = format!("the operands of '{}' differ in width", instruction.text);
+            return Err(self.error(start, what, "write registers of one width, for instance rax and rbx"));
+        }
+        Ok(instruction)
+    }
+
+    fn unknown(&self, at: usize, mnemonic: &str) -> ParseError {
+        let mut close: Vec<&str> = TABLE
+            .iter()
+            .flat_map(|row| row.syntax)
+            .map(|syntax| stem(syntax))
+            .filter(|name| distance(name, mnemonic) <= 1 || mnemonic.len() > 2 && name.starts_with(mnemonic))
+            .collect();
+        close.dedup();
+        close.truncate(4);
+        let hint = match close.is_empty() {
+            false => format!("did you mean {}?", close.join(", ")),
+            true => "`ringside insn --list` shows all instructions".to_owned(),
+        };
+        self.error(at, format!("there is no instruction '{mnemonic}' here"), hint)
+    }
+
+    fn resolve(&mut self, written: Written) -> Operand {
+        match written {
+            Written::Plain(operand) => operand,
+            Written::Memory { mut memory, name: Some(name) } => {
+                let number = self.names.iter().position(|known| *known == name).unwrap_or_else(|| {
+                    self.names.push(name);
+                    self.names.len() - 1
+                });
+                memory.name = u16::try_from(number).ok();
+                memory.displacement = memory.displacement.wrapping_add((NAMES_BASE + NAME_SIZE * number as u64) as i64);
+                Operand::Memory(memory)
+            }
+            Written::Memory { memory, name: None } => Operand::Memory(memory),
+        }
+    }
+}
+
+const REPEATS: [&str; 5] = ["rep", "repe", "repz", "repne", "repnz"];
+
+const WIDTHS_AGREE: [Opcode; 9] = [
+    Opcode::Mov,
+    Opcode::Xchg,
+    Opcode::Add,
+    Opcode::Sub,
+    Opcode::And,
+    Opcode::Or,
+    Opcode::Xor,
+    Opcode::Cmp,
+    Opcode::Test,
+];
+
+fn general_width(operand: &Operand) -> Option<Width> {
+    match operand {
+        Operand::Register(Register::General { width, .. }) => Some(*width),
+        Operand::Memory(memory) => memory.width,
+        _ => None,
+    }
+}
+
+fn first_word(text: &str) -> &str {
+    text.split([' ', '\t', '[', ',']).next().unwrap_or(text)
+}
+
+fn stem(syntax: &'static str) -> &'static str {
+    split(syntax).0
+}
+
+fn fits(syntax: &'static str, mnemonic: &str, operands: &[Operand]) -> bool {
+    let (name, kinds) = split(syntax);
+    let kinds: Vec<&str> = kinds.collect();
+    name == mnemonic
+        && kinds.len() == operands.len()
+        && kinds.iter().zip(operands).all(|(kind, operand)| is_of_kind(operand, kind))
+}
+
+fn ways(rows: &[&super::Row], mnemonic: &str) -> String {
+    let ways: Vec<&str> =
+        rows.iter().flat_map(|row| row.syntax).copied().filter(|syntax| stem(syntax) == mnemonic).collect();
+    format!(
+        "`{}` (r register, m memory, i number, sreg/cr/dr segment, control or debug register, acc al/ax/eax)",
+        ways.join("`, `")
+    )
+}
+
+/// How many letters differ, as far as 2.
+fn distance(a: &str, b: &str) -> usize {
+    if a.len().abs_diff(b.len()) > 1 {
+        return 2;
+    }
+    let same_before = a.bytes().zip(b.bytes()).take_while(|(x, y)| x == y).count();
+    let same_after = a.bytes().rev().zip(b.bytes().rev()).take_while(|(x, y)| x == y).count();
+    a.len().max(b.len()).saturating_sub(same_before + same_after)
+}
+
+/// An operand before its names have addresses.
+#[derive(Clone, Debug)]
+enum Written {
+    Plain(Operand),
+    Memory { memory: Memory, name: Option<String> },
+}
+
+fn expected(what: &'static str) -> StrContext {
+    StrContext::Expected(StrContextValue::Description(what))
+}
+
+fn operands(input: &mut &str) -> ModalResult<Vec<Written>> {
+    separated(1.., delimited(space0, operand, space0), ',').parse_next(input)
+}
+
+fn operand(input: &mut &str) -> ModalResult<Written> {
+    alt((memory, far, number.map(|value| Written::Plain(Operand::Immediate(value))), named_register))
+        .context(expected("a register, a number or [memory]"))
+        .parse_next(input)
+}
+
+fn named_register(input: &mut &str) -> ModalResult<Written> {
+    word.verify_map(|name: &str| register(name).map(|register| Written::Plain(Operand::Register(register))))
+        .parse_next(input)
+}
+
+fn word<'i>(input: &mut &'i str) -> ModalResult<&'i str> {
+    (one_of(('a'..='z', '_', '.')), take_while(0.., ('a'..='z', '0'..='9', '_', '.'))).take().parse_next(input)
+}
+
+/// `0x60`, `60h`, `0b11`, `96`, `-1`.
+fn number(input: &mut &str) -> ModalResult<u64> {
+    let negative = opt(terminated('-', space0)).parse_next(input)?.is_some();
+    let digits: &str =
+        (one_of('0'..='9'), take_while(0.., ('0'..='9', 'a'..='f', 'x', 'b', 'h', '_'))).take().parse_next(input)?;
+    let plain = digits.replace('_', "");
+    let value = if let Some(hex) = plain.strip_prefix("0x") {
+        u64::from_str_radix(hex, 16)
+    } else if let Some(hex) = plain.strip_suffix('h') {
+        u64::from_str_radix(hex, 16)
+    } else if let Some(binary) = plain.strip_prefix("0b") {
+        u64::from_str_radix(binary, 2)
+    } else {
+        plain.parse()
+    };
+    match value {
+        Ok(value) => Ok(if negative { value.wrapping_neg() } else { value }),
+        Err(_) => Err(winnow::error::ErrMode::Cut(ContextError::new())),
+    }
+}
+
+/// `0x10:0x1000`.
+fn far(input: &mut &str) -> ModalResult<Written> {
+    let (selector, offset) = (terminated(number, (space0, ':', space0)), cut_err(number)).parse_next(input)?;
+    match u16::try_from(selector) {
+        Ok(selector) => Ok(Written::Plain(Operand::Far { selector: Selector(selector), offset })),
+        Err(_) => Err(winnow::error::ErrMode::Cut(ContextError::new())),
+    }
+}
+
+fn width(input: &mut &str) -> ModalResult<Option<Width>> {
+    let width = word
+        .verify_map(|name: &str| match name {
+            "byte" => Some(Some(Width::Byte)),
+            "word" => Some(Some(Width::Word)),
+            "dword" => Some(Some(Width::Dword)),
+            "qword" => Some(Some(Width::Qword)),
+            "far" => Some(None),
+            _ => None,
+        })
+        .parse_next(input)?;
+    space0.parse_next(input)?;
+    opt(("ptr", space0)).parse_next(input)?;
+    Ok(width)
+}
+
+fn segment(input: &mut &str) -> ModalResult<SegmentRegister> {
+    word.verify_map(|name: &str| match register(name) {
+        Some(Register::Segment(segment)) => Some(segment),
+        _ => None,
+    })
+    .parse_next(input)
+}
+
+/// `dword ptr fs:[rax + rcx*4 - 8]`.
+fn memory(input: &mut &str) -> ModalResult<Written> {
+    let width = opt(terminated(width, opt(space1))).parse_next(input)?.flatten();
+    let segment = opt(terminated(segment, (space0, ':', space0))).parse_next(input)?;
+    let terms: Vec<(bool, Term)> = delimited(
+        ('[', space0),
+        cut_err((opt(terminated('-', space0)), term, repeat(0.., signed_term)).map(
+            |(minus, first, rest): (Option<char>, Term, Vec<(bool, Term)>)| {
+                std::iter::once((minus.is_some(), first)).chain(rest).collect()
+            },
+        )),
+        cut_err((space0, ']')),
+    )
+    .parse_next(input)?;
+    let mut memory = Memory { width, segment, ..Memory::default() };
+    let mut name = None;
+    for (negative, term) in terms {
+        match term {
+            Term::Number(value) => {
+                let value = if negative { value.wrapping_neg() } else { value };
+                memory.displacement = memory.displacement.wrapping_add(value as i64);
+            }
+            Term::Scaled(register, factor) if !negative && memory.index.is_none() => {
+                memory.index = Some((register, factor))
+            }
+            Term::Register(register) if !negative && memory.base.is_none() => memory.base = Some(register),
+            Term::Register(register) if !negative && memory.index.is_none() => memory.index = Some((register, 1)),
+            Term::Name(written) if !negative && name.is_none() => name = Some(written),
+            _ => return Err(winnow::error::ErrMode::Cut(ContextError::new())),
+        }
+    }
+    Ok(Written::Memory { memory, name })
+}
+
+enum Term {
+    Number(u64),
+    Register(General),
+    Scaled(General, u8),
+    Name(String),
+}
+
+fn signed_term(input: &mut &str) -> ModalResult<(bool, Term)> {
+    preceded(space0, (terminated(one_of(('+', '-')), space0), cut_err(term)))
+        .map(|(sign, term)| (sign == '-', term))
+        .parse_next(input)
+}
+
+fn term(input: &mut &str) -> ModalResult<Term> {
+    alt((scaled, number.map(Term::Number), address_register.map(Term::Register), name)).parse_next(input)
+}
+
+fn scaled(input: &mut &str) -> ModalResult<Term> {
+    let factor = |input: &mut &str| {
+        any.verify_map(|digit: char| match digit {
+            '1' | '2' | '4' | '8' => digit.to_digit(10).map(|digit| digit as u8),
+            _ => None,
+        })
+        .parse_next(input)
+    };
+    let star = |input: &mut &str| -> ModalResult<()> { (space0, '*', space0).void().parse_next(input) };
+    alt((
+        (terminated(address_register, star), factor).map(|(register, factor)| Term::Scaled(register, factor)),
+        (terminated(factor, star), address_register).map(|(factor, register)| Term::Scaled(register, factor)),
+    ))
+    .parse_next(input)
+}
+
+fn address_register(input: &mut &str) -> ModalResult<General> {
+    word.verify_map(|name: &str| match register(name) {
+        Some(Register::General { register, width: Width::Qword | Width::Dword | Width::Word, .. }) => Some(register),
+        _ => None,
+    })
+    .parse_next(input)
+}
+
+fn name(input: &mut &str) -> ModalResult<Term> {
+    word.verify(|name: &str| register(name).is_none()).map(|name: &str| Term::Name(name.to_owned())).parse_next(input)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opcodes(text: &str) -> Vec<Opcode> {
+        parse(text).expect("a program").lines.iter().map(|line| line.instruction.opcode).collect()
+    }
+
+    fn refused(text: &str) -> String {
+        parse(text).expect_err("no program").to_string()
+    }
+
+    #[test]
+    fn moves_are_told_apart_by_their_operands() {
+        use Opcode::*;
+        assert_eq!(
+            opcodes("mov cr3, rax; mov rax, cr3; mov dr7, rax; mov ss, ax; mov ax, cs; mov rax, [mem]; mov [mem], 5"),
+            [MovToCr, MovFromCr, MovToDr, MovToSegment, MovFromSegment, Mov, Mov]
+        );
+    }
+
+    #[test]
+    fn ports_strings_and_gates() {
+        use Opcode::*;
+        assert_eq!(
+            opcodes("in al, 0x60; out 60h, al; out dx, eax; rep outsb; int 0x80; call 0x50:0; RETFQ; iretq"),
+            [In, Out, Out, Outs, Int, CallFar, RetFar, Iret]
+        );
+    }
+
+    #[test]
+    fn a_memory_operand_has_all_its_parts() {
+        let program = parse("mov rax, qword ptr fs:[rbx + rcx*4 - 8]").expect("a program");
+        assert_eq!(
+            program.lines[0].instruction.operands[1],
+            Operand::Memory(Memory {
+                segment: Some(SegmentRegister::Fs),
+                base: Some(General::Rbx),
+                index: Some((General::Rcx, 4)),
+                displacement: -8,
+                width: Some(Width::Qword),
+                name: None
+            })
+        );
+    }
+
+    #[test]
+    fn a_name_is_a_place_in_memory() {
+        let program = parse("lgdt [new_gdt]; sgdt [old]; lgdt [new_gdt + 8]").expect("a program");
+        assert_eq!(program.names, ["new_gdt", "old"]);
+        let Operand::Memory(memory) = program.lines[2].instruction.operands[0] else { panic!("not memory") };
+        assert_eq!(memory.displacement as u64, NAMES_BASE + 8);
+    }
+
+    #[test]
+    fn a_handler_stands_in_braces() {
+        let program = parse("syscall { swapgs; sysretq }; hlt # and wait").expect("a program");
+        assert_eq!(program.lines.len(), 2);
+        assert_eq!(program.lines[0].handler.as_ref().map(Vec::len), Some(2));
+    }
+
+    #[test]
+    fn an_error_says_what_where_and_what_to_do() {
+        assert_eq!(refused("cli; hlr"), "there is no instruction 'hlr' here, at character 6: did you mean hlt?");
+        assert!(
+            refused("mov cr3, 5")
+                .starts_with("'mov cr3, 5' has other operands than mov takes, at character 1: mov takes `mov ")
+        );
+        assert!(refused("mov rax, [rbx").starts_with("an operand is missing, at character 14"));
+        assert!(refused("out 0x60, rax").contains("out takes `out i, acc`"));
+        assert_eq!(
+            refused("mov eax, rbx"),
+            "the operands of 'mov eax, rbx' differ in width, at character 1: write registers of one width, for instance rax and rbx"
+        );
+        assert_eq!(refused("mov cr1, rax").split(',').next(), Some("'cr1"));
+        assert_eq!(refused("syscall { cli"), "a handler is not closed, at character 14: close it with }");
+    }
+}
