@@ -7,24 +7,28 @@
 
 pub mod bus;
 pub mod control;
+pub mod event;
 pub mod exception;
+pub mod execute;
 pub mod flags;
 pub mod instruction;
 pub mod msr;
 pub mod register;
 pub mod segment;
 pub mod sensitive;
+pub mod transition;
 
 use serde::{Deserialize, Serialize};
 
 pub use bus::{Access, AccessKind, Bus, Flush};
 pub use control::{ControlRegister, Cr0, Cr4, Efer};
+pub use event::CpuEvent;
 pub use exception::{Exception, Vector};
 pub use flags::Rflags;
 pub use msr::{Msr, Msrs};
 pub use register::{General, Registers};
 pub use segment::{Descriptor, Segment, SegmentRegister, Segments, Selector, TableRegister};
-pub use sensitive::{Cause, Intercepts, Nothing, Outcome, Stop};
+pub use sensitive::{Cause, Intercepts, Missing, Nothing, Outcome, Stop};
 
 /// Who made the processor; the two differ in a few rules, and in all names of virtualization.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]

@@ -217,6 +217,34 @@ pub struct Gate {
     pub count: u8,
 }
 
+impl Gate {
+    /// What the eight bytes of a gate say, or sixteen in long mode (the second eight hold offset bits 63:32).
+    #[must_use]
+    pub fn from_bits(low: u64, high: u64) -> Gate {
+        let rights = (low >> 40) as u8;
+        Gate {
+            kind: rights & 0xf,
+            dpl: rights >> 5 & 3,
+            is_present: rights & 0x80 != 0,
+            selector: Selector((low >> 16) as u16),
+            offset: low & 0xffff | low >> 32 & 0xffff_0000 | high << 32,
+            count: (low >> 32) as u8 & 0x1f,
+        }
+    }
+
+    /// The eight or sixteen bytes that say this, as two words.
+    #[must_use]
+    pub fn to_bits(self) -> (u64, u64) {
+        let rights = u64::from(self.kind | (self.dpl & 3) << 5 | u8::from(self.is_present) << 7);
+        let low = self.offset & 0xffff
+            | u64::from(self.selector.0) << 16
+            | u64::from(self.count & 0x1f) << 32
+            | rights << 40
+            | (self.offset & 0xffff_0000) << 32;
+        (low, self.offset >> 32)
+    }
+}
+
 /// A segment register: what a program sees, and the cache behind it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Segment {

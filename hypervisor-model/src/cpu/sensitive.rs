@@ -246,6 +246,29 @@ pub enum Stop {
     Fault(Exception),
     /// It made an exit; RIP is at the instruction.
     Exit(Cause),
+    /// It is a thing that this model does not do.
+    NotModelled(Missing),
+}
+
+/// What this model of a processor leaves out, and says so where it is met.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum Missing {
+    /// Switching tasks by hardware: task gates, far transfers to a TSS, IRET with NT.
+    TaskSwitch,
+    /// Interrupts out of and IRET into virtual-8086 mode.
+    Virtual8086Transition,
+    /// What an instruction of virtualization does without a control structure beside it.
+    Virtualization,
+}
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Missing::TaskSwitch => "task switches by hardware are not modelled",
+            Missing::Virtual8086Transition => "interrupts out of virtual-8086 mode are not modelled",
+            Missing::Virtualization => "what it does with a control structure is not modelled in the console",
+        })
+    }
 }
 
 impl From<Exception> for Stop {
@@ -265,4 +288,6 @@ pub enum Outcome {
     Exit(Cause),
     /// It did something else than was asked, and nobody was told: what was left out.
     Ignored(String),
+    /// The model does not do it.
+    NotModelled(Missing),
 }
