@@ -30,6 +30,7 @@ pub mod security;
 pub mod shell;
 pub mod signal_text;
 pub mod strace;
+pub mod stress;
 pub mod sys;
 pub mod text;
 pub mod util_linux;

@@ -63,6 +63,7 @@ const GROUPS: &[(&str, &[&Program])] = &[
     ("Namespaces, mounts and the system", super::util_linux::PROGRAMS),
     ("Processes", super::procps::PROGRAMS),
     ("Tracing", super::strace::PROGRAMS),
+    ("Using things up", super::stress::PROGRAMS),
     ("Users and privileges", super::security::PROGRAMS),
     ("Networks", super::net::PROGRAMS),
     ("Container runtimes", super::container::PROGRAMS),
