@@ -4,6 +4,7 @@ mod build;
 mod calls;
 mod conform;
 mod coverage;
+mod insn;
 mod run;
 mod serve;
 mod strace;
@@ -34,6 +35,7 @@ enum Command {
     Calls(calls::Calls),
     Conform(conform::Conform),
     Coverage(coverage::Coverage),
+    Insn(insn::Insn),
 }
 
 /// A standard world by name.
@@ -70,6 +72,7 @@ impl Ringside {
             Some(Command::Calls(calls)) => calls.execute(),
             Some(Command::Conform(conform)) => conform.execute(),
             Some(Command::Coverage(coverage)) => coverage.execute(),
+            Some(Command::Insn(insn)) => insn.execute(),
         };
         result.unwrap_or_else(|error| {
             if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {

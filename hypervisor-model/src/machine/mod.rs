@@ -1,6 +1,7 @@
 //! Platforms: what a kernel can run on.
 
 pub mod bare_metal;
+pub mod console;
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,0 +1,117 @@
+//! Sessions at the console: what was typed, what became of it.
+
+use super::*;
+use crate::cpu::instruction::parse::parse;
+
+fn rows(program: &str, platform: &str, ring: u8) -> Vec<Row> {
+    let platform: ConsolePlatform = platform.parse().expect("a platform");
+    let program = parse(program).expect("a program");
+    run(&program.lines, &Setting { ring, ..Setting::of(platform) }).expect("a setting")
+}
+
+fn verdicts(program: &str, platform: &str, ring: u8) -> Vec<String> {
+    rows(program, platform, ring).iter().map(Row::verdict).collect()
+}
+
+const POPF: &str = "cli; popf; mov cr3, rax";
+
+#[test]
+fn popf_is_what_kept_x86_from_being_virtualizable() {
+    assert_eq!(verdicts(POPF, "native", 0), ["executed", "executed", "executed"]);
+    for ring in 1..=3 {
+        assert_eq!(verdicts(POPF, "native", ring), ["fault #GP(0)", "ignored", "fault #GP(0)"]);
+    }
+}
+
+#[test]
+fn with_vt_x_only_shadow_paging_wants_to_know_of_cr3() {
+    assert_eq!(verdicts(POPF, "kvm-ept", 0), ["executed", "executed", "executed"]);
+    assert_eq!(verdicts(POPF, "kvm-shadow", 0), ["executed", "executed", "exit 28 CR_ACCESS"]);
+    assert_eq!(verdicts(POPF, "kvm-ept", 3), ["fault #GP(0)", "ignored", "fault #GP(0)"]);
+}
+
+#[test]
+fn a_translator_loses_nothing() {
+    assert_eq!(verdicts(POPF, "bt", 0), ["translated", "translated", "translated"]);
+    assert_eq!(verdicts("add rax, rbx; nop", "bt", 0), ["executed", "executed"]);
+    assert_eq!(verdicts(POPF, "bt", 3), ["fault #GP(0)", "ignored", "fault #GP(0)"]);
+}
+
+#[test]
+fn on_a_virtualizable_x86_every_sensitive_instruction_traps() {
+    assert_eq!(
+        verdicts("cli; popf; sgdt [mem]; nop", "trap-and-emulate", 0),
+        ["exit: trap of cli", "exit: trap of popf", "exit: trap of sgdt", "executed"]
+    );
+}
+
+#[test]
+fn xen_emulates_some_and_ignores_cli() {
+    assert_eq!(
+        verdicts("cli; popf; mov cr3, rax; hlt; lgdt [mem]; syscall", "xen-pv64", 0),
+        ["ignored", "ignored", "emulated", "fault #GP(0)", "fault #GP(0)", "hypercall"]
+    );
+    assert_eq!(verdicts("int 0x82; cli", "xen-pv32", 1), ["hypercall", "ignored"]);
+}
+
+#[test]
+fn a_kernel_as_a_process_is_stopped_by_ptrace() {
+    assert_eq!(verdicts("cli; syscall", "uml", 3), ["fault #GP(0)", "exit: ptrace system-call stop"]);
+}
+
+#[test]
+fn every_instruction_at_the_first_level_starts_in_the_ring_that_was_asked_for() {
+    assert_eq!(
+        verdicts("syscall; cli; int 0x80; hlt", "native", 3),
+        ["executed", "fault #GP(0)", "executed", "fault #GP(0)"]
+    );
+}
+
+#[test]
+fn a_handler_in_braces_runs_in_the_kernel() {
+    let rows =
+        rows("int 0x80 { cli; iretq }; syscall { swapgs; mov [rsp - 8], rax; swapgs; sysretq }; cli", "native", 3);
+    let seen: Vec<(u8, String)> = rows.iter().map(|row| (row.ring, row.verdict())).collect();
+    let executed = |ring| (ring, "executed".to_owned());
+    assert_eq!(
+        seen,
+        [
+            executed(3),
+            executed(0),
+            executed(0),
+            executed(3),
+            executed(0),
+            executed(0),
+            executed(0),
+            executed(0),
+            (3, "fault #GP(0)".to_owned())
+        ]
+    );
+}
+
+#[test]
+fn an_interrupt_takes_its_stack_from_the_tss() {
+    let rows = rows("int 0x80", "native", 3);
+    assert_eq!(
+        rows[0].steps,
+        [
+            "gate of vector 0x80: to 0x10:0xffffffff81e00800, DPL 3 against CPL 3",
+            "code segment 0x10: DPL 0, CPL 3",
+            "ring 3 -> 0",
+            "stack 0x2b:0x6f00 -> 0x0:0xffffc90000004000, from the TSS, ring 0",
+            "push Ss 0x2b at 0xffffc90000003ff8",
+            "push Rsp 0x6f00 at 0xffffc90000003ff0",
+            "push Rflags 0x202 at 0xffffc90000003fe8",
+            "push Cs 0x33 at 0xffffc90000003fe0",
+            "push Rip 0x1002 at 0xffffc90000003fd8",
+            "rflags 0x202 -> 0x2 (IF=0)",
+            "go on at 0x10:0xffffffff81e00800",
+        ]
+    );
+}
+
+#[test]
+fn syscall_pushes_nothing_and_keeps_the_stack() {
+    let rows = rows("syscall", "native", 3);
+    assert!(rows[0].steps.iter().all(|step| !step.starts_with("push") && !step.starts_with("stack")));
+}
