@@ -28,6 +28,9 @@ use crate::namespace::uts::UtsNamespace;
 use crate::namespace::{NsCommon, NsProxy};
 use crate::program::{Image, Resume};
 use crate::security::credentials::{Cred, Kgid, Kuid};
+use crate::security::lsm::apparmor::TaskContext;
+use crate::security::lsm::selinux::{self, TaskSecurity};
+use crate::security::lsm::{Blob, Lsm, LsmChoice};
 use crate::security::rlimit::Rlimits;
 use crate::syscall::Sleep;
 use crate::table::Table;
@@ -56,6 +59,15 @@ pub const ENVIRONMENT: [&str; 9] = [
     "PWD=/root",
     "SHLVL=1",
 ];
+
+/// What the active security module keeps of init, or of a shell in which somebody has logged in.
+fn blob_at_boot(lsm: LsmChoice, login: bool) -> Blob {
+    match lsm {
+        LsmChoice::None => Blob::None,
+        LsmChoice::AppArmor => Blob::AppArmor(TaskContext::default()),
+        LsmChoice::Selinux => Blob::Selinux(TaskSecurity::new(if login { selinux::SHELL } else { selinux::INIT })),
+    }
+}
 
 impl World {
     /// Boots a standard world: init, and a shell at the first console.
@@ -108,6 +120,12 @@ impl World {
             vfs: Vfs::default(),
             cgroups: Cgroups::default(),
             mm: crate::mm::Memory::default(),
+            log: crate::printk::Log::default(),
+            lsm: match config.lsm {
+                LsmChoice::None => Lsm::None,
+                LsmChoice::AppArmor => Lsm::AppArmor(crate::security::lsm::apparmor::Policy::default()),
+                LsmChoice::Selinux => Lsm::Selinux(crate::security::lsm::selinux::Selinux::default()),
+            },
             consoles: Table::default(),
             sysctls: OrdMap::new(),
             charged_to: OrdMap::new(),
@@ -216,7 +234,7 @@ impl World {
             process,
             pid,
             comm: "init".into(),
-            cred: Arc::new(Cred::init(user_ns)),
+            cred: Arc::new(Cred { security: blob_at_boot(self.config.lsm, false), ..Cred::init(user_ns) }),
             no_new_privs: false,
             seccomp: crate::security::seccomp::Seccomp::Disabled,
             tracer: None,
@@ -374,6 +392,10 @@ impl World {
                 bytes_read: 0,
             },
             start_time: self.clock,
+            cred: Arc::new(Cred {
+                security: blob_at_boot(self.config.lsm, true),
+                ..Cred::clone(&init_task.cred)
+            }),
             // What init has done and used is init's.
             in_call: None,
             pending: SigSet::EMPTY,

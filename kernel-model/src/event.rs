@@ -24,6 +24,7 @@ use crate::net::mac::Mac;
 use crate::net::neighbour::NudState;
 use crate::pv_ops::PvOp;
 use crate::security::capability::Cap;
+use crate::security::lsm::event::LsmEvent;
 use crate::security::seccomp::Action;
 use crate::syscall::{Call, CallResult, Sleep, Sysno};
 use crate::task::sched::{CpuId, TaskGroupId};
@@ -219,6 +220,8 @@ pub enum EventKind {
     IpcRemoved { ns: IpcNsId, kind: IpcKind, id: i32 },
     /// Bytes went into a file, pipe or setting.
     DataWritten { what: Arc<str>, bytes: u64 },
+    /// A security module refused something, or its policy or a label changed.
+    Lsm(LsmEvent),
     /// Something happened to a control group, or because of one.
     Cgroup(CgroupEvent),
     /// Something happened to memory: a charge, a limit, a kill.
@@ -320,7 +323,7 @@ impl EventKind {
             EventKind::CapabilityChecked { .. }
             | EventKind::CredentialsChanged { .. }
             | EventKind::IdMapWritten { .. } => Family::Capability,
-            EventKind::SeccompAttached { .. } | EventKind::SeccompDecided { .. } => Family::Policy,
+            EventKind::SeccompAttached { .. } | EventKind::SeccompDecided { .. } | EventKind::Lsm(_) => Family::Policy,
             EventKind::SignalSent { .. } | EventKind::SignalDropped { .. } | EventKind::SignalDelivered { .. } => {
                 Family::Signal
             }

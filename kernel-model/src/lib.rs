@@ -18,6 +18,7 @@ pub mod kernel;
 pub mod mm;
 pub mod namespace;
 pub mod net;
+pub mod printk;
 pub mod program;
 pub mod projection;
 pub mod pv_ops;

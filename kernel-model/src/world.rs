@@ -19,6 +19,7 @@ use crate::namespace::pid::{PidId, PidNamespace, PidNsId, PidStruct};
 use crate::namespace::time::{TimeNamespace, TimeNsId};
 use crate::namespace::user::{UserNamespace, UserNsId};
 use crate::namespace::uts::{UtsNamespace, UtsNsId};
+use crate::security::lsm::LsmChoice;
 use crate::table::Table;
 use crate::task::sched::Sched;
 use crate::task::signal::{SigHand, SigHandId};
@@ -28,12 +29,51 @@ use crate::vfs::Vfs;
 
 /// What kind of standard world to boot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(into = "SavedConfig", try_from = "SavedConfig")]
 pub struct Config {
     /// cgroup v2 only, as a script with `# world: v2` asks for.
     pub cgroup_v2: bool,
     /// Consoles are terminals: programs in them can read what is typed, and `ps` shows `pts/0`. Without it
     /// standard input is `/dev/null` and output is a pipe, as in the recordings.
     pub terminal: bool,
+    /// Which security module is active.
+    pub lsm: LsmChoice,
+}
+
+/// How a configuration is written: as it was when there was only a terminal or none, with more in the same byte.
+#[derive(Serialize, Deserialize)]
+struct SavedConfig {
+    cgroup_v2: bool,
+    flags: u8,
+}
+
+const TERMINAL: u8 = 1;
+const APPARMOR: u8 = 2;
+const SELINUX: u8 = 4;
+
+impl From<Config> for SavedConfig {
+    fn from(config: Config) -> SavedConfig {
+        let lsm = match config.lsm {
+            LsmChoice::None => 0,
+            LsmChoice::AppArmor => APPARMOR,
+            LsmChoice::Selinux => SELINUX,
+        };
+        SavedConfig { cgroup_v2: config.cgroup_v2, flags: lsm | if config.terminal { TERMINAL } else { 0 } }
+    }
+}
+
+impl TryFrom<SavedConfig> for Config {
+    type Error = &'static str;
+
+    fn try_from(saved: SavedConfig) -> Result<Config, &'static str> {
+        let lsm = match saved.flags & !TERMINAL {
+            0 => LsmChoice::None,
+            APPARMOR => LsmChoice::AppArmor,
+            SELINUX => LsmChoice::Selinux,
+            _ => return Err("the kind of world is not known"),
+        };
+        Ok(Config { cgroup_v2: saved.cgroup_v2, terminal: saved.flags & TERMINAL != 0, lsm })
+    }
 }
 
 /// Everything there is.
@@ -74,6 +114,10 @@ pub struct World {
     pub vfs: Vfs,
     pub cgroups: Cgroups,
     pub mm: crate::mm::Memory,
+    /// The kernel's log.
+    pub log: crate::printk::Log,
+    /// The active security module and its policy.
+    pub lsm: crate::security::lsm::Lsm,
     pub consoles: Table<ConsoleId, Console>,
     /// Kernel settings that are not per namespace, by their name under `/proc/sys`.
     pub sysctls: OrdMap<String, String>,

@@ -49,7 +49,7 @@ pub struct Lab {
 }
 
 /// The world that a new session begins with: its consoles are terminals.
-const CONFIG: Config = Config { cgroup_v2: false, terminal: true };
+const CONFIG: Config = Config { cgroup_v2: false, terminal: true, lsm: kernel_model::security::lsm::LsmChoice::None };
 
 impl Default for Lab {
     fn default() -> Self {

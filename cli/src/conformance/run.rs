@@ -19,7 +19,7 @@ const OUTPUT_MAX: usize = 4_000_000;
 /// Runs `script` on `platform`. Each event is shown to `watch`, with the world at the end of the turn in which
 /// it happened.
 pub fn run(script: &Script, platform: Platform, watch: impl FnMut(&Event, &World)) -> Vec<Entry> {
-    let config = Config { cgroup_v2: script.world == StandardWorld::V2, terminal: false };
+    let config = Config { cgroup_v2: script.world == StandardWorld::V2, terminal: false, lsm: script.lsm };
     let world = World::boot(config);
     match platform {
         Platform::Native => Session::new(world, BareMetal::default(), watch).run(script),

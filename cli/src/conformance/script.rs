@@ -1,6 +1,7 @@
 //! A shell script, command by command.
 
 use brush_parser::{Parser, ParserOptions};
+use kernel_model::security::lsm::LsmChoice;
 use std::fmt;
 
 /// A script of complete commands.
@@ -8,6 +9,8 @@ use std::fmt;
 pub struct Script {
     /// The world that it wants to run in.
     pub world: StandardWorld,
+    /// The security module that is to be active there: scripts whose header says `# lsm: apparmor` or `# lsm: selinux`.
+    pub lsm: LsmChoice,
     /// Its commands, without comments and blank lines between them.
     pub commands: Vec<ScriptCommand>,
 }
@@ -72,7 +75,7 @@ impl Script {
         }
         match open {
             Some(command) => Err(unfinished(&command)),
-            None => Ok(Script { world: world_of(text), commands }),
+            None => Ok(Script { world: world_of(text), lsm: lsm_of(text), commands }),
         }
     }
 }
@@ -82,6 +85,13 @@ fn world_of(text: &str) -> StandardWorld {
     let head = text.lines().take_while(|line| line.trim().is_empty() || line.starts_with('#'));
     let asks_for_v2 = |line: &str| line.trim_start_matches('#').trim() == "world: v2";
     if head.into_iter().any(asks_for_v2) { StandardWorld::V2 } else { StandardWorld::V1 }
+}
+
+/// The security module that the comments at the head of a script ask for: `# lsm: apparmor`.
+fn lsm_of(text: &str) -> LsmChoice {
+    let head = text.lines().take_while(|line| line.trim().is_empty() || line.starts_with('#'));
+    let asks_for = |line: &str| line.trim_start_matches('#').trim().strip_prefix("lsm: ").and_then(LsmChoice::from_name);
+    head.into_iter().find_map(asks_for).unwrap_or_default()
 }
 
 /// The error of a command that never became complete: the one of its first line when that line is

@@ -16,11 +16,13 @@ use crate::namespace::user::UserNsId;
 use crate::program::libc::o;
 use crate::program::registry;
 use crate::security::credentials::{Cred, Kgid, Kuid};
+use crate::security::lsm::LsmChoice;
 use crate::vfs::Node;
 use crate::vfs::content::{Content, PAGE_SIZE};
 use crate::vfs::fd_table::{Fd, FdEntry, FdTable, FdTableId};
 use crate::vfs::file::{FileKind, OpenFile};
 use crate::vfs::fs::cgroupfs::CgroupNode;
+use crate::vfs::fs::policyfs::PolicyFs;
 use crate::vfs::fs::procfs::ProcNode;
 use crate::vfs::fs::tmpfs::TOTAL_PAGES;
 use crate::vfs::fs::{FsKind, Quota, SuperBlock, SuperId};
@@ -76,6 +78,7 @@ pub(super) fn populate(world: &mut World) {
     boot.mount("/dev/mqueue", "mqueue", FsKind::Mqueue, 0o1777, safe, &[]);
     boot.mount("/run", "run", tmpfs(16 << 20), 0o755, shm, &["size=16384k", "mode=755"]);
     boot.cgroup_hierarchies(safe);
+    boot.security_module(safe);
 }
 
 /// The root directory.
@@ -90,7 +93,7 @@ pub(super) fn home_of_root(world: &World) -> VfsPath {
 
 /// Descriptors 0, 1 and 2 of a console's shell: a terminal, or `/dev/null` and a pipe that the console reads.
 pub(super) fn console_descriptors(world: &mut World, console: ConsoleId) -> FdTableId {
-    let cred = Arc::new(Cred::init(UserNsId(1)));
+    let cred = Arc::new(Cred { security: super::blob_at_boot(world.config.lsm, true), ..Cred::init(UserNsId(1)) });
     let entry = |file| FdEntry { file, cloexec: false };
     let mut table = FdTable { users: 1, ..FdTable::default() };
     let mut put = |fd: Fd, file| table.fds.insert(fd, entry(file));
@@ -183,6 +186,9 @@ impl Boot<'_> {
             self.world.vfs.supers[sb].root = Node::Cgroup(CgroupNode::Dir(root));
         } else if !is_proc {
             self.world.vfs.supers[sb].root = Node::Tree(self.new_root(sb, mode));
+        }
+        if let FsKind::Policy(which) = self.world.vfs.supers[sb].kind {
+            self.world.fill_policyfs(sb, which);
         }
         let root = self.world.vfs.supers[sb].root;
         let mnt = self.world.new_mount(sb, root, source, flags | MountFlags::RELATIME);
@@ -292,6 +298,53 @@ impl Boot<'_> {
         }
         for (path, target) in crate::vfs::fs::sysfs::LINKS {
             self.symlink(&format!("/sys/{path}"), target);
+        }
+    }
+
+    /// What init does for the active security module: its file system, its files below `/etc`, labels.
+    fn security_module(&mut self, flags: MountFlags) {
+        let lsm = self.world.config.lsm;
+        let (dirs, files) = crate::vfs::fs::sysfs::of_security_module(lsm);
+        for dir in dirs {
+            self.dir(&format!("/sys/{dir}"), 0o755);
+        }
+        for (path, mode, text) in files {
+            self.file(&format!("/sys/{path}"), *mode, text);
+        }
+        for dir in etc::security_dirs(lsm) {
+            self.dir(dir, 0o755);
+        }
+        for (path, mode, text) in etc::security_files(lsm) {
+            self.file(path, *mode, text);
+        }
+        match lsm {
+            LsmChoice::None => return,
+            LsmChoice::AppArmor => {}
+            LsmChoice::Selinux => {
+                let selinuxfs = FsKind::Policy(PolicyFs::Selinuxfs);
+                let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
+                self.mount("/sys/fs/selinux", "selinuxfs", selinuxfs, 0o755, flags, &[]);
+            }
+        }
+        self.mount("/sys/kernel/security", "securityfs", FsKind::Policy(PolicyFs::Securityfs), 0o755, flags, &[]);
+        if lsm == LsmChoice::Selinux {
+            self.restore_labels();
+        }
+    }
+
+    /// Every file gets the label that its path has (restorecon(8)).
+    fn restore_labels(&mut self) {
+        let root = root_of(self.world);
+        let labelled: Vec<DentryId> = self.world.vfs.dentries.ids().collect();
+        for dentry in labelled {
+            let sb = self.world.vfs.dentries[dentry].sb;
+            if !matches!(self.world.vfs.supers[sb].kind, FsKind::Tmpfs(_) | FsKind::Devpts) {
+                continue;
+            }
+            let Some((mnt, _)) = self.world.vfs.mounts.iter().find(|(_, m)| m.sb == sb) else { continue };
+            let (path, _) = self.world.path_from(VfsPath { mnt, node: Node::Tree(dentry) }, root);
+            let label = crate::security::lsm::selinux::policy::label_of_path(&path);
+            self.world.set_selinux_label(dentry, &label);
         }
     }
 

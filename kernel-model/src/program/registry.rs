@@ -65,6 +65,7 @@ const GROUPS: &[(&str, &[&Program])] = &[
     ("Tracing", super::strace::PROGRAMS),
     ("Using things up", super::stress::PROGRAMS),
     ("Users and privileges", super::security::PROGRAMS),
+    ("AppArmor", &super::security::apparmor::PROGRAMS),
     ("Networks", super::net::PROGRAMS),
     ("Container runtimes", super::container::PROGRAMS),
     ("The shell and help", super::shell::PROGRAMS),

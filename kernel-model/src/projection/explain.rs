@@ -265,6 +265,7 @@ fn step(kind: &EventKind, who: &str, world: &World) -> (String, &'static str) {
         EventKind::FileCreated { path } => (format!("{path} comes into being."), "open(2), mkdir(2)"),
         EventKind::FileRemoved { path } => (format!("The name {path} is gone."), "unlink(2)"),
         EventKind::DataWritten { what, bytes } => (format!("{bytes} bytes go into {what}."), "write(2)"),
+        EventKind::Lsm(event) => event.explain(&start(who)),
         EventKind::Cgroup(event) => super::explain_cgroup::explain(event, who, world),
         EventKind::Memory(event) => event.explain(who, world),
         EventKind::NotModelled { what } => {

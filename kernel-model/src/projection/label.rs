@@ -113,6 +113,7 @@ pub fn label(kind: &EventKind, world: &World) -> String {
         EventKind::IpcCreated { kind, id, .. } => format!("{} {id} made", kind.name()),
         EventKind::IpcRemoved { kind, id, .. } => format!("{} {id} removed", kind.name()),
         EventKind::DataWritten { what, bytes } => format!("{bytes} bytes to {what}"),
+        EventKind::Lsm(event) => event.label(),
         EventKind::Cgroup(event) => super::explain_cgroup::label(event, world),
         EventKind::Memory(event) => event.label(world),
         EventKind::NotModelled { what } => format!("not modelled: {what}"),

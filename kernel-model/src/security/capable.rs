@@ -59,7 +59,7 @@ impl Kernel<'_> {
     pub(crate) fn cred_capable(&mut self, cred: &Cred, ns: UserNsId, cap: Cap) -> bool {
         let granted = self.cred_has_cap(cred, ns, cap);
         self.emit(EventKind::CapabilityChecked { cap, ns, granted });
-        granted
+        granted && self.security_capable(cred, ns, cap).is_ok()
     }
 
     /// Whether `task` has `cap` in the first user namespace (`capable`).

@@ -77,6 +77,8 @@ pub struct Cred {
     pub securebits: SecureBits,
     /// The user namespace in which all of the above counts.
     pub user_ns: UserNsId,
+    /// What the active security module keeps of the task.
+    pub security: super::lsm::Blob,
 }
 
 impl Cred {
@@ -99,6 +101,7 @@ impl Cred {
             ambient: CapSet::EMPTY,
             securebits: SecureBits::empty(),
             user_ns,
+            security: super::lsm::Blob::None,
         }
     }
 

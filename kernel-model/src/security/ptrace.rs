@@ -40,7 +40,8 @@ impl Kernel<'_> {
             AccessMode::FsCreds => own.effective,
             AccessMode::RealCreds => own.permitted,
         };
-        (own.user_ns == theirs.user_ns && theirs.permitted.is_subset(caps))
-            || self.capable_in(caller, theirs.user_ns, Cap::SYS_PTRACE)
+        ((own.user_ns == theirs.user_ns && theirs.permitted.is_subset(caps))
+            || self.capable_in(caller, theirs.user_ns, Cap::SYS_PTRACE))
+            && self.security_ptrace_access_check(caller, target, true).is_ok()
     }
 }

@@ -93,7 +93,8 @@ impl Kernel<'_> {
                 }
             }
         };
-        let new = self.exec_creds(task, bprm.place, dentry)?;
+        let mut new = self.exec_creds(task, bprm.place, dentry)?;
+        self.security_bprm_creds_for_exec(task, bprm.place, &mut new)?;
         self.begin_new_exec(task, &bprm, dentry, &called_as, new);
         self.start_program(task, program, bprm);
         Ok(())

@@ -95,6 +95,7 @@ impl Kernel<'_> {
         if !self.ptrace_may_access(caller, target, AccessMode::RealCreds) {
             return Err(Errno::EPERM);
         }
+        self.security_ptrace_access_check(caller, target, false).map_err(|_| Errno::EPERM)?;
         self.tasks[target].tracer = Some(Tracer { by, follows });
         Ok(())
     }

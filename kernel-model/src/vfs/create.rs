@@ -95,7 +95,7 @@ impl Kernel<'_> {
     /// Makes an inode under a new name, owned by `task` (`inode_init_owner`). Checks have been made.
     ///
     /// # Errors
-    /// ENOSPC.
+    /// What the security module says; ENOSPC.
     pub(crate) fn make_inode(
         &mut self,
         task: TaskId,
@@ -105,6 +105,7 @@ impl Kernel<'_> {
         kind: InodeKind,
         mode: u32,
     ) -> Result<VfsPath, Errno> {
+        self.security_path_mknod(task, dir, name, &kind)?;
         let umask = self.vfs.fs_structs[self.tasks[task].fs].umask;
         let masked = if matches!(kind, InodeKind::Symlink(_)) { mode } else { mode & !umask };
         let cred = Arc::clone(&self.tasks[task].cred);
@@ -126,6 +127,7 @@ impl Kernel<'_> {
             self.charge_mqueue(task, sb, &kind)?;
         }
         let made = self.create_in(dentry, name, kind, mode, cred.fsuid, gid)?;
+        self.selinux_init_inode(task, dir, made);
         let path = VfsPath { mnt: dir.mnt, node: Node::Tree(made) };
         self.emit_created(task, path);
         Ok(path)

@@ -48,7 +48,8 @@ impl Kernel<'_> {
     pub fn inode_permission(&mut self, task: TaskId, path: VfsPath, access: Access) -> Result<(), Errno> {
         let cred = std::sync::Arc::clone(&self.tasks[task].cred);
         self.inode_permission_as(&cred, path, access)?;
-        self.device_permission(task, path, access)
+        self.device_permission(task, path, access)?;
+        self.security_inode_permission(task, path, access)
     }
 
     /// What the devices controller says to reading or writing a device (`devcgroup_inode_permission`).

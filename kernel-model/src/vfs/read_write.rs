@@ -56,6 +56,15 @@ impl Kernel<'_> {
                         let from = usize::try_from(pos).unwrap_or(usize::MAX);
                         self.mqueue_text().into_bytes().into_iter().skip(from).take(count).collect()
                     }
+                    InodeKind::Regular(_) if let FsKind::Policy(which) = self.super_of(path).kind => {
+                        if pos == 0 || self.vfs.files[id].snapshot.is_none() {
+                            let text = self.policyfs_text(which, dentry);
+                            self.vfs.files[id].snapshot = Some(text.into_bytes().into());
+                        }
+                        let text = self.vfs.files[id].snapshot.as_deref().unwrap_or_default();
+                        let from = usize::try_from(pos).unwrap_or(usize::MAX).min(text.len());
+                        text[from..text.len().min(from + count)].to_vec()
+                    }
                     InodeKind::Regular(content) => content.read(pos, count),
                     InodeKind::Directory => return Err(Errno::EISDIR.into()),
                     InodeKind::CharDevice(major, minor) => {
@@ -132,6 +141,12 @@ impl Kernel<'_> {
             }
             FileKind::Path(path) => match path.node {
                 Node::Tree(dentry) => match &self.inode_of(dentry).kind {
+                    InodeKind::Regular(_) if let FsKind::Policy(which) = self.super_of(path).kind => {
+                        self.policyfs_write(task, which, dentry, bytes)?;
+                        let what = if self.trace.silent { String::new() } else { self.d_path(path, task) };
+                        self.emit(EventKind::DataWritten { what: what.into(), bytes: bytes.len() as u64 });
+                        (bytes.len(), pos + bytes.len() as u64)
+                    }
                     InodeKind::Regular(content) => {
                         let pos = if append { content.size } else { pos };
                         let count = self.write_content(task, dentry, pos, bytes)?;

@@ -1,5 +1,6 @@
 //! Programs about credentials and capabilities, and `hostname`.
 
+pub mod apparmor;
 pub mod cap_mode;
 pub mod caps;
 pub mod capsh;

@@ -1,5 +1,6 @@
 //! The programs of util-linux.
 
+pub mod dmesg;
 pub mod enosys;
 pub mod err;
 pub mod findmnt;
@@ -29,6 +30,7 @@ use super::registry::Program;
 
 /// The programs in this folder.
 pub const PROGRAMS: &[&Program] = &[
+    &dmesg::DMESG,
     &enosys::ENOSYS,
     &findmnt::FINDMNT,
     &flock::FLOCK,

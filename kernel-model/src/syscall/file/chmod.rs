@@ -103,6 +103,7 @@ fn fchmod(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
 /// `chmod_common` and `setattr_prepare`.
 pub(super) fn change_mode(k: &mut Kernel<'_>, caller: TaskId, place: VfsPath, mode: u32) -> SysResult {
     k.mnt_want_write(place.mnt)?;
+    k.security_path_chmod(caller, place)?;
     let attr = k.attr(place);
     if attr.file_type == FileType::Symlink {
         return Err(Errno::EOPNOTSUPP.into());

@@ -102,6 +102,7 @@ fn change_owner(k: &mut Kernel<'_>, caller: TaskId, place: VfsPath, (user, group
     let id = |n: i64| Some(n as u32).filter(|n| *n != u32::MAX);
     let uid = id(user).map(|n| ns.kuid(n).ok_or(Errno::EINVAL)).transpose()?;
     let gid = id(group).map(|n| ns.kgid(n).ok_or(Errno::EINVAL)).transpose()?;
+    k.security_path_chown(caller, place)?;
     let attr = k.attr(place);
     let sb_ns = &k.user_namespaces[k.super_of(place).user_ns];
     let nameable = uid.is_none_or(|u: Kuid| sb_ns.uid_map.from_kernel(u.0).is_some())

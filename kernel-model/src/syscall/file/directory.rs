@@ -102,6 +102,7 @@ pub(super) fn rmdir(k: &mut Kernel<'_>, caller: TaskId, dir: Fd, path: &str) -> 
     if k.is_local_mountpoint(caller, Node::Tree(dentry)) {
         return Err(Errno::EBUSY.into());
     }
+    k.security_path_unlink(caller, victim)?;
     if !k.vfs.dentries[dentry].children.is_empty() {
         return Err(Errno::ENOTEMPTY.into());
     }

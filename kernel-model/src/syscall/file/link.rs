@@ -94,6 +94,7 @@ fn link(k: &mut Kernel<'_>, caller: TaskId, old: (Fd, &str), new: (Fd, &str), fl
     if k.inode_of(dentry).nlink == 0 {
         return Err(Errno::ENOENT.into());
     }
+    k.security_path_link(caller, from, to.dir, &to.name)?;
     k.copy_up_for_writing(from)?;
     let inode = k.vfs.dentries[dentry].inode;
     let made = k.link_in(dir, &to.name, inode)?;

@@ -230,6 +230,7 @@ fn do_open(k: &mut Kernel<'_>, caller: TaskId, dir: Fd, path: &str, how: How) ->
             k.copy_up_for_writing(place)?;
         }
     }
+    k.security_file_open(caller, place, flags)?;
     let kind = open_place(k, caller, place, flags)?;
     if flags & o::TRUNC != 0
         && !created

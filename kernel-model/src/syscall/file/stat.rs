@@ -84,6 +84,9 @@ fn newfstatat(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
 
 fn answer(k: &mut Kernel<'_>, caller: TaskId, (dir, path, flags): (Fd, &str, i64), position: u8) -> SysResult {
     let subject = find(k, caller, dir, path, flags)?;
+    if let Subject::Place(place) = subject {
+        k.security_inode_getattr(caller, place)?;
+    }
     Ok(Ret::new(0).with(position, stat_of(k, caller, subject).to_value()))
 }
 

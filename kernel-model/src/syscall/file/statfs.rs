@@ -8,6 +8,7 @@ use crate::syscall::{Arg, Args, Ret, Support, SysResult, SyscallInfo, Sysno, Val
 use crate::task::TaskId;
 use crate::vfs::content::PAGE_SIZE;
 use crate::vfs::fs::FsKind;
+use crate::vfs::fs::policyfs::PolicyFs;
 use crate::vfs::mount::MountFlags;
 use crate::vfs::path::VfsPath;
 use crate::vfs::walk::LookupFlags;
@@ -81,6 +82,8 @@ fn answer(k: &Kernel<'_>, place: VfsPath) -> Ret {
     let magic: i64 = match super_block.kind {
         FsKind::Proc(_) => 0x9fa0,
         FsKind::Sysfs => 0x6265_6572,
+        FsKind::Policy(PolicyFs::Securityfs) => 0x7363_6673,
+        FsKind::Policy(PolicyFs::Selinuxfs) => 0xf97c_ff8c,
         FsKind::Devpts => 0x1cd1,
         FsKind::Mqueue => 0x1980_0202,
         FsKind::Cgroup(_) => 0x0027_e0eb,

@@ -79,6 +79,7 @@ fn truncate(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     }
     k.mnt_want_write(place.mnt)?;
     k.inode_permission(caller, place, Access::WRITE)?;
+    k.security_path_truncate(caller, place)?;
     let Node::Tree(dentry) = place.node else { return Ok(Ret::new(0)) };
     k.truncate_content(caller, dentry, length)?;
     Ok(Ret::new(0))

@@ -62,6 +62,7 @@ fn unlink(k: &mut Kernel<'_>, caller: TaskId, dir: Fd, path: &str) -> SysResult 
     if k.is_local_mountpoint(caller, Node::Tree(dentry)) {
         return Err(Errno::EBUSY.into());
     }
+    k.security_path_unlink(caller, victim)?;
     k.delete_name(caller, victim, dentry);
     Ok(Ret::new(0))
 }

@@ -328,6 +328,7 @@ fn set(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>, place: VfsPath) -> SysRe
         return set_acl(k, caller, place, name, value);
     }
     may_use(k, caller, place, name, Access::WRITE)?;
+    k.security_inode_setxattr(caller, place, name, value)?;
     let value = if name == CAPABILITY { convert_caps(k, caller, place, value)? } else { value.to_vec() };
     let dentry = stored(k, place)?;
     let exists = k.inode_of(dentry).xattrs.contains_key(name);
@@ -380,6 +381,7 @@ fn remove(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>, place: VfsPath) -> Sy
             return Err(Errno::EPERM.into());
         }
     }
+    k.security_inode_setxattr(caller, place, name, &[])?;
     let dentry = stored(k, place)?;
     k.inode_of_mut(dentry).xattrs.remove(name).ok_or(Errno::ENODATA)?;
     Ok(Ret::new(0))

@@ -102,6 +102,9 @@ fn mmap(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     let backing = match file {
         Some(file) => {
             check_file(k, file, prot, shared)?;
+            if let Some(place) = k.vfs.files[file].path() {
+                k.security_mmap_file(caller, place, prot.can(Prot::EXEC))?;
+            }
             Backing::File { file, offset: offset / PAGE_SIZE }
         }
         None if flags & MAP_GROWSDOWN != 0 => Backing::Stack,

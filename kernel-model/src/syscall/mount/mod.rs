@@ -4,7 +4,7 @@ mod chdir;
 mod chroot;
 mod fsopen;
 #[allow(clippy::module_inception)] // the call has the name of its folder
-mod mount;
+pub(crate) mod mount;
 mod mount_setattr;
 mod new_mount;
 mod open_tree;

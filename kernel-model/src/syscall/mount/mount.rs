@@ -5,6 +5,7 @@ use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::program::libc::AT_FDCWD;
 use crate::security::capability::Cap;
+use crate::security::lsm::{Lsm, MountRequest};
 use crate::syscall::{Arg, Args, FlagNames, Ret, Support, SysResult, SyscallInfo, Sysno};
 use crate::task::TaskId;
 use crate::vfs::copy_tree::CopyFlags;
@@ -148,6 +149,7 @@ impl Kernel<'_> {
         data: &str,
     ) -> Result<(), Errno> {
         let flags = if flags & ms::MGC_MSK == ms::MGC_VAL { flags & !ms::MGC_MSK } else { flags };
+        self.ask_before_mount(caller, path, source, fs_type, flags)?;
         if flags & ms::NOUSER != 0 {
             return Err(Errno::EINVAL);
         }
@@ -170,6 +172,26 @@ impl Kernel<'_> {
         } else {
             self.new_file_system(caller, path, fs_type, flags, options, source, data)
         }
+    }
+
+    /// What the security module says, which knows the source of a bind mount or a move by its place.
+    fn ask_before_mount(
+        &mut self,
+        caller: TaskId,
+        target: VfsPath,
+        source: Option<&str>,
+        fs_type: Option<&str>,
+        flags: u64,
+    ) -> Result<(), Errno> {
+        if self.lsm == Lsm::None {
+            return Ok(());
+        }
+        let walks = flags & (ms::BIND | ms::MOVE) != 0 && flags & ms::REMOUNT == 0;
+        let from = match source.filter(|s| walks && !s.is_empty()) {
+            Some(source) => Some(self.walk(caller, AT_FDCWD, source, LookupFlags::FOLLOW)?),
+            None => None,
+        };
+        self.security_sb_mount(caller, &MountRequest { source, from, target, fs_type, flags })
     }
 
     /// Options of the mount alone (`do_reconfigure_mnt`).

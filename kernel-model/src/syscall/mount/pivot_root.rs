@@ -38,6 +38,7 @@ fn pivot_root(k: &mut Kernel<'_>, caller: TaskId, args: Args<'_>) -> SysResult {
     let directory = LookupFlags::FOLLOW | LookupFlags::DIRECTORY;
     let new = k.walk(caller, AT_FDCWD, args.str(0)?, directory)?;
     let old = k.walk(caller, AT_FDCWD, args.str(1)?, directory)?;
+    k.security_sb_pivotroot(caller, old, new)?;
     let root = k.fs_root_of(caller).ok_or(Errno::ENOENT)?;
     let old = k.lock_mount_point(old)?;
     let root_parent = check(k, caller, root, new, old)?;

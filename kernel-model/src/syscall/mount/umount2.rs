@@ -45,6 +45,7 @@ fn umount2(k: &mut Kernel<'_>, caller: TaskId, args: Args<'_>) -> SysResult {
     let follow = if flags & UMOUNT_NOFOLLOW == 0 { LookupFlags::FOLLOW } else { LookupFlags::empty() };
     let path = k.walk(caller, AT_FDCWD, args.str(0)?, follow | LookupFlags::MOUNTPOINT)?;
     can_umount(k, caller, path, flags)?;
+    k.security_sb_umount(caller, path)?;
     do_umount(k, caller, path, flags)?;
     Ok(Ret::new(0))
 }

@@ -82,6 +82,7 @@ pub(super) fn sockaddr(addr: &Value) -> Result<(Ipv4Addr, u16), Errno> {
 fn bind(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     let id = k.socket_of_fd(caller, a.int32(0)?)?;
     let addr = a.get(1);
+    k.security_socket_bind(caller, id, sockaddr(addr).ok())?;
     match k.sockets[id].protocol {
         Protocol::Route { .. } => {
             if family(addr) != Some(AF_NETLINK) {
@@ -117,6 +118,7 @@ fn connect(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
         return if port.is_some() { Ok(Ret::new(0)) } else { Err(Errno::EINVAL.into()) };
     }
     let (to, port) = sockaddr(addr)?;
+    k.security_socket_connect(caller, id, Some((to, port)))?;
     if let Protocol::Tcp(_) = k.sockets[id].protocol {
         let nonblock = k.vfs.files[k.real_file_id(caller, a.int32(0)?)?].flags & o::NONBLOCK != 0;
         k.tcp_connect(caller, id, (to, port), nonblock)?;

@@ -79,6 +79,7 @@ fn socket(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     if kind >= SOCK_MAX {
         return Err(Errno::EINVAL.into());
     }
+    k.security_socket_create(caller, family, kind, protocol)?;
     let protocol = match (family, kind, protocol) {
         (AF_NETLINK, SOCK_RAW | SOCK_DGRAM, NETLINK_ROUTE) => Protocol::Route { port: 0 },
         (AF_NETLINK, SOCK_RAW | SOCK_DGRAM, _) => {

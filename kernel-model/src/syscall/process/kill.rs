@@ -163,11 +163,14 @@ fn check_permission(k: &mut Kernel<'_>, caller: TaskId, task: TaskId, sig: i64) 
     let (c, t) = (&own.cred, &target.cred);
     let same_user = c.euid == t.suid || c.euid == t.uid || c.uid == t.suid || c.uid == t.uid;
     let (user_ns, own_process, target_process) = (t.user_ns, own.process, target.process);
-    if same_user || k.capable_in(caller, user_ns, Cap::KILL) {
-        return Ok(signal);
+    if !same_user && !k.capable_in(caller, user_ns, Cap::KILL) {
+        let same_session = k.processes[own_process].session == k.processes[target_process].session;
+        if signal != Some(Signal::CONT) || !same_session {
+            return Err(Errno::EPERM);
+        }
     }
-    let same_session = k.processes[own_process].session == k.processes[target_process].session;
-    if signal == Some(Signal::CONT) && same_session { Ok(signal) } else { Err(Errno::EPERM) }
+    k.security_task_kill(caller, task, signal)?;
+    Ok(signal)
 }
 
 fn tgkill(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {

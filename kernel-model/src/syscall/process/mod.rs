@@ -9,6 +9,7 @@ pub mod pidfd;
 pub mod process_group;
 pub mod ptrace;
 pub mod sigaction;
+pub mod syslog;
 pub mod wait;
 
 use super::SyscallInfo;
@@ -42,6 +43,7 @@ pub const RECORDS: &[&SyscallInfo] = &[
     &sigaction::RT_SIGPENDING,
     &sigaction::RT_SIGPROCMASK,
     &sigaction::RT_SIGSUSPEND,
+    &syslog::SYSLOG,
     &wait::WAIT4,
     &wait::WAITID,
 ];

@@ -19,6 +19,7 @@ use crate::security::credentials::{Kgid, Kuid};
 use crate::task::TaskId;
 use crate::vfs::Node;
 use crate::vfs::fs::cgroupfs::CgroupNode;
+use crate::vfs::fs::policyfs::PolicyFs;
 use crate::vfs::fs::procfs::ProcNode;
 
 /// A type of file system (`struct file_system_type`).
@@ -51,6 +52,7 @@ pub const FS_TYPES: &[FsType] = &[
     made_up("debugfs", false),
     made_up("tracefs", false),
     made_up("securityfs", false),
+    made_up("selinuxfs", false),
     made_up("bpf", true),
     made_up("ramfs", true),
     made_up("hugetlbfs", false),
@@ -115,7 +117,7 @@ impl FsParams {
             "cgroup" => FsParams::Cgroup(Box::default()),
             "cgroup2" => FsParams::Cgroup2(Vec::new()),
             "overlay" => FsParams::Overlay(OverlayParams::default()),
-            "sysfs" | "mqueue" => FsParams::None,
+            "sysfs" | "mqueue" | "securityfs" | "selinuxfs" => FsParams::None,
             _ => FsParams::Other,
         }
     }
@@ -128,6 +130,10 @@ impl Kernel<'_> {
     /// ENODEV for an unknown type.
     pub(crate) fn fs_context_for_mount(&mut self, task: TaskId, fs_type: &str) -> Result<FsContext, Errno> {
         let fs_type = FsType::find(fs_type).ok_or(Errno::ENODEV)?;
+        if fs_type.name == "selinuxfs" && self.selinux().is_none() {
+            // The module has not registered it.
+            return Err(Errno::ENODEV);
+        }
         let proxy = self.tasks[task].nsproxy;
         // A file system that shows a namespace belongs to whom the namespace belongs to.
         let key = match fs_type.name {
@@ -257,9 +263,13 @@ impl Kernel<'_> {
             FsParams::Cgroup(_) | FsParams::Cgroup2(_) => return self.get_cgroup_tree(task, fc),
             FsParams::Other => (FsKind::Other(fc.fs_type.clone()), 0o755),
             FsParams::None if fc.fs_type == "mqueue" => (FsKind::Mqueue, 0o1777),
+            FsParams::None if fc.fs_type == "securityfs" => (FsKind::Policy(PolicyFs::Securityfs), 0o755),
+            FsParams::None if fc.fs_type == "selinuxfs" => (FsKind::Policy(PolicyFs::Selinuxfs), 0o755),
             FsParams::None => (FsKind::Sysfs, 0o555),
         };
-        let is_keyed = fc.key.is_some() && !matches!(kind, FsKind::Proc(_));
+        // There is one of them in all (`get_tree_single`).
+        let is_single = matches!(kind, FsKind::Policy(_));
+        let is_keyed = is_single || fc.key.is_some() && !matches!(kind, FsKind::Proc(_));
         if is_keyed && let Some(sb) = self.keyed_super(&kind, fc.key) {
             return Ok(sb);
         }
@@ -271,6 +281,9 @@ impl Kernel<'_> {
         self.make_root(sb, mode, Kuid::ROOT, Kgid::ROOT)?;
         if fills_itself {
             self.fill_sysfs(sb);
+        }
+        if let FsKind::Policy(which) = self.vfs.supers[sb].kind {
+            self.fill_policyfs(sb, which);
         }
         if let FsParams::Devpts(params) = &fc.params
             && let Node::Tree(root) = self.vfs.supers[sb].root
@@ -409,9 +422,12 @@ impl Kernel<'_> {
         use super::sysfs;
         use crate::vfs::content::Content;
         use crate::vfs::inode::InodeKind;
-        let directories = sysfs::DIRECTORIES.iter().map(|path| (*path, InodeKind::Directory, 0o755));
+        let (more_dirs, more_files) = sysfs::of_security_module(self.config.lsm);
+        let directories =
+            sysfs::DIRECTORIES.iter().chain(more_dirs).map(|path| (*path, InodeKind::Directory, 0o755));
         let files = sysfs::FILES
             .iter()
+            .chain(more_files)
             .map(|(path, mode, text)| (*path, InodeKind::Regular(Content::from_bytes(text.as_bytes())), *mode));
         let links = sysfs::LINKS.iter().map(|(path, to)| (*path, InodeKind::Symlink((*to).to_owned()), 0o777));
         let Node::Tree(root) = self.vfs.supers[sb].root else { return };

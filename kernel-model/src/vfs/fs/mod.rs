@@ -7,6 +7,7 @@ pub mod devices;
 pub mod nsfs;
 pub mod overlayfs;
 pub mod params;
+pub mod policyfs;
 pub mod procfs;
 pub mod sysfs;
 pub mod tmpfs;
@@ -76,6 +77,8 @@ pub enum FsKind {
     Cgroup2(HierarchyId),
     /// Several directories as one.
     Overlay(overlayfs::Layers),
+    /// The files of a security module.
+    Policy(policyfs::PolicyFs),
     /// Namespaces as files.
     Nsfs,
     /// What the kernel starts with: the bottom of every first tree of mounts, on which the real root is mounted.
@@ -109,6 +112,7 @@ impl FsKind {
             FsKind::Cgroup(_) => "cgroup",
             FsKind::Cgroup2(_) => "cgroup2",
             FsKind::Overlay(_) => "overlay",
+            FsKind::Policy(which) => which.name(),
             FsKind::Nsfs => "nsfs",
             FsKind::Rootfs => "rootfs",
             FsKind::Other(name) => name,

@@ -1,5 +1,7 @@
 //! sysfs, as in sysfs(5): the kernel's objects as files. What of it programs here look at.
 
+use crate::security::lsm::LsmChoice;
+
 /// The length that every attribute file shows.
 pub const ATTRIBUTE_SIZE: u64 = 4096;
 
@@ -61,3 +63,18 @@ pub const FILES: &[(&str, u32, &str)] = &[
 
 /// Symbolic links: path, target.
 pub const LINKS: &[(&str, &str)] = &[("class/net/lo", "../../devices/virtual/net/lo")];
+
+/// Directories and files that are there because of the active security module.
+pub fn of_security_module(lsm: LsmChoice) -> (&'static [&'static str], &'static [(&'static str, u32, &'static str)]) {
+    match lsm {
+        LsmChoice::None => (&[], &[]),
+        LsmChoice::AppArmor => (
+            &["kernel/security", "module/apparmor", "module/apparmor/parameters"],
+            &[
+                ("module/apparmor/parameters/enabled", 0o444, "Y\n"),
+                ("module/apparmor/parameters/mode", 0o600, "enforce\n"),
+            ],
+        ),
+        LsmChoice::Selinux => (&["kernel/security", "fs/selinux"], &[]),
+    }
+}

@@ -5,6 +5,7 @@
 //! lead, [`task_file`], [`status`] and [`global`] what the files say, [`write`] what writing to them does,
 //! [`sysctl`] is `/proc/sys` with [`conf`], [`sysvipc`] lists System V objects.
 
+pub mod attr;
 pub mod conf;
 pub mod global;
 pub mod link;
@@ -60,6 +61,7 @@ impl Kernel<'_> {
             ProcNode::Sysctl(index) => self.sysctl_text(index, reader)?,
             ProcNode::Conf(target, which) => self.conf_text(target, which, reader),
             ProcNode::TaskFile(task, which) => return self.task_file_text(task, which, ns, reader, &opener),
+            ProcNode::Attr(task, file) | ProcNode::ApparmorAttr(task, file) => self.attr_text(task, file.name())?,
             ProcNode::FdInfo(task, fd) => self.fdinfo_text(task, fd, ns)?,
             ProcNode::NetFile(task, which) => self.net_file_text(task, which),
             _ => return Err(Errno::EINVAL),

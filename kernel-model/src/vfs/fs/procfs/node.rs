@@ -47,6 +47,12 @@ pub enum ProcNode {
     FdInfo(TaskId, Fd),
     /// `/proc/PID/attr`.
     AttrDir(TaskId),
+    /// A file in `/proc/PID/attr`.
+    Attr(TaskId, AttrFile),
+    /// `/proc/PID/attr/apparmor`.
+    ApparmorAttrDir(TaskId),
+    /// A file in `/proc/PID/attr/apparmor`.
+    ApparmorAttr(TaskId, AttrFile),
     /// `/proc/PID/net`.
     NetDir(TaskId),
     /// A file in `/proc/PID/net`.
@@ -183,6 +189,18 @@ entries! {
 }
 
 entries! {
+    /// Files by which a process asks its security module for labels.
+    AttrFile {
+        Current = "current", 0o666;
+        Prev = "prev", 0o444;
+        Exec = "exec", 0o666;
+        Fscreate = "fscreate", 0o666;
+        Keycreate = "keycreate", 0o666;
+        Sockcreate = "sockcreate", 0o666;
+    }
+}
+
+entries! {
     /// Links in the directory of a process.
     TaskLink {
         Cwd = "cwd", 0o777;
@@ -222,6 +240,9 @@ entries! {
     }
 }
 
+/// The files in `/proc/PID/attr/apparmor`.
+const APPARMOR_ATTRS: [AttrFile; 3] = [AttrFile::Current, AttrFile::Prev, AttrFile::Exec];
+
 /// The entries of `/proc/PID/ns` that are not named after a kind.
 const FOR_CHILDREN: [NsKind; 2] = [NsKind::Pid, NsKind::Time];
 
@@ -239,6 +260,9 @@ impl ProcNode {
             | ProcNode::FdInfoDir(t)
             | ProcNode::FdInfo(t, _)
             | ProcNode::AttrDir(t)
+            | ProcNode::Attr(t, _)
+            | ProcNode::ApparmorAttrDir(t)
+            | ProcNode::ApparmorAttr(t, _)
             | ProcNode::NetDir(t)
             | ProcNode::NetFile(t, _)
             | ProcNode::NsDir(t)
@@ -281,6 +305,7 @@ fn is_modelled_of_task(parts: &[&str]) -> bool {
         ["cwd" | "root", ..] => true,
         ["task", _, rest @ ..] => is_modelled_of_task(rest),
         ["ns", name] => NsKind::from_name(name.strip_suffix("_for_children").unwrap_or(name)).is_some(),
+        ["attr", name] => AttrFile::from_name(name).is_some(),
         ["net", name] => NetFile::from_name(name).is_some(),
         [name, ..] => TaskFile::from_name(name).is_some() || TaskLink::from_name(name).is_some(),
     }
@@ -303,6 +328,7 @@ impl World {
                 (FileType::Directory, 0o555)
             }
             ProcNode::AttrDir(_)
+            | ProcNode::ApparmorAttrDir(_)
             | ProcNode::NetDir(_)
             | ProcNode::SysctlDir(_)
             | ProcNode::ConfDir(_)
@@ -316,6 +342,7 @@ impl World {
             ProcNode::File(f) => (FileType::Regular, f.mode()),
             ProcNode::TaskFile(_, f) => (FileType::Regular, f.mode()),
             ProcNode::NetFile(_, f) => (FileType::Regular, f.mode()),
+            ProcNode::Attr(_, f) | ProcNode::ApparmorAttr(_, f) => (FileType::Regular, f.mode()),
             ProcNode::Sysvipc(f) => (FileType::Regular, f.mode()),
             ProcNode::Pressure(f) => (FileType::Regular, f.mode()),
             ProcNode::FdInfo(..) => (FileType::Regular, 0o444),
@@ -391,6 +418,9 @@ impl World {
                     ProcNode::NsDir(_) => 5,
                     ProcNode::AttrDir(_) => 6,
                     ProcNode::NetDir(_) => 7,
+                    ProcNode::ApparmorAttrDir(_) => 8,
+                    ProcNode::Attr(_, f) => 48 + f as u64,
+                    ProcNode::ApparmorAttr(_, f) => 56 + f as u64,
                     ProcNode::TaskLink(_, l) => 16 + l as u64,
                     ProcNode::NetFile(_, f) => 24 + f as u64,
                     ProcNode::NsLink(_, kind, other) => 32 + kind as u64 + if other { 8 } else { 0 },
@@ -427,6 +457,8 @@ impl World {
             ProcNode::Fd(t, _) => ProcNode::FdDir(t),
             ProcNode::FdInfo(t, _) => ProcNode::FdInfoDir(t),
             ProcNode::NetFile(t, _) => ProcNode::NetDir(t),
+            ProcNode::Attr(t, _) | ProcNode::ApparmorAttrDir(t) => ProcNode::AttrDir(t),
+            ProcNode::ApparmorAttr(t, _) => ProcNode::ApparmorAttrDir(t),
             ProcNode::NsLink(t, ..) => ProcNode::NsDir(t),
             ProcNode::Threads(t)
             | ProcNode::TaskFile(t, _)
@@ -456,6 +488,8 @@ impl World {
             ProcNode::FdInfoDir(_) => "fdinfo".into(),
             ProcNode::Fd(_, fd) | ProcNode::FdInfo(_, fd) => fd.to_string(),
             ProcNode::AttrDir(_) => "attr".into(),
+            ProcNode::ApparmorAttrDir(_) => "apparmor".into(),
+            ProcNode::Attr(_, f) | ProcNode::ApparmorAttr(_, f) => f.name().into(),
             ProcNode::NetDir(_) => "net".into(),
             ProcNode::NetFile(_, f) => f.name().into(),
             ProcNode::NsDir(_) => "ns".into(),
@@ -557,7 +591,15 @@ impl Kernel<'_> {
             ProcNode::SysctlDir(_) if dir == conf::top() => self.conf_dir_named(caller, name).map(ProcNode::ConfDir),
             ProcNode::ConfDir(target) => conf::lookup(target, name),
             ProcNode::SysctlDir(i) => sysctl::lookup(i, name),
-            ProcNode::AttrDir(_) | ProcNode::Dir(_) => None,
+            ProcNode::AttrDir(task) => match name {
+                "apparmor" => self.apparmor().map(|_| ProcNode::ApparmorAttrDir(task)),
+                _ => AttrFile::from_name(name).map(|f| ProcNode::Attr(task, f)),
+            },
+            ProcNode::ApparmorAttrDir(task) => {
+                let file = AttrFile::from_name(name).filter(|f| APPARMOR_ATTRS.contains(f));
+                file.map(|f| ProcNode::ApparmorAttr(task, f))
+            }
+            ProcNode::Dir(_) => None,
             ProcNode::SysvipcDir => SysvipcFile::from_name(name).map(ProcNode::Sysvipc),
             ProcNode::PressureDir => PressureFile::from_name(name).map(ProcNode::Pressure),
             _ => return Err(Errno::ENOTDIR),
@@ -610,6 +652,11 @@ impl Kernel<'_> {
             }
             ProcNode::FdDir(t) => self.fds_of(t).into_iter().map(|fd| ProcNode::Fd(t, fd)).collect(),
             ProcNode::FdInfoDir(t) => self.fds_of(t).into_iter().map(|fd| ProcNode::FdInfo(t, fd)).collect(),
+            ProcNode::AttrDir(t) => {
+                let dir = self.apparmor().map(|_| ProcNode::ApparmorAttrDir(t));
+                AttrFile::ALL.iter().map(|f| ProcNode::Attr(t, *f)).chain(dir).collect()
+            }
+            ProcNode::ApparmorAttrDir(t) => APPARMOR_ATTRS.map(|f| ProcNode::ApparmorAttr(t, f)).to_vec(),
             ProcNode::NetDir(t) => NetFile::ALL.iter().map(|f| ProcNode::NetFile(t, *f)).collect(),
             ProcNode::NsDir(t) => {
                 let kinds = NsKind::ALL.into_iter().map(|k| ProcNode::NsLink(t, k, false));

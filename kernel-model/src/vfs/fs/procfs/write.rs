@@ -34,6 +34,9 @@ impl Kernel<'_> {
         match node {
             ProcNode::Sysctl(index) => self.write_sysctl(writer, index, &text, at_start)?,
             ProcNode::Conf(target, which) => self.write_conf(writer, target, which, &text, at_start)?,
+            ProcNode::Attr(task, which) | ProcNode::ApparmorAttr(task, which) => {
+                self.write_attr(writer, &opener, task, which.name(), &text, at_start)?;
+            }
             ProcNode::Pressure(_) => {
                 let privileged = opener.effective.has(Cap::SYS_RESOURCE);
                 self.set_psi_trigger(file, &text, privileged)?;
