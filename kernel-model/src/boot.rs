@@ -392,10 +392,7 @@ impl World {
                 bytes_read: 0,
             },
             start_time: self.clock,
-            cred: Arc::new(Cred {
-                security: blob_at_boot(self.config.lsm, true),
-                ..Cred::clone(&init_task.cred)
-            }),
+            cred: Arc::new(Cred { security: blob_at_boot(self.config.lsm, true), ..Cred::clone(&init_task.cred) }),
             // What init has done and used is init's.
             in_call: None,
             pending: SigSet::EMPTY,

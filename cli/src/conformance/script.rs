@@ -90,7 +90,8 @@ fn world_of(text: &str) -> StandardWorld {
 /// The security module that the comments at the head of a script ask for: `# lsm: apparmor`.
 fn lsm_of(text: &str) -> LsmChoice {
     let head = text.lines().take_while(|line| line.trim().is_empty() || line.starts_with('#'));
-    let asks_for = |line: &str| line.trim_start_matches('#').trim().strip_prefix("lsm: ").and_then(LsmChoice::from_name);
+    let asks_for =
+        |line: &str| line.trim_start_matches('#').trim().strip_prefix("lsm: ").and_then(LsmChoice::from_name);
     head.into_iter().find_map(asks_for).unwrap_or_default()
 }
 

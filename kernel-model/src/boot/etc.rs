@@ -53,7 +53,11 @@ const APPARMOR: &[SecurityFile] = &[
          ptrace (readby, tracedby) peer=unconfined,\n",
     ),
     ("/etc/apparmor.d/abstractions/nameservice", 0o644, "  /etc/{passwd,group,hosts,nsswitch.conf} r,\n"),
-    ("/etc/apparmor.d/abstractions/bash", 0o644, "  /etc/profile r,\n  /etc/bash.bashrc r,\n  owner @{HOME}/.bashrc r,\n"),
+    (
+        "/etc/apparmor.d/abstractions/bash",
+        0o644,
+        "  /etc/profile r,\n  /etc/bash.bashrc r,\n  owner @{HOME}/.bashrc r,\n",
+    ),
 ];
 
 const SELINUX: &[SecurityFile] = &[

@@ -188,7 +188,11 @@ pub struct Stage {
 impl Stage {
     /// The standard world, at rest.
     pub fn boot(cgroup_v2: bool) -> Stage {
-        let mut stage = Stage::on(World::boot(Config { cgroup_v2, terminal: false, lsm: kernel_model::security::lsm::LsmChoice::None }));
+        let mut stage = Stage::on(World::boot(Config {
+            cgroup_v2,
+            terminal: false,
+            lsm: kernel_model::security::lsm::LsmChoice::None,
+        }));
         stage.settle();
         stage
     }

@@ -63,7 +63,9 @@ impl LsmEvent {
                 format!("{who} ran as {from} and runs as {to} from now on: {why}."),
                 "security_bprm_creds_for_exec(), security_setprocattr()",
             ),
-            LsmEvent::PolicyChanged { module, what } => (format!("The policy of {module} changes: {what}."), "security/"),
+            LsmEvent::PolicyChanged { module, what } => {
+                (format!("The policy of {module} changes: {what}."), "security/")
+            }
         }
     }
 }

@@ -423,8 +423,7 @@ impl Kernel<'_> {
         use crate::vfs::content::Content;
         use crate::vfs::inode::InodeKind;
         let (more_dirs, more_files) = sysfs::of_security_module(self.config.lsm);
-        let directories =
-            sysfs::DIRECTORIES.iter().chain(more_dirs).map(|path| (*path, InodeKind::Directory, 0o755));
+        let directories = sysfs::DIRECTORIES.iter().chain(more_dirs).map(|path| (*path, InodeKind::Directory, 0o755));
         let files = sysfs::FILES
             .iter()
             .chain(more_files)

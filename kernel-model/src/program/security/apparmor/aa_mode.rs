@@ -99,7 +99,10 @@ mod tests {
     #[test]
     fn the_flag_comes_and_goes() {
         assert_eq!(with_mode("/usr/bin/x {", true), "/usr/bin/x flags=(complain) {");
-        assert_eq!(with_mode("profile x flags=(attach_disconnected) {", true), "profile x flags=(attach_disconnected,complain) {");
+        assert_eq!(
+            with_mode("profile x flags=(attach_disconnected) {", true),
+            "profile x flags=(attach_disconnected,complain) {"
+        );
         assert_eq!(with_mode("/usr/bin/x flags=(complain) {", false), "/usr/bin/x {");
         assert_eq!(with_mode("  /etc/x r,", true), "  /etc/x r,");
     }

@@ -55,7 +55,10 @@ fn assignments(text: &str, variables: &mut Variables) -> Result<String, Wrong> {
                 return Err((number + 1, format!("variable @{{{name}}} was previously declared")));
             }
             Some((name, true, _)) if !variables.contains_key(&name) => {
-                return Err((number + 1, format!("variable @{{{name}}} was not previously declared, but is being added to")));
+                return Err((
+                    number + 1,
+                    format!("variable @{{{name}}} was not previously declared, but is being added to"),
+                ));
             }
             Some((name, add, values)) => {
                 let place = variables.entry(name).or_default();

@@ -48,7 +48,13 @@ const MAX_DEPTH: usize = 32;
 
 async fn main(sys: Sys) -> Result<i32, i32> {
     let options = sys.getopt(&SPEC).await?;
-    let task = if options.has('R') { Task::Remove } else if options.has('r') { Task::Replace } else { Task::Add };
+    let task = if options.has('R') {
+        Task::Remove
+    } else if options.has('r') {
+        Task::Replace
+    } else {
+        Task::Add
+    };
     let reads_only = options.has('N') || options.has('Q') || options.has('p');
     if !reads_only {
         if sys.geteuid().await != 0 {
@@ -56,8 +62,10 @@ async fn main(sys: Sys) -> Result<i32, i32> {
             return Err(1);
         }
         if sys.stat(INTERFACE).await.is_err() {
-            sys.eprint("Cache read/write disabled: interface file missing. (Kernel needs AppArmor 2.4 compatibility patch.)\n")
-                .await;
+            sys.eprint(
+                "Cache read/write disabled: interface file missing. (Kernel needs AppArmor 2.4 compatibility patch.)\n",
+            )
+            .await;
             sys.eprint("Warning: unable to find a suitable fs in /proc/mounts, is it mounted?\nUse --subdomainfs to override.\n")
                 .await;
             return Err(1);
@@ -99,7 +107,8 @@ async fn profiles_of(sys: &Sys, file: &str, print: bool) -> Result<Option<Vec<Pr
     let mut all = Vec::new();
     let files = match sys.read_dir(file).await {
         Ok(entries) if file != "-" => {
-            let mut names: Vec<String> = entries.into_iter().map(|e| e.d_name).filter(|n| !n.starts_with('.')).collect();
+            let mut names: Vec<String> =
+                entries.into_iter().map(|e| e.d_name).filter(|n| !n.starts_with('.')).collect();
             names.sort();
             let mut files = Vec::new();
             for name in names {
@@ -139,7 +148,8 @@ async fn profiles_of(sys: &Sys, file: &str, print: bool) -> Result<Option<Vec<Pr
         match language::parse(&text) {
             Ok((profiles, ignored)) => {
                 for rule in ignored {
-                    let warning = format!("Warning from {file}: not modelled in Ringside and passed over: {rule} rules\n");
+                    let warning =
+                        format!("Warning from {file}: not modelled in Ringside and passed over: {rule} rules\n");
                     sys.eprint(warning).await;
                 }
                 all.extend(profiles);
@@ -224,9 +234,7 @@ async fn load(sys: &Sys, task: Task, profile: &Profile) -> Result<(), i32> {
     let why = match e {
         Errno::EEXIST => "Profile already exists".to_owned(),
         Errno::ENOENT => "Profile doesn't exist".to_owned(),
-        Errno::EACCES | Errno::EPERM => {
-            "Permission denied; attempted to load a profile while confined?".to_owned()
-        }
+        Errno::EACCES | Errno::EPERM => "Permission denied; attempted to load a profile while confined?".to_owned(),
         Errno::EPROTO => "Profile doesn't conform to protocol".to_owned(),
         other => other.to_string(),
     };

@@ -299,7 +299,10 @@ fn access_words(words: Vec<String>) -> Vec<String> {
         "w" => "send".to_owned(),
         _ => w,
     };
-    words.into_iter().flat_map(|w| if w == "rw" { vec!["send".into(), "receive".into()] } else { vec![long(w)] }).collect()
+    words
+        .into_iter()
+        .flat_map(|w| if w == "rw" { vec!["send".into(), "receive".into()] } else { vec![long(w)] })
+        .collect()
 }
 
 /// The bits of mount options by their names.

@@ -32,7 +32,7 @@ fn what_a_profile_does_not_name_is_refused_and_logged() {
     assert_eq!(
         denials(&[
             CAT,
-            "apparmor_parser -r /etc/apparmor.d/usr.bin.cat; cat /sys/kernel/security/apparmor/profiles",
+            "apparmor_parser -r /etc/apparmor.d/usr.bin.cat; head /sys/kernel/security/apparmor/profiles",
             "cat /etc/hosts /etc/shadow /etc/fstab",
         ]),
         "/usr/bin/cat (enforce)\n\
@@ -45,11 +45,7 @@ fn what_a_profile_does_not_name_is_refused_and_logged() {
 #[test]
 fn complain_mode_reports_and_lets_pass_but_for_deny_rules() {
     assert_eq!(
-        denials(&[
-            CAT,
-            "apparmor_parser -rC /etc/apparmor.d/usr.bin.cat",
-            "cat /etc/shadow | wc -l; cat /etc/fstab",
-        ]),
+        denials(&[CAT, "apparmor_parser -rC /etc/apparmor.d/usr.bin.cat", "cat /etc/shadow | wc -l; cat /etc/fstab",]),
         "3\ncat: /etc/fstab: Permission denied\n[exit 1]\n\
          apparmor=\"ALLOWED\" operation=\"open\" class=\"file\" profile=\"/usr/bin/cat\" name=\"/etc/shadow\" comm=\"cat\" \
          requested_mask=\"r\" denied_mask=\"r\" fsuid=0 ouid=0\n"
@@ -131,7 +127,18 @@ E";
             "sleep 100 & aa-exec -p box sh -c \"kill -KILL $!; kill -TERM $! && echo sent\"",
             "aa-exec -p box ping -c1 127.0.0.1",
         ]),
-        "ok\nmount: /mnt: cannot mount /etc read-only.\n[exit 1]\n"
+        "ok\nmount: /mnt: bind /etc failed.\n       \
+         dmesg(1) may have more information after failed mount system call.\n[exit 32]\n\
+         sh: line 1: kill: (30005) - Permission denied\nsent\n\
+         ping: socktype: SOCK_RAW\nping: socket: Permission denied\n[exit 2]\n\
+         apparmor=\"DENIED\" operation=\"mount\" class=\"mount\" info=\"failed flags match\" error=-13 profile=\"box\" \
+         name=\"/mnt/\" comm=\"mount\" fstype=\"none\" srcname=\"/etc/\" flags=\"rw, bind\"\n\
+         apparmor=\"DENIED\" operation=\"signal\" class=\"signal\" profile=\"box\" comm=\"sh\" \
+         requested_mask=\"send\" denied_mask=\"send\" signal=kill peer=\"unconfined\"\n\
+         apparmor=\"DENIED\" operation=\"create\" class=\"net\" profile=\"box\" comm=\"ping\" family=\"inet\" \
+         sock_type=\"dgram\" protocol=1 requested_mask=\"create\" denied_mask=\"create\"\n\
+         apparmor=\"DENIED\" operation=\"create\" class=\"net\" profile=\"box\" comm=\"ping\" family=\"inet\" \
+         sock_type=\"raw\" protocol=1 requested_mask=\"create\" denied_mask=\"create\"\n"
     );
 }
 

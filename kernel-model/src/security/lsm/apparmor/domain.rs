@@ -55,7 +55,9 @@ impl Kernel<'_> {
             return self.refuse_exec(task, seen_by, &name, owner, &label, (Errno::EPERM, "no new privs"));
         }
         if label != context.label {
-            let why = if context.onexec.is_some() { "it had asked for that for its next program" } else {
+            let why = if context.onexec.is_some() {
+                "it had asked for that for its next program"
+            } else {
                 "the program has that profile"
             };
             let (from, to) = (context.label.as_str().into(), label.as_str().into());
@@ -218,9 +220,7 @@ fn transition(policy: &Policy, profile: &Profile, name: &str, own: bool) -> Next
         (Some(label), _) => Next::To(label),
         (None, Fallback::Inherit) => Next::To(profile.name.clone()),
         (None, Fallback::Unconfined) => Next::To(UNCONFINED.to_owned()),
-        (None, Fallback::None) if profile.mode == Mode::Complain => {
-            Next::To(format!("{}//null-{name}", profile.name))
-        }
+        (None, Fallback::None) if profile.mode == Mode::Complain => Next::To(format!("{}//null-{name}", profile.name)),
         (None, Fallback::None) => Next::Refused(Errno::EACCES, "profile transition not found"),
     }
 }

@@ -130,8 +130,7 @@ impl Kernel<'_> {
         }
         let fields = self.aa_file_fields(task, loud, q.owner);
         let rule = perms.denied_by.filter(|_| denied.intersects(perms.quiet)).unwrap_or_default();
-        let denial =
-            Denial { operation: q.operation, class: "file", name: q.name, fields, rule, ..Denial::default() };
+        let denial = Denial { operation: q.operation, class: "file", name: q.name, fields, rule, ..Denial::default() };
         self.aa_denied(task, profile, denial)
     }
 

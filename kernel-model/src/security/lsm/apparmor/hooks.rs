@@ -263,8 +263,7 @@ fn both_sides(
             }
             Answer::Deny => {
                 let what = if signal.is_empty() { String::new() } else { format!(" signal={signal}") };
-                let fields =
-                    format!(" requested_mask=\"{access}\" denied_mask=\"{access}\"{what} peer=\"{peer}\"");
+                let fields = format!(" requested_mask=\"{access}\" denied_mask=\"{access}\"{what} peer=\"{peer}\"");
                 let rule = format!("the profile has no rule `{rule}`");
                 let denial = Denial { operation, class, fields, rule, object: peer.to_owned(), ..Denial::default() };
                 k.aa_denied(task, &profile, denial)?;
@@ -312,7 +311,12 @@ fn network(k: &mut Kernel<'_>, task: TaskId, operation: &'static str, numbers: (
     match network_answer(rules, family, kind, protocol) {
         Answer::Allow => Ok(()),
         Answer::DenyQuietly => {
-            k.aa_quietly(&profile, operation, &format!("{family} {kind} socket"), format!("deny network {family} {kind},"));
+            k.aa_quietly(
+                &profile,
+                operation,
+                &format!("{family} {kind} socket"),
+                format!("deny network {family} {kind},"),
+            );
             Err(Errno::EACCES)
         }
         Answer::Deny => {

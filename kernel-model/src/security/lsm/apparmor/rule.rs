@@ -49,9 +49,7 @@ impl Perms {
         if self.intersects(Perms::SETATTR | Perms::CHMOD | Perms::CHOWN) {
             shown |= Perms::WRITE;
         }
-        let letter = |(i, c): (usize, &u8)| {
-            (*c != b' ' && shown.bits() & (1 << i) != 0).then_some(char::from(*c))
-        };
+        let letter = |(i, c): (usize, &u8)| (*c != b' ' && shown.bits() & (1 << i) != 0).then_some(char::from(*c));
         LETTERS.iter().enumerate().filter_map(letter).collect()
     }
 }

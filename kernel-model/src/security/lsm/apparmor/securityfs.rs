@@ -62,7 +62,12 @@ impl Kernel<'_> {
             return Err(Errno::ENOENT);
         }
         let children = format!("{name}//");
-        policy.profiles = policy.profiles.iter().filter(|(n, _)| !n.starts_with(&children)).map(|(n, p)| (n.clone(), Arc::clone(p))).collect();
+        policy.profiles = policy
+            .profiles
+            .iter()
+            .filter(|(n, _)| !n.starts_with(&children))
+            .map(|(n, p)| (n.clone(), Arc::clone(p)))
+            .collect();
         self.policy_message(task, "profile_remove", name);
         self.policy_changed(format!("the profile {name} is removed, and whoever ran under it is unconfined"));
         Ok(())

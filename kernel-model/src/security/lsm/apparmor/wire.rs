@@ -75,11 +75,9 @@ impl Profile {
             let target = r.target.as_deref().unwrap_or("");
             line(&["file", &r.pattern, &r.perms.bits().to_string(), &exec_field(r.exec.as_ref()), &bits, target]);
         }
-        for (name, set) in [
-            ("allow", self.capabilities.allow),
-            ("deny", self.capabilities.deny),
-            ("audit", self.capabilities.audit),
-        ] {
+        for (name, set) in
+            [("allow", self.capabilities.allow), ("deny", self.capabilities.deny), ("audit", self.capabilities.audit)]
+        {
             for cap in set.iter() {
                 line(&["capability", name, &cap.0.to_string()]);
             }

@@ -182,7 +182,9 @@ impl Hooks for Module {
             if !policy::is_unconfined(&next.kind) {
                 k.avc_has_perm(task, (&next, &file), "file", "entrypoint", about)?;
             }
-            let why = if asked.is_some() { "it had asked for that for its next program" } else {
+            let why = if asked.is_some() {
+                "it had asked for that for its next program"
+            } else {
                 "a type_transition rule of the policy says so"
             };
             let kind = LsmEvent::LabelChanged {

@@ -36,21 +36,66 @@ const FILES: &[&str] = &["file", "dir", "lnk_file", "fifo_file", "sock_file", "c
 const READ: &[&str] = &["getattr", "open", "read", "search", "lock", "ioctl", "map"];
 const WRITE: &[&str] = &["getattr", "open", "write", "append", "lock", "ioctl"];
 const MANAGE: &[&str] = &[
-    "getattr", "open", "read", "search", "lock", "ioctl", "map", "write", "append", "setattr", "create", "unlink", "link",
-    "rename", "add_name", "remove_name", "reparent", "rmdir", "mounton",
+    "getattr",
+    "open",
+    "read",
+    "search",
+    "lock",
+    "ioctl",
+    "map",
+    "write",
+    "append",
+    "setattr",
+    "create",
+    "unlink",
+    "link",
+    "rename",
+    "add_name",
+    "remove_name",
+    "reparent",
+    "rmdir",
+    "mounton",
 ];
 const EXECUTE: &[&str] = &["execute", "execute_no_trans", "entrypoint", "getattr", "open", "read", "map"];
-const SOCKETS: &[&str] =
-    &["tcp_socket", "udp_socket", "rawip_socket", "netlink_route_socket", "unix_stream_socket", "unix_dgram_socket", "icmp_socket"];
+const SOCKETS: &[&str] = &[
+    "tcp_socket",
+    "udp_socket",
+    "rawip_socket",
+    "netlink_route_socket",
+    "unix_stream_socket",
+    "unix_dgram_socket",
+    "icmp_socket",
+];
 const SIGNALS: &[&str] = &["sigchld", "sigkill", "sigstop", "signull", "signal"];
 
 /// The rules for domains that are confined.
 pub(super) const RULES: &[Allow] = &[
     // Every domain: what it has of itself, and what everybody may see.
-    allow("domain", "self", &["process"], &[
-        "fork", "sigchld", "sigkill", "sigstop", "signull", "signal", "getattr", "getcap", "setcap", "setpgid", "getsched",
-        "setsched", "setrlimit", "getsession", "getpgid", "setexec", "setfscreate", "ptrace",
-    ]),
+    allow(
+        "domain",
+        "self",
+        &["process"],
+        &[
+            "fork",
+            "sigchld",
+            "sigkill",
+            "sigstop",
+            "signull",
+            "signal",
+            "getattr",
+            "getcap",
+            "setcap",
+            "setpgid",
+            "getsched",
+            "setsched",
+            "setrlimit",
+            "getsession",
+            "getpgid",
+            "setexec",
+            "setfscreate",
+            "ptrace",
+        ],
+    ),
     allow("domain", "self", FILES, MANAGE),
     allow("domain", "self", SOCKETS, &["create", "bind", "connect", "listen", "accept", "read", "write", "getattr"]),
     allow("domain", "proc_t", FILES, READ),
@@ -64,8 +109,18 @@ pub(super) const RULES: &[Allow] = &[
     allow("domain", "mnt_t", &["dir"], &["getattr", "search"]),
     allow("domain", "home_root_t", &["dir"], &["getattr", "search"]),
     allow("domain", "devpts_t", &["dir"], READ),
-    allow("domain", "null_device_t", &["chr_file"], &["getattr", "open", "read", "write", "append", "ioctl", "lock", "map"]),
-    allow("domain", "zero_device_t", &["chr_file"], &["getattr", "open", "read", "write", "append", "ioctl", "lock", "map"]),
+    allow(
+        "domain",
+        "null_device_t",
+        &["chr_file"],
+        &["getattr", "open", "read", "write", "append", "ioctl", "lock", "map"],
+    ),
+    allow(
+        "domain",
+        "zero_device_t",
+        &["chr_file"],
+        &["getattr", "open", "read", "write", "append", "ioctl", "lock", "map"],
+    ),
     allow("domain", "random_device_t", &["chr_file"], READ),
     allow("domain", "urandom_device_t", &["chr_file"], READ),
     allow("domain", "devtty_t", &["chr_file"], &["getattr", "open", "read", "write", "append", "ioctl"]),
@@ -74,13 +129,31 @@ pub(super) const RULES: &[Allow] = &[
     // keep one from another.
     allow("container_domain", "container_file_t", FILES, MANAGE),
     allow("container_domain", "container_file_t", &["file"], EXECUTE),
-    allow("container_domain", "container_file_t", &["chr_file"], &["getattr", "open", "read", "write", "append", "ioctl", "create"]),
+    allow(
+        "container_domain",
+        "container_file_t",
+        &["chr_file"],
+        &["getattr", "open", "read", "write", "append", "ioctl", "create"],
+    ),
     allow("container_domain", "container_ro_file_t", FILES, READ),
     allow("container_domain", "container_ro_file_t", &["file"], EXECUTE),
-    allow("container_domain", "devpts_t", &["chr_file"], &["getattr", "open", "read", "write", "append", "ioctl", "setattr"]),
+    allow(
+        "container_domain",
+        "devpts_t",
+        &["chr_file"],
+        &["getattr", "open", "read", "write", "append", "ioctl", "setattr"],
+    ),
     allow("container_domain", "cgroup_t", FILES, READ),
     Allow { when: Some("container_manage_cgroup"), ..allow("container_domain", "cgroup_t", FILES, MANAGE) },
-    Allow { when: Some("container_use_devices"), ..allow("container_domain", "device_t", &["chr_file", "blk_file"], &["getattr", "open", "read", "write", "append", "ioctl"]) },
+    Allow {
+        when: Some("container_use_devices"),
+        ..allow(
+            "container_domain",
+            "device_t",
+            &["chr_file", "blk_file"],
+            &["getattr", "open", "read", "write", "append", "ioctl"],
+        )
+    },
     allow("container_domain", "nsfs_t", &["file"], READ),
     allow("container_domain", "usr_t", FILES, READ),
     allow("container_domain", "usr_t", &["file"], EXECUTE),
@@ -89,10 +162,28 @@ pub(super) const RULES: &[Allow] = &[
     allow("container_domain", "container_runtime_t", &["process"], &["sigchld"]),
     allow("container_domain", "unconfined_t", &["process"], &["sigchld"]),
     allow("container_domain", "container_runtime_t", &["fifo_file"], &["getattr", "read", "write", "append", "ioctl"]),
-    allow("container_domain", "self", &["capability", "cap_userns"], &[
-        "chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "net_bind_service", "net_raw", "setgid",
-        "setuid", "setpcap", "setfcap", "sys_chroot", "mknod", "audit_write",
-    ]),
+    allow(
+        "container_domain",
+        "self",
+        &["capability", "cap_userns"],
+        &[
+            "chown",
+            "dac_override",
+            "dac_read_search",
+            "fowner",
+            "fsetid",
+            "kill",
+            "net_bind_service",
+            "net_raw",
+            "setgid",
+            "setuid",
+            "setpcap",
+            "setfcap",
+            "sys_chroot",
+            "mknod",
+            "audit_write",
+        ],
+    ),
     // A service outside containers, as the policy has hundreds.
     allow("httpd_t", "httpd_exec_t", &["file"], EXECUTE),
     allow("httpd_t", "bin_t", FILES, READ),
@@ -203,9 +294,10 @@ pub fn label_of_path(path: &str) -> Context {
         wanted.len() <= names.len() && wanted.iter().zip(&names).all(|(w, n)| *w == "*" || w == n)
     };
     let depth = |pattern: &str| pattern.split('/').filter(|n| !n.is_empty()).count();
-    let best = FILE_CONTEXTS.iter().filter(|(pattern, _)| fits(pattern)).max_by_key(|(pattern, _)| {
-        (depth(pattern), !pattern.contains('*'))
-    });
+    let best = FILE_CONTEXTS
+        .iter()
+        .filter(|(pattern, _)| fits(pattern))
+        .max_by_key(|(pattern, _)| (depth(pattern), !pattern.contains('*')));
     // A name in the root directory that nothing else is said of.
     let kind = match best {
         Some(("/", _)) if !names.is_empty() => "default_t",
