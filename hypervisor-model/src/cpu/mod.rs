@@ -5,6 +5,7 @@
 //! [`sensitive::Intercepts`] (VMX controls, SVM intercepts, or nothing). Translation of addresses is
 //! `paging`, virtual-machine control structures are `vmx` and `svm`.
 
+pub mod apic;
 pub mod bus;
 pub mod control;
 pub mod event;
