@@ -23,6 +23,19 @@ pub struct PageRange {
     pub pages: u64,
 }
 
+/// Which frames of memory the entries of pages name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Frames {
+    /// New ones, which nobody else has.
+    New,
+    /// Those that the same pages have in another address space: fork(2).
+    Of(MmId),
+    /// Those of a file that is in memory: the number of its first page, which no page of another file has.
+    PageCache(u64),
+    /// Those that were mapped at another place until now, beginning with this page: mremap(2).
+    MovedFrom(u64),
+}
+
 /// A privileged operation, named as in Linux's `pv_ops`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum PvOp {
@@ -42,6 +55,8 @@ pub enum PvOp {
         at: PageRange,
         /// They may be written.
         write: bool,
+        /// Which frames they name.
+        frames: Frames,
     },
     /// Takes the right to write away, one entry a page (`ptep_set_wrprotect`: `mmu.set_pte`).
     ProtectPte {

@@ -1,7 +1,11 @@
 //! Platforms: what a kernel can run on.
 
 pub mod bare_metal;
+pub mod computer;
 pub mod console;
+pub mod counters;
+pub mod hardware;
+pub mod kernel_tables;
 
 use std::fmt;
 use std::str::FromStr;

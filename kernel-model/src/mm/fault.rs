@@ -10,7 +10,7 @@ use super::layout::{PAGE_TABLES, PAGES_PER_TABLE};
 use super::memcg::{Charge, ChargeError};
 use super::{MmId, PAGE_SIZE};
 use crate::kernel::Kernel;
-use crate::pv_ops::{PageRange, PvOp};
+use crate::pv_ops::{Frames, PageRange, PvOp};
 use crate::security::rlimit;
 use crate::syscall::Sleep;
 use crate::task::TaskId;
@@ -163,7 +163,7 @@ impl Kernel<'_> {
                     self.uncharge_all(Charge::Anon, &freed);
                 }
                 self.mm.map_anon(mm, first, n, memcg);
-                self.privileged(PvOp::SetPte { at, write: true });
+                self.privileged(PvOp::SetPte { at, write: true, frames: Frames::New });
                 if is_copy {
                     // `ptep_clear_flush`: nobody may go on reading the old page.
                     self.privileged(PvOp::FlushTlb { at });

@@ -10,7 +10,7 @@ use super::fault::{Access, FaultError};
 use super::memcg::{Charge, ChargeError};
 use crate::errno::Errno;
 use crate::kernel::Kernel;
-use crate::pv_ops::{PageRange, PvOp};
+use crate::pv_ops::{Frames, PageRange, PvOp};
 use crate::task::TaskId;
 use crate::task::sched::Wait;
 use crate::vfs::Node;
@@ -97,6 +97,7 @@ impl Kernel<'_> {
         if more == 0 {
             return;
         }
+        let area = vma.clone();
         vma.resident.insert(at, pages);
         if in_memory {
             space.rss.shmem += more;
@@ -107,11 +108,12 @@ impl Kernel<'_> {
         // One fault maps the pages around it too, if it only reads.
         let faults = if write { more } else { more.div_ceil(FAULT_AROUND) };
         self.privileged(PvOp::PageFault { at: PageRange { mm, first: at, pages: faults }, write, present: false });
-        self.privileged(PvOp::SetPte { at: PageRange { mm, first: at, pages }, write });
+        let frames = Frames::PageCache(self.page_in_cache(&area, at - start));
+        self.privileged(PvOp::SetPte { at: PageRange { mm, first: at, pages }, write, frames });
     }
 
     /// The inode behind an open file that is mapped.
-    fn mapped_inode(&self, file: FileId) -> Option<InodeId> {
+    pub(super) fn mapped_inode(&self, file: FileId) -> Option<InodeId> {
         match self.vfs.files.get(file)?.path()?.node {
             Node::Tree(dentry) => Some(self.vfs.dentries[dentry].inode),
             _ => None,

@@ -6,10 +6,10 @@
 //! processors may remember.
 
 use super::MmId;
-use super::address_space::{Backing, Prot};
+use super::address_space::{Backing, Prot, Vma};
 use super::page_cache::FAULT_AROUND;
 use crate::kernel::Kernel;
-use crate::pv_ops::{ALL_PAGES, PageRange, PvOp};
+use crate::pv_ops::{ALL_PAGES, Frames, PageRange, PvOp};
 use crate::task::TaskId;
 use crate::task::sched::CpuId;
 
@@ -46,7 +46,11 @@ impl Kernel<'_> {
         self.privileged(PvOp::PgdAlloc { mm: new });
         for (first, pages) in self.resident_anon(old, 0, ALL_PAGES) {
             self.privileged(PvOp::ProtectPte { at: PageRange { mm: old, first, pages } });
-            self.privileged(PvOp::SetPte { at: PageRange { mm: new, first, pages }, write: false });
+            self.privileged(PvOp::SetPte {
+                at: PageRange { mm: new, first, pages },
+                write: false,
+                frames: Frames::Of(old),
+            });
         }
         self.privileged(PvOp::FlushTlb { at: PageRange { mm: old, first: 0, pages: ALL_PAGES } });
     }
@@ -54,13 +58,32 @@ impl Kernel<'_> {
     /// The pages of program and libraries that user mode reaches while it starts: the faults map the pages around them
     /// too (`filemap_map_pages`).
     pub(super) fn map_image(&mut self, mm: MmId) {
-        let areas = self.mm.spaces[mm].vmas.iter();
-        let mapped: Vec<(u64, u64)> = areas.flat_map(|(at, v)| v.resident.overlaps(*at, v.pages)).collect();
-        for (first, pages) in mapped {
+        let k = &*self;
+        let areas = k.mm.spaces[mm].vmas.iter();
+        let mapped: Vec<(u64, u64, u64)> = areas
+            .flat_map(|(start, v)| {
+                v.resident.overlaps(*start, v.pages).map(move |(at, n)| (at, n, k.page_in_cache(v, at - start)))
+            })
+            .collect();
+        for (first, pages, cached) in mapped {
             let faults = PageRange { mm, first, pages: pages.div_ceil(FAULT_AROUND) };
             self.privileged(PvOp::PageFault { at: faults, write: false, present: false });
-            self.privileged(PvOp::SetPte { at: PageRange { mm, first, pages }, write: false });
+            let frames = Frames::PageCache(cached);
+            self.privileged(PvOp::SetPte { at: PageRange { mm, first, pages }, write: false, frames });
         }
+    }
+
+    /// The number in the page cache of a page of an area: which file it is of, and which page of it.
+    pub(super) fn page_in_cache(&self, vma: &Vma, page: u64) -> u64 {
+        // No file has more pages than this.
+        const PAGES_OF_A_FILE: u64 = 1 << 32;
+        let (file, first) = match &vma.backing {
+            Backing::File { file, offset } => (self.mapped_inode(*file).map_or(0, |inode| u64::from(inode.0)), *offset),
+            Backing::Image { path, offset } => (1 << 31 | fnv_1a(path.as_bytes()) >> 33, *offset),
+            Backing::Kernel(name) => (1 << 31 | fnv_1a(name.as_bytes()) >> 33, 0),
+            Backing::Anonymous | Backing::Stack => (0, 0),
+        };
+        file * PAGES_OF_A_FILE + first + page
     }
 
     /// Pages go from a range: `zap_page_range_single`, `unmap_region`.
@@ -90,9 +113,10 @@ impl Kernel<'_> {
 
     /// Pages move with their area (`move_page_tables`).
     pub(crate) fn move_page_tables(&mut self, mm: MmId, first: u64, pages: u64, to: u64) {
-        for (at, n) in self.resident_anon(mm, first, pages) {
-            self.privileged(PvOp::ClearPte { at: PageRange { mm, first: at, pages: n } });
-            self.privileged(PvOp::SetPte { at: PageRange { mm, first: at - first + to, pages: n }, write: true });
+        for (at, pages) in self.resident_anon(mm, first, pages) {
+            let there = PageRange { mm, first: at - first + to, pages };
+            self.privileged(PvOp::SetPte { at: there, write: true, frames: Frames::MovedFrom(at) });
+            self.privileged(PvOp::ClearPte { at: PageRange { mm, first: at, pages } });
         }
         self.privileged(PvOp::FlushTlb { at: PageRange { mm, first, pages } });
         self.mm.move_anon(mm, first, pages, to);
@@ -123,4 +147,9 @@ impl Kernel<'_> {
         parts.sort_unstable();
         parts
     }
+}
+
+/// A number for a name (FNV-1a): programs of the standard world are mapped by path, without an open file.
+fn fnv_1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
 }

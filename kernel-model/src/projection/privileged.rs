@@ -30,7 +30,7 @@ pub(super) fn explain(op: PvOp) -> (String, &'static str) {
         PvOp::PgdAlloc { .. } => {
             ("The kernel makes the top-level page table of a new address space.".to_owned(), "pgd_alloc()")
         }
-        PvOp::SetPte { at, write } => (
+        PvOp::SetPte { at, write, .. } => (
             format!(
                 "The kernel writes {}: the {} at {:#x} can be {}.",
                 count(at.pages, "page-table entry", "page-table entries"),

@@ -156,8 +156,6 @@ pub struct Row {
     pub ring: u8,
     /// What it has to do with privilege.
     pub class: Class,
-    /// Whether a guest's kernel in this ring would get something else than it asked for, without a trap.
-    pub is_silently_wrong: bool,
     /// How deep in handlers it is.
     pub depth: usize,
     /// The micro-steps in words.
@@ -271,10 +269,9 @@ impl Console<'_> {
         let outcome = execute(&mut step, instruction);
         let mut row = self.row(instruction, depth, &events);
         match outcome {
-            cpu::Outcome::Executed => self.in_passing(&mut row, instruction),
+            cpu::Outcome::Executed => row.remark(&self.in_passing(instruction)),
             cpu::Outcome::Ignored(what) => {
                 row.outcome = Outcome::Ignored;
-                row.is_silently_wrong = true;
                 row.remark(&what);
             }
             cpu::Outcome::NotModelled(missing) => {
@@ -306,29 +303,24 @@ impl Console<'_> {
             citation: instruction.opcode.row().citation,
             ring: self.cpu.cpl,
             class: instruction.opcode.row().class,
-            is_silently_wrong: false,
             depth,
             steps: events.iter().map(ToString::to_string).collect(),
             raised: None,
         }
     }
 
-    /// What an instruction shows or does wrong outside ring 0, where it runs; and that it does not, in a guest that
-    /// has a ring 0 of its own.
-    fn in_passing(&self, row: &mut Row, instruction: &Instruction) {
+    /// What an instruction shows or does wrong outside ring 0, where it runs.
+    fn in_passing(&self, instruction: &Instruction) -> String {
         match instruction.opcode.row().silently {
-            Some(Silently::AboveRing0(what)) if self.cpu.cpl > 0 && !self.cpu.is_guest() => {
-                row.is_silently_wrong = true;
-                if self.setting.platform.is_guest_kernel(self.setting.ring) {
-                    row.remark(what);
+            Some(Silently::AboveRing0(what)) if self.cpu.cpl > 0 => {
+                let who = if self.setting.platform.is_guest_kernel(self.setting.ring) {
+                    ""
                 } else {
-                    row.remark(&format!("for a guest's kernel in this ring: {what}"));
-                }
+                    "for a guest's kernel in this ring: "
+                };
+                format!("{who}{what}")
             }
-            _ if self.cpu.is_guest() && platform::is_sensitive(instruction) => {
-                row.remark("on the guest's own state, without an exit");
-            }
-            _ => {}
+            _ => String::new(),
         }
     }
 

@@ -189,10 +189,7 @@ fn translated(instruction: &Instruction, row: &mut Row) {
     match row.outcome {
         // What faults on the virtual processor is delivered by the VMM.
         Outcome::Fault => row.remark("found by the VMM and delivered to the guest"),
-        _ => {
-            row.become_outcome(Outcome::Translated, note);
-            row.is_silently_wrong = false;
-        }
+        _ => row.become_outcome(Outcome::Translated, note),
     }
     row.citation = "Adams and Agesen, ASPLOS 2006, 3 \"Software virtualization\"";
 }
@@ -216,7 +213,6 @@ fn trapped(instruction: &Instruction, row: &mut Row, is_kernel: bool) {
     if is_kernel {
         row.become_outcome(Outcome::Exit, "traps to the VMM, which emulates it on the virtual processor");
         row.exit_reason = Some(format!("trap of {}", instruction.mnemonic));
-        row.is_silently_wrong = false;
         row.exception = None;
         row.error_code = None;
     } else if row.outcome == Outcome::Fault {

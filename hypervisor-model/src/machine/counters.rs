@@ -1,0 +1,87 @@
+//! What a machine counts while a kernel runs on it, and what that costs.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// Hits, misses and flushes of the TLBs of a machine's processors.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct TlbCounters {
+    /// Accesses whose translation was remembered.
+    pub hits: u64,
+    /// Accesses that needed a walk.
+    pub misses: u64,
+    /// Flushes by what asked for them.
+    pub flushes: BTreeMap<&'static str, u64>,
+}
+
+/// Everything that is counted of one run.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Counters {
+    /// Changes of the privilege level of the processor, in either direction.
+    pub ring_crossings: u64,
+    /// VM exits by reason.
+    pub vm_exits: BTreeMap<&'static str, u64>,
+    /// Returns from the hypervisor to its process in user mode, by reason.
+    pub user_exits: BTreeMap<&'static str, u64>,
+    /// Hypercalls by name.
+    pub hypercalls: BTreeMap<&'static str, u64>,
+    /// Translation lookaside buffers.
+    pub tlb: TlbCounters,
+    /// References to entries of page tables, of either dimension, made by walks.
+    pub walk_references: u64,
+    /// Modelled cycles by what they were spent on.
+    pub cycles: BTreeMap<&'static str, u64>,
+}
+
+impl Counters {
+    /// Counts cycles.
+    pub fn spend(&mut self, on: &'static str, cycles: u64) {
+        if cycles > 0 {
+            *self.cycles.entry(on).or_default() += cycles;
+        }
+    }
+
+    /// Counts a VM exit and its cycles.
+    pub fn exit(&mut self, reason: &'static str, cycles: u64) {
+        *self.vm_exits.entry(reason).or_default() += 1;
+        self.spend("VM exits", cycles);
+    }
+
+    /// Counts a flush and its cycles.
+    pub fn flush(&mut self, kind: &'static str, cycles: u64) {
+        *self.tlb.flushes.entry(kind).or_default() += 1;
+        self.spend("TLB flushes", cycles);
+    }
+
+    /// All VM exits.
+    pub fn exits(&self) -> u64 {
+        self.vm_exits.values().sum()
+    }
+
+    /// All cycles.
+    pub fn total_cycles(&self) -> u64 {
+        self.cycles.values().sum()
+    }
+
+    /// What was counted since `before`.
+    pub fn since(&self, before: &Counters) -> Counters {
+        let minus = |now: &BTreeMap<&'static str, u64>, then: &BTreeMap<&'static str, u64>| {
+            let left = now.iter().map(|(name, n)| (*name, n - then.get(name).copied().unwrap_or(0)));
+            left.filter(|(_, n)| *n > 0).collect()
+        };
+        Counters {
+            ring_crossings: self.ring_crossings - before.ring_crossings,
+            vm_exits: minus(&self.vm_exits, &before.vm_exits),
+            user_exits: minus(&self.user_exits, &before.user_exits),
+            hypercalls: minus(&self.hypercalls, &before.hypercalls),
+            tlb: TlbCounters {
+                hits: self.tlb.hits - before.tlb.hits,
+                misses: self.tlb.misses - before.tlb.misses,
+                flushes: minus(&self.tlb.flushes, &before.tlb.flushes),
+            },
+            walk_references: self.walk_references - before.walk_references,
+            cycles: minus(&self.cycles, &before.cycles),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What a kernel's operations become on a platform: the part in which platforms differ.
+
+use super::counters::Counters;
+use super::kernel_tables::EntryWrite;
+use crate::cpu::AccessKind;
+
+/// One access to memory, as a program or its kernel makes it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MemoryAccess {
+    /// The linear address.
+    pub linear: u64,
+    /// What is done there.
+    pub kind: AccessKind,
+    /// A program does it, not the kernel.
+    pub is_user: bool,
+}
+
+/// How an access ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// It reached memory.
+    Done,
+    /// The kernel's own tables forbid it: a page fault that the kernel must see.
+    Faulted,
+}
+
+/// What carries out a kernel's operations on a platform. Everything is counted in the [`Counters`] that come along.
+pub trait Hardware {
+    /// Writes an entry of a page table that is, or may be, in use.
+    fn write_entry(&mut self, cpu: usize, write: EntryWrite, counters: &mut Counters);
+
+    /// Loads CR3; the value has bit 63 set where what is remembered of that address space is to be kept.
+    fn write_cr3(&mut self, cpu: usize, value: u64, counters: &mut Counters);
+
+    /// INVLPG.
+    fn invlpg(&mut self, cpu: usize, linear: u64, counters: &mut Counters);
+
+    /// Interrupts another processor to make it flush (`flush_tlb_multi`): how it gets there and back.
+    fn shootdown(&mut self, from: usize, to: usize, counters: &mut Counters);
+
+    /// Translates an access.
+    fn access(&mut self, cpu: usize, access: MemoryAccess, counters: &mut Counters) -> Access;
+
+    /// Goes from ring 3 into the kernel by SYSCALL.
+    fn syscall_entry(&mut self, cpu: usize, counters: &mut Counters);
+
+    /// Goes back to ring 3.
+    fn return_to_user(&mut self, cpu: usize, counters: &mut Counters);
+
+    /// Delivers a page fault to the kernel, and returns from it: two crossings.
+    fn page_fault(&mut self, cpu: usize, counters: &mut Counters);
+
+    /// HLT, and the interrupt that ends it.
+    fn halt(&mut self, cpu: usize, counters: &mut Counters);
+}
