@@ -6,6 +6,7 @@
 //! [`PvOps`]: kernel_model::pv_ops::PvOps
 
 pub mod cpu;
+pub mod emulation;
 pub mod kvm;
 pub mod machine;
 pub mod memory;

@@ -130,7 +130,7 @@ fn perform(step: &mut Step<'_>, instruction: &Instruction) -> Done {
         | Wrgsbase => step.system_instruction(instruction),
         In | Out | Ins | Outs => step.port_instruction(instruction),
         CallFar | JmpFar | RetFar | Int | Int3 | Into | Iret | Syscall | Sysret | Sysenter | Sysexit | Call | Jmp
-        | Ret => transition::transfer(step, instruction),
+        | Jcc | Ret => transition::transfer(step, instruction),
         Hlt => {
             step.cpu.activity = Activity::Halted;
             step.emit(CpuEvent::Halted);

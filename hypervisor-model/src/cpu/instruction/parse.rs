@@ -2,12 +2,14 @@
 //!
 //! Instructions are separated by `;` or line ends; `#` begins a comment. What stands in braces after an instruction
 //! that enters the kernel is what the kernel's handler does. A name in brackets (`[mem]`) is a place in memory of its
-//! own, [`NAME_SIZE`] bytes long; the first name of a program is at [`NAMES_BASE`].
+//! own, [`NAME_SIZE`] bytes long; the first name of a program is at [`NAMES_BASE`]. `again: dec rcx; jnz again` jumps to
+//! a label; the first instruction is at [`CODE_BASE`], and each is as long as its row says.
 
 use super::syntax::{is_of_kind, register, split};
 use super::{Instruction, Memory, Opcode, Operand, Register, Rep, TABLE, Width};
 use crate::cpu::register::General;
 use crate::cpu::segment::{SegmentRegister, Selector};
+use std::collections::BTreeMap;
 use thiserror::Error;
 use winnow::ascii::{space0, space1};
 use winnow::combinator::{alt, cut_err, delimited, opt, preceded, repeat, separated, terminated};
@@ -17,6 +19,8 @@ use winnow::token::{any, one_of, take_while};
 
 /// Linear address of the first named place in memory.
 pub const NAMES_BASE: u64 = 0x5000;
+/// Where the first instruction of a program is.
+pub const CODE_BASE: u64 = 0x1000;
 /// How many bytes lie between two named places.
 pub const NAME_SIZE: u64 = 64;
 /// How many instructions one program may have.
@@ -40,6 +44,8 @@ pub struct Program {
     pub lines: Vec<Line>,
     /// The named places in memory, in the order of their addresses.
     pub names: Vec<String>,
+    /// The labels with their addresses.
+    pub labels: BTreeMap<String, u64>,
 }
 
 /// What is wrong with a program.
@@ -59,9 +65,9 @@ pub struct ParseError {
 /// # Errors
 /// The first thing that is wrong, with its place and what to do.
 pub fn parse(text: &str) -> Result<Program, ParseError> {
-    let mut reader = Reader { text, position: 0, names: Vec::new(), count: 0 };
-    let lines = reader.lines(0)?;
-    Ok(Program { lines, names: reader.names })
+    // Twice: a jump may go to a label that stands further on.
+    let first = Reader::new(text, None).program()?;
+    Reader::new(text, Some(first.labels)).program()
 }
 
 struct Reader<'t> {
@@ -69,9 +75,24 @@ struct Reader<'t> {
     position: usize,
     names: Vec<String>,
     count: usize,
+    /// Where the next instruction is.
+    address: u64,
+    labels: BTreeMap<String, u64>,
+    /// All labels, once they are known.
+    known: Option<BTreeMap<String, u64>>,
 }
 
 impl<'t> Reader<'t> {
+    fn new(text: &'t str, known: Option<BTreeMap<String, u64>>) -> Reader<'t> {
+        let labels = BTreeMap::new();
+        Reader { text, position: 0, names: Vec::new(), count: 0, address: CODE_BASE, labels, known }
+    }
+
+    fn program(mut self) -> Result<Program, ParseError> {
+        let lines = self.lines(0)?;
+        Ok(Program { lines, names: self.names, labels: self.labels })
+    }
+
     fn error(&self, at: usize, what: impl Into<String>, hint: impl Into<String>) -> ParseError {
         let position = self.text[..at].chars().count() + 1;
         ParseError { what: what.into(), position, hint: hint.into() }
@@ -86,6 +107,7 @@ impl<'t> Reader<'t> {
             let length = rest.find([';', '\n', '{', '}', '#']).unwrap_or(rest.len());
             let statement = &rest[..length];
             self.position += length;
+            let (start, statement) = self.label(start, statement)?;
             if !statement.trim().is_empty() {
                 if self.count == LINES_MAX {
                     return Err(self.error(
@@ -96,6 +118,7 @@ impl<'t> Reader<'t> {
                 }
                 self.count += 1;
                 let instruction = self.instruction(start, statement)?;
+                self.address += instruction.length();
                 lines.push(Line { instruction, handler: None });
             }
             let Some(end) = self.text[self.position..].chars().next() else {
@@ -115,6 +138,21 @@ impl<'t> Reader<'t> {
                 _ => self.position += 1,
             }
         }
+    }
+
+    /// Takes the label off the front of a statement.
+    fn label(&mut self, start: usize, statement: &'t str) -> Result<(usize, &'t str), ParseError> {
+        let Some((name, rest)) = statement.split_once(':') else { return Ok((start, statement)) };
+        let label = name.trim().to_lowercase();
+        let is_name = label.starts_with(|c: char| c.is_ascii_lowercase() || c == '_' || c == '.')
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.');
+        if !is_name || register(&label).is_some() {
+            return Ok((start, statement));
+        }
+        if self.labels.insert(label, self.address).is_some() {
+            return Err(self.error(start, format!("there are two labels '{}'", name.trim()), "give them two names"));
+        }
+        Ok((start + name.len() + 1, rest))
     }
 
     fn handler(&mut self, lines: &mut [Line], depth: usize) -> Result<(), ParseError> {
@@ -165,9 +203,19 @@ impl<'t> Reader<'t> {
                 self.error(at, what, format!("{} takes {}", mnemonic, ways(&rows, mnemonic)))
             })?
         };
-        let operands: Vec<Operand> = written.into_iter().map(|operand| self.resolve(operand)).collect();
+        let place = start + body_at + operands_at;
+        let label = written.iter().find_map(|operand| match operand {
+            Written::Label(label) => Some(label.clone()),
+            _ => None,
+        });
+        let operands: Vec<Operand> =
+            written.into_iter().map(|operand| self.resolve(operand, place)).collect::<Result<_, _>>()?;
         let opcode = rows.iter().find(|row| row.syntax.iter().any(|syntax| fits(syntax, mnemonic, &operands)));
         let Some(row) = opcode else {
+            if let Some(label) = label {
+                let hint = format!("{mnemonic} takes {}", ways(&rows, mnemonic));
+                return Err(self.error(place, format!("'{label}' is no register here"), hint));
+            }
             let hint = format!("{mnemonic} takes {}", ways(&rows, mnemonic));
             return Err(self.error(start, format!("'{text}' has other operands than {mnemonic} takes"), hint));
         };
@@ -215,20 +263,31 @@ impl<'t> Reader<'t> {
         self.error(at, format!("there is no instruction '{mnemonic}' here"), hint)
     }
 
-    fn resolve(&mut self, written: Written) -> Operand {
-        match written {
+    fn resolve(&mut self, written: Written, at: usize) -> Result<Operand, ParseError> {
+        Ok(match written {
             Written::Plain(operand) => operand,
+            Written::Label(label) => match &self.known {
+                None => Operand::Immediate(0),
+                Some(known) => match known.get(&label) {
+                    Some(address) => Operand::Immediate(*address),
+                    None => {
+                        let hint = format!("write [{label}] for a place in memory, or {label}: before an instruction");
+                        return Err(self.error(at, format!("'{label}' is no register and no label"), hint));
+                    }
+                },
+            },
             Written::Memory { mut memory, name: Some(name) } => {
                 let number = self.names.iter().position(|known| *known == name).unwrap_or_else(|| {
                     self.names.push(name);
                     self.names.len() - 1
                 });
                 memory.name = u16::try_from(number).ok();
-                memory.displacement = memory.displacement.wrapping_add((NAMES_BASE + NAME_SIZE * number as u64) as i64);
+                let address = NAMES_BASE + NAME_SIZE * number as u64;
+                memory.displacement = memory.displacement.wrapping_add(address as i64);
                 Operand::Memory(memory)
             }
             Written::Memory { memory, name: None } => Operand::Memory(memory),
-        }
+        })
     }
 }
 
@@ -293,6 +352,7 @@ fn distance(a: &str, b: &str) -> usize {
 #[derive(Clone, Debug)]
 enum Written {
     Plain(Operand),
+    Label(String),
     Memory { memory: Memory, name: Option<String> },
 }
 
@@ -305,10 +365,19 @@ fn operands(input: &mut &str) -> ModalResult<Vec<Written>> {
 }
 
 fn operand(input: &mut &str) -> ModalResult<Written> {
-    alt((memory, far, number.map(|value| Written::Plain(Operand::Immediate(value))), named_register))
+    alt((memory, far, number.map(|value| Written::Plain(Operand::Immediate(value))), named_register, label))
         .context(expected("a register, a number or [memory]"))
         .parse_next(input)
 }
+
+fn label(input: &mut &str) -> ModalResult<Written> {
+    word.verify(|name: &str| register(name).is_none() && name != "far" && !SIZES.contains(&name))
+        .map(|name: &str| Written::Label(name.to_owned()))
+        .parse_next(input)
+}
+
+/// Words that only stand before memory.
+const SIZES: [&str; 4] = ["byte", "word", "dword", "qword"];
 
 fn named_register(input: &mut &str) -> ModalResult<Written> {
     word.verify_map(|name: &str| register(name).map(|register| Written::Plain(Operand::Register(register))))
@@ -514,6 +583,13 @@ mod tests {
     }
 
     #[test]
+    fn a_jump_goes_to_a_label() {
+        let program = parse("mov rcx, 3; again: dec rcx; jnz again; jmp done; nop; done: hlt").expect("a program");
+        assert_eq!(program.labels["again"], CODE_BASE + 3);
+        assert_eq!(program.lines[3].instruction.operands, [Operand::Immediate(program.labels["done"])]);
+    }
+
+    #[test]
     fn an_error_says_what_where_and_what_to_do() {
         assert_eq!(refused("cli; hlr"), "there is no instruction 'hlr' here, at character 6: did you mean hlt?");
         assert!(
@@ -526,7 +602,8 @@ mod tests {
             refused("mov eax, rbx"),
             "the operands of 'mov eax, rbx' differ in width, at character 1: write registers of one width, for instance rax and rbx"
         );
-        assert_eq!(refused("mov cr1, rax").split(',').next(), Some("'cr1"));
+        assert!(refused("mov cr1, rax").starts_with("'cr1' is no register here, at character 5: mov takes `mov "));
+        assert!(refused("jmp away").starts_with("'away' is no register and no label, at character 5: write [away]"));
         assert_eq!(refused("syscall { cli"), "a handler is not closed, at character 14: close it with }");
     }
 }

@@ -237,6 +237,8 @@ instructions! {
     Std = ["std"], Innocuous, [], None, 1, "SDM vol. 2, STD";
     Call = ["call i", "call rm"], Innocuous, [], None, 5, "SDM vol. 2, CALL";
     Jmp = ["jmp i", "jmp rm"], Innocuous, [], None, 5, "SDM vol. 2, JMP";
+    Jcc = ["jz i", "je i", "jnz i", "jne i", "jc i", "jb i", "jnc i", "jae i", "jbe i", "ja i", "js i", "jns i", "jl i", "jge i", "jle i", "jg i"],
+        Innocuous, [], None, 2, "SDM vol. 2, Jcc";
     Ret = ["ret"], Innocuous, [], None, 1, "SDM vol. 2, RET";
 }
 

@@ -8,13 +8,13 @@ mod interrupt;
 mod iret;
 mod syscall;
 
-use super::Exception;
 use super::event::{CpuEvent, StackItem};
 use super::exception::Vector;
 use super::execute::operand::is_canonical;
 use super::execute::{Done, Step};
 use super::instruction::{Instruction, Opcode, Operand, Register, Width};
 use super::sensitive::{Cause, Stop};
+use super::{Exception, Rflags};
 
 pub use interrupt::{EventSource, deliver, raise};
 
@@ -30,7 +30,7 @@ pub(super) fn transfer(step: &mut Step<'_>, instruction: &Instruction) -> Done {
             deliver(step, vector, None, EventSource::Software)?;
         }
         Opcode::Int3 => trap(step, Vector::BP)?,
-        Opcode::Into if step.cpu.rflags.contains(super::Rflags::OF) => trap(step, Vector::OF)?,
+        Opcode::Into if step.cpu.rflags.contains(Rflags::OF) => trap(step, Vector::OF)?,
         Opcode::Into => {}
         Opcode::Iret => return iret::iret(step, instruction),
         Opcode::CallFar | Opcode::JmpFar => far::call_or_jump(step, instruction)?,
@@ -39,9 +39,31 @@ pub(super) fn transfer(step: &mut Step<'_>, instruction: &Instruction) -> Done {
         Opcode::Sysret => return syscall::sysret(step, instruction),
         Opcode::Sysenter => syscall::sysenter(step)?,
         Opcode::Sysexit => syscall::sysexit(step, instruction)?,
+        Opcode::Jcc if !is_taken(&instruction.mnemonic, step.cpu.rflags) => {}
         opcode => near(step, opcode, operand)?,
     }
     Ok(None)
+}
+
+/// Whether the condition of a conditional jump holds (SDM vol. 1, table B-1 "EFLAGS Condition Codes").
+#[must_use]
+pub fn is_taken(mnemonic: &str, flags: Rflags) -> bool {
+    let has = |flag| flags.contains(flag);
+    let is_less = has(Rflags::SF) != has(Rflags::OF);
+    match mnemonic {
+        "jz" | "je" => has(Rflags::ZF),
+        "jnz" | "jne" => !has(Rflags::ZF),
+        "jc" | "jb" => has(Rflags::CF),
+        "jnc" | "jae" => !has(Rflags::CF),
+        "jbe" => has(Rflags::CF) || has(Rflags::ZF),
+        "ja" => !has(Rflags::CF) && !has(Rflags::ZF),
+        "js" => has(Rflags::SF),
+        "jns" => !has(Rflags::SF),
+        "jl" => is_less,
+        "jge" => !is_less,
+        "jle" => is_less || has(Rflags::ZF),
+        _ => !is_less && !has(Rflags::ZF),
+    }
 }
 
 /// INT3 and INTO: exceptions to whoever intercepts exceptions, software interrupts to the gate.
