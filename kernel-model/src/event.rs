@@ -184,6 +184,12 @@ pub enum EventKind {
         packet: u64,
         what: Arc<str>,
     },
+    /// A local socket got a name.
+    SocketNamed { ns: NetNsId, socket: Arc<str>, name: Arc<str> },
+    /// A local socket was connected to the one of this name.
+    SocketConnected { ns: NetNsId, socket: Arc<str>, name: Arc<str> },
+    /// An open file was sent to whoever reads a local socket.
+    DescriptorSent { what: Arc<str> },
     /// The addresses of a packet were translated.
     PacketTranslated { ns: NetNsId, packet: u64, from: (Ipv4Addr, Ipv4Addr), to: (Ipv4Addr, Ipv4Addr), what: Arc<str> },
     /// A packet ended where it was.
@@ -335,6 +341,7 @@ impl EventKind {
             EventKind::PathWalked { .. }
             | EventKind::FdOpened { .. }
             | EventKind::FdClosed { .. }
+            | EventKind::DescriptorSent { .. }
             | EventKind::FileCreated { .. }
             | EventKind::FileRemoved { .. }
             | EventKind::DataWritten { .. } => Family::File,
@@ -355,6 +362,8 @@ impl EventKind {
             | EventKind::PacketMoved { .. }
             | EventKind::RuleApplied { .. }
             | EventKind::PacketTranslated { .. }
+            | EventKind::SocketNamed { .. }
+            | EventKind::SocketConnected { .. }
             | EventKind::PacketDropped { .. } => Family::Network,
             EventKind::Memory(_) => Family::Memory,
             EventKind::NotModelled { .. } => Family::NotModelled,

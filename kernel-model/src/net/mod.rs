@@ -6,6 +6,7 @@
 //! - [`packet`] is what travels, [`softnet`] moves it from device to device, [`ip`] through a host, [`netfilter`] looks
 //!   at it on the way;
 //! - [`icmp`], [`udp`], [`tcp`] are what is in it, [`socket`] is what a program holds of it;
+//! - [`unix`] is what programs of one machine use among themselves, without any packet;
 //! - [`rtnetlink`] is how programs look at all this and change it; [`timer`] is what happens when nothing else does.
 
 pub mod address;
@@ -28,3 +29,4 @@ pub mod softnet;
 pub mod tcp;
 pub mod timer;
 pub mod udp;
+pub mod unix;

@@ -13,6 +13,9 @@ use crate::namespace::NsRef;
 use crate::namespace::net::NetNsId;
 use crate::net::device::NetDevId;
 use crate::net::tcp::{TcpEnd, TcpState};
+use crate::net::unix::message::Receive;
+use crate::net::unix::scm::Ancillary;
+use crate::net::unix::UnixEnd;
 use crate::security::credentials::Kuid;
 use crate::syscall::{Sleep, Stop, Value};
 use crate::task::TaskId;
@@ -100,6 +103,8 @@ pub enum Protocol {
     Udp,
     /// `AF_INET`, `SOCK_STREAM`.
     Tcp(Box<TcpEnd>),
+    /// `AF_UNIX`.
+    Unix(Box<UnixEnd>),
     /// `AF_INET`, `SOCK_RAW` with `IPPROTO_RAW`: iptables speaks to the packet filter through it.
     Raw,
 }
@@ -190,7 +195,9 @@ impl Kernel<'_> {
     /// Its last descriptor is closed.
     pub(crate) fn release_socket(&mut self, id: SocketId) {
         let Some(net) = self.sockets.get(id).map(|s| s.net) else { return };
-        if self.tcp_close(id) {
+        if let Protocol::Unix(_) = self.sockets[id].protocol {
+            self.unix_close(id);
+        } else if self.tcp_close(id) {
             self.forget_socket(id);
         }
         self.release_ns(NsRef::Net(net));
@@ -198,6 +205,9 @@ impl Kernel<'_> {
 
     /// A socket is gone, and with it what it waited for.
     pub(crate) fn forget_socket(&mut self, id: SocketId) {
+        if self.unix(id).is_some() {
+            return self.unix_close(id);
+        }
         let Some(socket) = self.sockets.remove(id) else { return };
         if let Protocol::Tcp(end) = socket.protocol
             && let Some(at) = end.timer
@@ -253,6 +263,12 @@ impl Kernel<'_> {
         nonblock: bool,
     ) -> Result<Vec<u8>, Stop> {
         match self.sockets[id].protocol {
+            Protocol::Unix(_) => {
+                let got = self.unix_receive(task, id, Receive { count, peek: false, all: false, nonblock })?;
+                // read(2) has no place for descriptors: they are closed.
+                got.rights.into_iter().for_each(|file| self.put_file(file));
+                Ok(got.data)
+            }
             Protocol::Tcp(_) => self.tcp_recv(id, count, false, nonblock),
             Protocol::Udp => {
                 let message = self.receive(task, id, false, nonblock)?;
@@ -275,6 +291,9 @@ impl Kernel<'_> {
         nonblock: bool,
     ) -> Result<usize, Stop> {
         match self.sockets[id].protocol {
+            Protocol::Unix(_) => {
+                self.unix_send(task, id, (None, bytes), &Ancillary::default(), (nonblock, false))
+            }
             Protocol::Tcp(_) => self.tcp_send(task, id, bytes, nonblock),
             Protocol::Udp => {
                 self.udp_send(id, None, bytes)?;
@@ -296,6 +315,8 @@ impl Kernel<'_> {
     }
 }
 
+/// `AF_UNSPEC`.
+pub const AF_UNSPEC: i64 = 0;
 /// `AF_UNIX`.
 pub const AF_UNIX: i64 = 1;
 /// `AF_INET`.

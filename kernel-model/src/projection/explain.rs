@@ -235,6 +235,10 @@ fn step(kind: &EventKind, who: &str, world: &World) -> (String, &'static str) {
         EventKind::FdOpened { fd, what } => {
             (format!("Descriptor {fd} is now open on {what}."), "open(2), fd_install()")
         }
+        EventKind::DescriptorSent { what } => (
+            format!("{what} travels as a descriptor: whoever receives it has the same open file, whatever it can see."),
+            "unix(7), SCM_RIGHTS",
+        ),
         EventKind::FdClosed { fd } => (format!("Descriptor {fd} is closed."), "close(2)"),
         EventKind::Mounted { place, .. } => {
             (format!("Something new is mounted on {place}."), "mount(2), attach_recursive_mnt()")
@@ -380,6 +384,8 @@ fn wait_reason(world: &World, wait: Wait) -> String {
     match wait {
         Wait::Child(_) => "a child changes state".to_owned(),
         Wait::SocketReadable(_) => "a message arrives in the socket".to_owned(),
+        Wait::SocketWritable(_) => "there is room again for what it sends".to_owned(),
+        Wait::SocketRoom(_) => "the receiver has taken something out of its queue".to_owned(),
         Wait::PipeReadable(_) => "there is something to read in the pipe".to_owned(),
         Wait::PipeWritable(_) => "there is room in the pipe".to_owned(),
         Wait::FifoPeer(_) => "somebody opens the other end".to_owned(),

@@ -35,6 +35,16 @@ pub(super) fn explain(kind: &EventKind, world: &World) -> Option<(String, &'stat
             format!("{device} has no carrier any more; what was known of its neighbours is forgotten."),
             "netif_carrier_off()",
         ),
+        EventKind::SocketNamed { ns, socket, name } if name.starts_with('@') => (
+            format!("{socket} is called {name} in {}: the name is known nowhere else.", place(*ns)),
+            "unix(7), unix_bind_abstract()",
+        ),
+        EventKind::SocketNamed { socket, name, .. } => {
+            (format!("{socket} is bound to {name}: whoever sees that file can talk to it."), "unix(7), unix_bind_bsd()")
+        }
+        EventKind::SocketConnected { socket, name, .. } => {
+            (format!("{socket} is connected to {name}."), "unix(7), connect(2)")
+        }
         EventKind::DeviceAdded { ns, device, kind } => (
             format!("{device}, a {kind} device, comes into being in {}.", place(*ns)),
             "ip-link(8), register_netdevice()",

@@ -342,6 +342,7 @@ impl World {
         self.vfs.files.iter().any(|(_, f)| f.path().is_some_and(|p| p.node == node))
             || self.vfs.fs_structs.iter().any(|(_, fs)| fs.root.node == node || fs.cwd.node == node)
             || self.processes.iter().any(|(_, p)| p.exe.is_some_and(|exe| exe.node == node))
+            || self.unix_paths().any(|path| path.node == node)
             || self.vfs.mounts.iter().any(|(_, m)| m.root == node || m.place.is_some_and(|p| p.node == node))
             || self.vfs.dentries.iter().any(|(id, d)| d.parent == dentry && id != dentry)
     }

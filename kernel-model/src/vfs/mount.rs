@@ -243,6 +243,7 @@ impl World {
         self.vfs.fs_structs.iter().any(|(_, fs)| fs.root.mnt == mnt || fs.cwd.mnt == mnt)
             || self.vfs.files.iter().any(|(_, f)| f.path().is_some_and(|p| p.mnt == mnt))
             || self.processes.iter().any(|(_, p)| p.exe.is_some_and(|exe| exe.mnt == mnt))
+            || self.unix_paths().any(|path| path.mnt == mnt)
     }
 
     /// Whether files of a file system are open for writing, seen through this mount or through any.

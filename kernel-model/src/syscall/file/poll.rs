@@ -94,6 +94,11 @@ fn state_of(k: &Kernel<'_>, caller: TaskId, fd: i32, waits: &mut Vec<Wait>) -> i
         }
         FileKind::Socket(id) => {
             waits.push(Wait::SocketReadable(id));
+            if let Some(end) = k.unix(id) {
+                waits.push(Wait::SocketWritable(id));
+                waits.extend(end.peer.map(Wait::SocketRoom));
+                return k.unix_poll(id);
+            }
             let (readable, writable) = k.sockets[id].readiness();
             let failed = k.sockets[id].error.is_some() || !k.sockets[id].errors.is_empty();
             (if readable { POLLIN } else { 0 })

@@ -3,10 +3,14 @@
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::net::socket::{Protocol, sockaddr_in};
+use crate::net::unix::address::sockaddr_un;
 use crate::program::libc::o;
 use crate::syscall::{Arg, Args, Ret, Support, SysResult, SyscallInfo, Sysno};
 use crate::task::TaskId;
 use crate::vfs::file::FileKind;
+
+/// The most that may wait to be accepted (`net.core.somaxconn`).
+const SOMAXCONN: usize = 4096;
 
 const ACCEPT_ERRORS: &[(Errno, &str)] = &[
     (Errno::EBADF, "sockfd is not open"),
@@ -26,16 +30,19 @@ pub const LISTEN: SyscallInfo = SyscallInfo {
         (Errno::EBADF, "sockfd is not open"),
         (Errno::ENOTSOCK, "sockfd is no socket"),
         (Errno::EOPNOTSUPP, "the socket has no connections"),
-        (Errno::EINVAL, "the socket is connected"),
+        (Errno::EINVAL, "the socket is connected, or a local one without a name"),
         (Errno::EADDRINUSE, "no port is free"),
     ],
     support: Support::Full,
     run: |k, caller, a| {
         let id = k.socket_of_fd(caller, a.int32(0)?)?;
-        if !matches!(k.sockets[id].protocol, Protocol::Tcp(_)) {
-            return Err(Errno::EOPNOTSUPP.into());
+        // __sys_listen: a negative number is a very large one.
+        let backlog = usize::try_from(a.int32(1)?).unwrap_or(usize::MAX);
+        match k.sockets[id].protocol {
+            Protocol::Tcp(_) => k.tcp_listen(id, backlog)?,
+            Protocol::Unix(_) => k.unix_listen(caller, id, backlog.min(SOMAXCONN))?,
+            _ => return Err(Errno::EOPNOTSUPP.into()),
         }
-        k.tcp_listen(id, usize::try_from(a.int32(1)?).unwrap_or(usize::MAX))?;
         Ok(Ret::new(0))
     },
 };
@@ -89,11 +96,18 @@ fn accept(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>, flags: i64) -> SysRes
         return Err(Errno::EINVAL.into());
     }
     let id = k.socket_of_fd(caller, fd)?;
-    if !matches!(k.sockets[id].protocol, Protocol::Tcp(_)) {
-        return Err(Errno::EOPNOTSUPP.into());
-    }
     k.unused_fd(caller, 0)?;
     let nonblock = k.vfs.files[k.real_file_id(caller, fd)?].flags & o::NONBLOCK != 0;
+    match k.sockets[id].protocol {
+        Protocol::Tcp(_) => {}
+        Protocol::Unix(_) => {
+            let child = k.unix_accept(caller, id, nonblock)?;
+            let name = k.unix_peer_name(child).unwrap_or_default();
+            let new = k.install_file(caller, FileKind::Socket(child), o::RDWR | flags as u32)?;
+            return Ok(Ret::new(new).with(1, sockaddr_un(name.as_ref())));
+        }
+        _ => return Err(Errno::EOPNOTSUPP.into()),
+    }
     let child = k.tcp_accept(id, nonblock)?;
     let net = k.sockets[child].net;
     k.hold_ns(crate::namespace::NsRef::Net(net));
@@ -112,6 +126,10 @@ fn shutdown(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     let how = a.int32(1)?;
     if !(0..=2).contains(&how) {
         return Err(Errno::EINVAL.into());
+    }
+    if let Protocol::Unix(_) = k.sockets[id].protocol {
+        k.unix_shutdown(id, how != 1, how != 0);
+        return Ok(Ret::new(0));
     }
     if k.sockets[id].remote.is_none() {
         return Err(Errno::ENOTCONN.into());

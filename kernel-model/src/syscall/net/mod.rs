@@ -11,6 +11,7 @@ use super::SyscallInfo;
 /// The records of the calls in this folder.
 pub const RECORDS: &[&SyscallInfo] = &[
     &socket::SOCKET,
+    &socket::SOCKETPAIR,
     &address::BIND,
     &address::CONNECT,
     &address::GETSOCKNAME,

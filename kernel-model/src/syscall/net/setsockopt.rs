@@ -6,7 +6,8 @@ use crate::namespace::net::NetNsId;
 use crate::namespace::user::UserNsId;
 use crate::net::netfilter::Table;
 use crate::net::netfilter::wire::{IPT_SO_GET_ENTRIES, IPT_SO_SET_REPLACE};
-use crate::net::socket::{AF_INET, AF_NETLINK, Protocol, SocketId};
+use crate::net::socket::{AF_INET, AF_NETLINK, AF_UNIX, Protocol, SocketId};
+use crate::net::unix::UnixState;
 use crate::security::capability::Cap;
 use crate::syscall::{Arg, Args, FlagNames, Ret, Support, SysResult, SyscallInfo, Sysno, Value};
 use crate::task::TaskId;
@@ -119,6 +120,14 @@ fn setsockopt(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     Ok(Ret::new(0))
 }
 
+/// `SO_PEERCRED`: who is at the other end, in the numbers of the caller's namespaces.
+fn peer_cred(k: &Kernel<'_>, caller: TaskId, id: SocketId) -> Value {
+    match k.unix(id).and_then(|end| end.peer_cred.as_ref()) {
+        Some(cred) => k.ucred(caller, Some(cred)),
+        None => Value::record([("pid", 0.into()), ("uid", (-1).into()), ("gid", (-1).into())]),
+    }
+}
+
 /// `sock_setbindtodevice`.
 fn bind_to_device(k: &mut Kernel<'_>, caller: TaskId, id: SocketId, value: &Value) -> Result<(), Errno> {
     let net = k.sockets[id].net;
@@ -158,7 +167,7 @@ pub const GETSOCKOPT: SyscallInfo = SyscallInfo {
         (Errno::ENOENT, "a table of the packet filter that does not exist"),
     ],
     support: Support::Partial(
-        "SO_ERROR, SO_TYPE, SO_DOMAIN, SO_ACCEPTCONN, what was set, and tables of the packet filter",
+        "SO_ERROR, SO_TYPE, SO_DOMAIN, SO_ACCEPTCONN, SO_PEERCRED, what was set, and tables of the packet filter",
     ),
     run: getsockopt,
 };
@@ -180,14 +189,22 @@ fn getsockopt(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
         (so::SOCKET, so::ERROR) => socket.error.take().map_or(0, |e| e as i64),
         (so::SOCKET, so::TYPE) => match socket.protocol {
             Protocol::Tcp(_) => 1,
+            Protocol::Unix(ref end) => end.kind as i64,
             Protocol::Udp | Protocol::Icmp { raw: false, .. } => 2,
             _ => 3,
         },
         (so::SOCKET, so::DOMAIN) => match socket.protocol {
             Protocol::Route { .. } => AF_NETLINK,
+            Protocol::Unix(_) => AF_UNIX,
             _ => AF_INET,
         },
-        (so::SOCKET, so::ACCEPTCONN) => i64::from(matches!(&socket.protocol, Protocol::Tcp(end) if end.is_listening())),
+        (so::SOCKET, so::ACCEPTCONN) => i64::from(match &socket.protocol {
+            Protocol::Tcp(end) => end.is_listening(),
+            Protocol::Unix(end) => end.state == UnixState::Listening,
+            _ => false,
+        }),
+        (so::SOCKET, so::PASSCRED) => i64::from(socket.options.pass_credentials),
+        (so::SOCKET, so::PEERCRED) => return Ok(Ret::new(0).with(3, peer_cred(k, caller, id))),
         (so::SOCKET, so::BROADCAST) => i64::from(socket.options.broadcast),
         (so::SOCKET, so::REUSEADDR) => i64::from(socket.options.reuse_address),
         (so::IP, so::IP_TTL) => i64::from(socket.options.ttl.unwrap_or(64)),

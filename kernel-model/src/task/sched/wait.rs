@@ -40,6 +40,10 @@ pub enum Wait {
     Signal,
     /// A message arrives in the socket.
     SocketReadable(SocketId),
+    /// There is room again for what is sent from the socket, or it is shut.
+    SocketWritable(SocketId),
+    /// There is room again in the queue of the socket.
+    SocketRoom(SocketId),
     /// A lock on this inode is given up (flock(2)).
     FileLock(u64),
     /// There may be memory again in this control group, or in the machine.
