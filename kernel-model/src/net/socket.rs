@@ -13,9 +13,9 @@ use crate::namespace::NsRef;
 use crate::namespace::net::NetNsId;
 use crate::net::device::NetDevId;
 use crate::net::tcp::{TcpEnd, TcpState};
+use crate::net::unix::UnixEnd;
 use crate::net::unix::message::Receive;
 use crate::net::unix::scm::Ancillary;
-use crate::net::unix::UnixEnd;
 use crate::security::credentials::Kuid;
 use crate::syscall::{Sleep, Stop, Value};
 use crate::task::TaskId;
@@ -291,9 +291,7 @@ impl Kernel<'_> {
         nonblock: bool,
     ) -> Result<usize, Stop> {
         match self.sockets[id].protocol {
-            Protocol::Unix(_) => {
-                self.unix_send(task, id, (None, bytes), &Ancillary::default(), (nonblock, false))
-            }
+            Protocol::Unix(_) => self.unix_send(task, id, (None, bytes), &Ancillary::default(), (nonblock, false)),
             Protocol::Tcp(_) => self.tcp_send(task, id, bytes, nonblock),
             Protocol::Udp => {
                 self.udp_send(id, None, bytes)?;

@@ -111,6 +111,7 @@ fn argument(
     style: &Style<'_>,
 ) {
     match (value, answer) {
+        (_, Some(answer)) if call.nr == Sysno::RECVMSG => output(out, call, arg, answer, style),
         (Value::Null, Some(answer)) => output(out, call, arg, answer, style),
         (Value::Struct(_) | Value::List(_), Some(answer)) => {
             input(out, call, arg, value, style);
@@ -226,6 +227,18 @@ fn field(out: &mut String, nr: Sysno, name: &str, value: &Value, style: &Style<'
             Some(names) => flags(out, nr, names, *n as u64),
             None => plain(out, nr, value, style),
         },
+        ("sa_family", Value::Int(n)) => enumerated(out, crate::syscall::net::FAMILIES, *n),
+        ("sun_path", Value::Str(name)) => match name.strip_prefix('\0') {
+            Some(rest) => {
+                out.push('@');
+                quoted(out, rest.as_bytes(), usize::MAX);
+            }
+            None => quoted(out, name.as_bytes(), usize::MAX),
+        },
+        ("msg_flags", Value::Int(n)) => flags(out, nr, crate::syscall::net::MSG_FLAGS, *n as u64),
+        ("cmsg_level", Value::Int(1)) => out.push_str("SOL_SOCKET"),
+        ("cmsg_type", Value::Int(1)) => out.push_str("SCM_RIGHTS"),
+        ("cmsg_type", Value::Int(2)) => out.push_str("SCM_CREDENTIALS"),
         ("mode", Value::Int(n)) => out.push_str(&octal(*n)),
         _ => plain(out, nr, value, style),
     }

@@ -348,6 +348,7 @@ pub(super) fn recorded_call(info: &SyscallInfo, traced: &TracedCall) -> Result<C
     for (i, arg) in args.iter().enumerate() {
         let value = match (arg, info.args.get(i)) {
             (None, _) => Value::Null,
+            (Some((_, expr)), _) if is_output(info.nr, i) && info.nr == Sysno::RECVMSG => room_of(expr),
             (Some(_), _) if is_output(info.nr, i) => Value::Null,
             (Some((_, expr)), Some(kind)) => {
                 let value = argument(info, kind, expr, 0).map_err(|bad| bad.message)?;
@@ -362,6 +363,15 @@ pub(super) fn recorded_call(info: &SyscallInfo, traced: &TracedCall) -> Result<C
     }
     fill_up(&mut values, &args);
     Ok(Call { nr: info.nr, args: values })
+}
+
+/// How much room a recorded `struct msghdr` had: its buffers, and for what came along as much as was needed.
+fn room_of(msg: &Expr) -> Value {
+    const ENOUGH: i64 = 1 << 20;
+    let Some(Expr::List(iov)) = msg.unnamed().plain().field("msg_iov").map(Expr::plain) else { return Value::Null };
+    let room = |one: &Expr| one.plain().field("iov_len").and_then(|len| len.number(&|_| None)).unwrap_or(0);
+    let iov = iov.iter().map(|one| Value::record([("iov_len", room(one).into())])).collect();
+    Value::record([("msg_iov", Value::List(iov)), ("msg_controllen", ENOUGH.into())])
 }
 
 /// A buffer that strace has cut is as long as the argument after it says; what is missing becomes blanks.

@@ -127,7 +127,8 @@ impl Kernel<'_> {
         let Some(end) = self.unix_mut(id) else { return Ok(()) };
         let before = std::mem::replace(&mut end.peer, other);
         end.state = if other.is_some() { UnixState::Established } else { UnixState::Closed };
-        let queue = if before.is_some() && before != other { std::mem::take(&mut end.queue) } else { Default::default() };
+        let queue =
+            if before.is_some() && before != other { std::mem::take(&mut end.queue) } else { Default::default() };
         if let Some(end) = other.and_then(|other| self.unix_mut(other)) {
             end.state = UnixState::Established;
         }
@@ -207,8 +208,7 @@ impl Kernel<'_> {
 
     fn say_connected(&mut self, id: SocketId, name: &UnixName) {
         let ns = self.sockets[id].net;
-        let (socket, name) =
-            if self.trace.silent { Default::default() } else { (self.socket_name(id), name.text()) };
+        let (socket, name) = if self.trace.silent { Default::default() } else { (self.socket_name(id), name.text()) };
         self.emit(EventKind::SocketConnected { ns, socket: socket.into(), name: name.into() });
     }
 

@@ -240,17 +240,15 @@ impl Kernel<'_> {
         rights: Vec<FileId>,
         stated: Option<UnixCred>,
     ) {
-        let wants = |id: SocketId| {
-            self.unix(id).is_some_and(|end| end.embryo || self.sockets[id].options.pass_credentials)
-        };
+        let wants =
+            |id: SocketId| self.unix(id).is_some_and(|end| end.embryo || self.sockets[id].options.pass_credentials);
         let cred = if wants(from) || wants(to) { Some(self.real_cred_of(task)) } else { None };
         let Some(end) = self.unix_mut(from) else { return };
         let memory = memory_of(end.kind, data.len());
         end.on_way += memory;
         let name = end.name.clone();
         self.say_rights_sent(task, &rights);
-        let message =
-            UnixMessage { from, name, data: data.into(), offset: 0, rights, cred: stated.or(cred), memory };
+        let message = UnixMessage { from, name, data: data.into(), offset: 0, rights, cred: stated.or(cred), memory };
         if let Some(end) = self.unix_mut(to) {
             end.queue.push_back(message);
         }
@@ -307,7 +305,9 @@ impl Kernel<'_> {
         let there: usize = end.queue.iter().map(|m| m.data.len() - m.offset).sum();
         let shut = end.receive_shut;
         if there == 0 || how.all && there < how.count && !shut && !how.nonblock && !how.peek {
-            if there == 0 && let Some(error) = self.sockets[id].error.take() {
+            if there == 0
+                && let Some(error) = self.sockets[id].error.take()
+            {
                 return Err(error.into());
             }
             if shut || how.count == 0 {

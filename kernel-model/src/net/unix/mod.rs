@@ -203,9 +203,9 @@ impl Kernel<'_> {
         if let Some(peer) = end.peer {
             self.unix_peer_gone(id, peer, &end, unread);
         }
-        let heard = self.sockets.iter().filter(|(_, s)| {
-            matches!(&s.protocol, Protocol::Unix(e) if e.kind == UnixType::Datagram && e.peer == Some(id))
-        });
+        let heard = self.sockets.iter().filter(
+            |(_, s)| matches!(&s.protocol, Protocol::Unix(e) if e.kind == UnixType::Datagram && e.peer == Some(id)),
+        );
         let heard: Vec<SocketId> = heard.map(|(other, _)| other).collect();
         for other in heard {
             if let Some(e) = self.unix_mut(other) {

@@ -4,6 +4,7 @@ pub mod bridge;
 pub mod ip;
 pub mod iptables;
 pub mod nc;
+mod nc_unix;
 pub mod ping;
 mod rtnl;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::iptables::SERVICES;
+use super::nc_unix;
 use super::ping::resolve;
 use crate::errno::Errno;
 use crate::net::socket::AF_INET;
@@ -18,14 +19,15 @@ crate::program!(
     main,
     "  nc [-u] [-w SECONDS] [-z] HOST PORT...   connect; -z only tries
   nc -l [-u] [-k] [-p] PORT               wait for somebody
+  nc -U PATH; nc -lU PATH                 the same between local sockets; -u  with datagrams
   -N   tell the other end when standard input ends
   -s ADDRESS  from this address; -v  say what happens; -n  accepted"
 );
 
 const SPEC: Spec = Spec {
-    short: "46hklnNuvzp:q:s:w:",
+    short: "46hklnNuUvzp:q:s:w:",
     long: &[],
-    unmodelled: "-b -C -c -D -d -e -F -I -i -M -m -O -P -r -S -T -t -U -V -W -X -x -Z",
+    unmodelled: "-b -C -c -D -d -e -F -I -i -M -m -O -P -r -S -T -t -V -W -X -x -Z",
     version: "OpenBSD netcat (Debian patchlevel 1.219-1)",
     failure: 1,
 };
@@ -37,12 +39,12 @@ const POLLIN: i64 = 1;
 const POLLOUT: i64 = 4;
 const SHUT_WR: i64 = 1;
 
-struct Wanted {
-    udp: bool,
-    verbose: bool,
-    zero: bool,
+pub(super) struct Wanted {
+    pub udp: bool,
+    pub verbose: bool,
+    pub zero: bool,
     shut: bool,
-    keep: bool,
+    pub keep: bool,
     wait: Option<u64>,
     source: Option<Ipv4Addr>,
 }
@@ -59,6 +61,13 @@ async fn main(sys: Sys) -> Result<i32, i32> {
         source: options.value('s').and_then(|s| s.parse().ok()),
     };
     let words: Vec<&str> = options.operands.iter().map(String::as_str).collect();
+    if options.has('U') {
+        let path = words.first().copied();
+        return match options.has('l') {
+            true => nc_unix::listen(&sys, &wanted, path).await,
+            false => nc_unix::connect(&sys, &wanted, path).await,
+        };
+    }
     if options.has('l') {
         let port = options.value('p').or(words.last().copied());
         let host = if words.len() > 1 { words.first().copied() } else { None };
@@ -88,7 +97,7 @@ async fn main(sys: Sys) -> Result<i32, i32> {
     Ok(status)
 }
 
-async fn usage(sys: &Sys) -> i32 {
+pub(super) async fn usage(sys: &Sys) -> i32 {
     sys.eprint(
         "usage: nc [-46CDdFhklNnrStUuvZz] [-I length] [-i interval] [-M ttl]\n\t  [-m minttl] [-O length] [-P proxy_username] \
          [-p source_port]\n\t  [-q seconds] [-s sourceaddr] [-T keyword] [-V rtable] [-W recvlimit]\n\t  [-w timeout] \
@@ -245,7 +254,7 @@ async fn listen(sys: &Sys, wanted: &Wanted, host: Option<&str>, port: Option<&st
 
 /// Passes bytes on in both directions until the other end is done (`readwrite`). A socket that waits for datagrams
 /// answers whoever spoke first.
-async fn talk(sys: &Sys, wanted: &Wanted, fd: i32, waits: Option<()>) {
+pub(super) async fn talk(sys: &Sys, wanted: &Wanted, fd: i32, waits: Option<()>) {
     let mut input = true;
     let mut connected = waits.is_none();
     let timeout = wanted.wait.map_or(-1, |w| (w / 1_000_000) as i64);

@@ -151,7 +151,7 @@ fn closed_by_exec(traced: &TracedCall) -> bool {
 fn new_numbers(traced: &TracedCall) -> Vec<i64> {
     let duplicates = ["F_DUPFD", "F_DUPFD_CLOEXEC"];
     match traced.name.as_str() {
-        "pipe" | "pipe2" | "socketpair" | "clone" | "clone3" => {
+        "pipe" | "pipe2" | "socketpair" | "recvmsg" | "clone" | "clone3" => {
             new_descriptors(traced).into_iter().map(|(fd, _)| fd).collect()
         }
         "fcntl" if traced.args.get(1).is_some_and(|op| duplicates.iter().any(|d| seed::mentions(op, d))) => {

@@ -2,6 +2,7 @@
 
 use super::super::parse::{Expr, Log, TracedCall};
 use super::{descriptors, seed};
+use crate::net::socket::AF_UNIX;
 use crate::syscall::{self, Arg, Call, Support, SyscallInfo, Sysno, Value};
 use crate::task::TaskId;
 use crate::vfs::fs::context::FsType;
@@ -15,9 +16,6 @@ use crate::world::World;
 pub(super) fn record(name: &str) -> Result<&'static SyscallInfo, String> {
     let Some(nr) = Sysno::from_name(name) else { return Err(format!("`{name}` is no system call that is known here")) };
     let Some(info) = syscall::info(nr) else { return Err(format!("{name}(2) is not modelled")) };
-    if syscall::net::RECORDS.iter().any(|record| record.nr == nr) {
-        return Err(format!("{name}(2): the sockets of a recorded tool hold more than the model's network"));
-    }
     match info.support {
         Support::NotModelled(why) => Err(format!("{name}(2) is not modelled: {why}")),
         Support::Full | Support::Partial(_) => Ok(info),
@@ -28,6 +26,10 @@ pub(super) fn record(name: &str) -> Result<&'static SyscallInfo, String> {
 pub(super) fn not_modelled(world: &World, task: TaskId, info: &SyscallInfo, call: &Call) -> Option<String> {
     if works_on_any_descriptor(call) {
         return None;
+    }
+    let family = call.args.first().and_then(Value::as_int);
+    if matches!(call.nr, Sysno::SOCKET | Sysno::SOCKETPAIR) && family != Some(AF_UNIX) {
+        return Some("the sockets of a recorded tool hold more than the model's network".to_owned());
     }
     let descriptors = info.args.iter().zip(&call.args).filter(|(arg, _)| matches!(arg, Arg::Fd(_)));
     for fd in descriptors.filter_map(|(_, value)| value.as_int()) {

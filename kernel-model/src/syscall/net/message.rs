@@ -23,7 +23,8 @@ const MSG_WAITALL: i64 = 0x100;
 const MSG_ERRQUEUE: i64 = 0x2000;
 const MSG_NOSIGNAL: i64 = 0x4000;
 const MSG_CMSG_CLOEXEC: i64 = 0x4000_0000;
-const FLAGS: FlagNames = &[
+/// Flags of messages (`MSG_*`).
+pub const FLAGS: FlagNames = &[
     ("MSG_OOB", MSG_OOB as u64),
     ("MSG_PEEK", MSG_PEEK as u64),
     ("MSG_DONTROUTE", 0x4),
@@ -86,7 +87,9 @@ pub const SENDMSG: SyscallInfo = SyscallInfo {
     man: "send(2)",
     args: &[Arg::Fd("sockfd"), Arg::Data("msg"), Arg::Flags("flags", FLAGS)],
     errno: SEND_ERRORS,
-    support: Support::Partial("control messages are SCM_RIGHTS and SCM_CREDENTIALS; MSG_OOB is not modelled for local sockets"),
+    support: Support::Partial(
+        "control messages are SCM_RIGHTS and SCM_CREDENTIALS; MSG_OOB is not modelled for local sockets",
+    ),
     run: sendmsg,
 };
 
@@ -226,9 +229,9 @@ fn unix_send(
         Value::Null => Ok(None),
         addr => UnixAddress::read(addr, message.to_len, super::address::family(addr)).and_then(|a| a.name()).map(Some),
     };
-    let sent = to.map_err(Stop::from).and_then(|to| {
-        k.unix_send(caller, id, (to, &bytes), &ancillary, (nonblock, flags & MSG_NOSIGNAL != 0))
-    });
+    let sent = to
+        .map_err(Stop::from)
+        .and_then(|to| k.unix_send(caller, id, (to, &bytes), &ancillary, (nonblock, flags & MSG_NOSIGNAL != 0)));
     // The message has counted the files for itself.
     k.scm_destroy(ancillary);
     Ok(Ret::new(sent? as i64))

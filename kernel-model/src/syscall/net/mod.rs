@@ -8,6 +8,9 @@ pub mod socket;
 
 use super::SyscallInfo;
 
+pub use message::FLAGS as MSG_FLAGS;
+pub use socket::FAMILIES;
+
 /// The records of the calls in this folder.
 pub const RECORDS: &[&SyscallInfo] = &[
     &socket::SOCKET,

@@ -12,7 +12,7 @@ use crate::task::TaskId;
 use crate::vfs::file::FileKind;
 
 /// Address families.
-pub(super) const FAMILIES: FlagNames = &[
+pub const FAMILIES: FlagNames = &[
     ("AF_UNSPEC", 0),
     ("AF_UNIX", AF_UNIX as u64),
     ("AF_INET", AF_INET as u64),
