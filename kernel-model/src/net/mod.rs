@@ -7,7 +7,7 @@
 //!   at it on the way;
 //! - [`icmp`], [`udp`], [`tcp`] are what is in it, [`socket`] is what a program holds of it;
 //! - [`unix`] is what programs of one machine use among themselves, without any packet;
-//! - [`rtnetlink`] is how programs look at all this and change it; [`timer`] is what happens when nothing else does.
+//! - [`rtnetlink`] is how programs look at all this and change it, [`sock_diag`] how they look at sockets; [`timer`] is what happens when nothing else does.
 
 pub mod address;
 pub mod bridge;
@@ -24,6 +24,7 @@ pub mod packet;
 pub mod registry;
 pub mod route;
 pub mod rtnetlink;
+pub mod sock_diag;
 pub mod socket;
 pub mod softnet;
 pub mod tcp;

@@ -90,6 +90,8 @@ pub enum Protocol {
         /// The port (`nl_pid`).
         port: u32,
     },
+    /// `AF_NETLINK`, `NETLINK_SOCK_DIAG`: it has no port, because nothing comes by itself.
+    Diag,
     /// `AF_INET` with `IPPROTO_ICMP`, a raw one or an echo one.
     Icmp {
         /// `SOCK_RAW`: whoever holds it chooses the identifier.

@@ -247,6 +247,7 @@ impl Kernel<'_> {
         let memory = memory_of(end.kind, data.len());
         end.on_way += memory;
         let name = end.name.clone();
+        self.hold_rights(&rights);
         self.say_rights_sent(task, &rights);
         let message = UnixMessage { from, name, data: data.into(), offset: 0, rights, cred: stated.or(cred), memory };
         if let Some(end) = self.unix_mut(to) {

@@ -122,6 +122,14 @@ fn a_stream_is_read_as_far_as_the_next_descriptors() {
     assert_eq!(lab.receive(b, 10, 20), Ok(("xyz".into(), 1, None, 8)));
     lab.rights(a, "xyz", &[0, 1]).expect("sent");
     assert_eq!(lab.receive(b, 10, 0), Ok(("xyz".into(), 0, None, 8)));
+    let (read, write) = lab.pair(STREAM);
+    lab.rights(a, "t", &[write]).expect("sent");
+    lab.int(Sysno::CLOSE, vec![write.into()]).expect("open");
+    assert_eq!(lab.poll(read), 0x4, "the end that travels is open");
+    assert_eq!(lab.receive(b, 10, 1000).map(|r| r.1), Ok(1));
+    assert_eq!(lab.poll(read), 0x4);
+    lab.int(Sysno::CLOSE, vec![write.into()]).expect("the same number again");
+    assert_eq!(lab.poll(read), 0x2015);
     assert_eq!(lab.rights(a, "q", &[999]), Err(Errno::EBADF));
     assert_eq!(lab.send_with(a, "q", 7, Value::Null), Err(Errno::EINVAL));
 }

@@ -7,12 +7,11 @@ pub mod nc;
 mod nc_unix;
 pub mod ping;
 mod rtnl;
+pub mod ss;
 #[cfg(test)]
 mod tests;
-pub mod unmodelled;
 
 use super::registry::Program;
 
 /// The programs in this folder.
-pub const PROGRAMS: &[&Program] =
-    &[&bridge::BRIDGE, &ip::IP, &iptables::IPTABLES, &nc::NC, &ping::PING, &unmodelled::SS];
+pub const PROGRAMS: &[&Program] = &[&bridge::BRIDGE, &ip::IP, &iptables::IPTABLES, &nc::NC, &ping::PING, &ss::SS];

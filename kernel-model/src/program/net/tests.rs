@@ -148,3 +148,28 @@ fn a_target_is_refused_where_it_means_nothing() {
                Try `iptables -h' or 'iptables --help' for more information.\n[exit 2]\n"
     );
 }
+
+#[test]
+fn ss_shows_the_sockets_of_its_namespace() {
+    let out = run(&[
+        "nc -l 7000 & nc -lU /tmp/s & sleep 0.1",
+        "ss -tln | cat",
+        "ss -xl | sed 's/[0-9]\\{4,\\}/<ino>/'",
+        "ss -tlpH | sed 's/pid=[0-9]*/pid=N/'",
+        "unshare --net ss -tl | cat",
+        "(sleep 0.2) | nc 127.0.0.1 7000 & sleep 0.1",
+        "ss -tnH state established dport = :7000 | wc -l",
+        "ss -s | head -2",
+        "grep -c /tmp/s /proc/net/unix; unshare --net grep -c /tmp/s /proc/net/unix",
+    ]);
+    assert_eq!(
+        out,
+        "State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\n\
+         LISTEN 0      1            0.0.0.0:7000      0.0.0.0:*          \n\
+         Netid State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\n\
+         u_str LISTEN 0      5             /tmp/s <ino>            * 0          \n\
+         LISTEN 0      1      0.0.0.0:7000 0.0.0.0:* users:((\"nc\",pid=N,fd=3))\n\
+         State Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\n\
+         1\nTotal: 4\nTCP:   3 (estab 2, closed 0, orphaned 0, timewait 0)\n1\n0\n[exit 1]\n"
+    );
+}

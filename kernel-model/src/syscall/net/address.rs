@@ -105,6 +105,8 @@ fn bind(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
             let address = UnixAddress::read(addr, a.int(2)?, family(addr))?;
             k.unix_bind(caller, id, address)?;
         }
+        Protocol::Diag if family(addr) != Some(AF_NETLINK) => return Err(Errno::EINVAL.into()),
+        Protocol::Diag => {}
         Protocol::Raw => return Err(Errno::EOPNOTSUPP.into()),
         Protocol::Icmp { .. } | Protocol::Udp | Protocol::Tcp(_) => {
             let (address, port) = sockaddr(addr)?;
@@ -127,7 +129,7 @@ fn bind(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
 fn connect(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     let id = k.socket_of_fd(caller, a.int32(0)?)?;
     let addr = a.get(1);
-    if let Protocol::Route { .. } = k.sockets[id].protocol {
+    if let Protocol::Route { .. } | Protocol::Diag = k.sockets[id].protocol {
         let port = if family(addr) == Some(AF_NETLINK) { addr.field("nl_pid") } else { None };
         return if port.is_some() { Ok(Ret::new(0)) } else { Err(Errno::EINVAL.into()) };
     }
@@ -175,6 +177,7 @@ fn getsockname(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     let socket = &k.sockets[id];
     let address = match &socket.protocol {
         Protocol::Route { port } => sockaddr_nl(*port),
+        Protocol::Diag => sockaddr_nl(0),
         Protocol::Unix(end) => sockaddr_un(end.name.as_ref()),
         _ => sockaddr_in(socket.local.0, socket.local.1),
     };

@@ -186,6 +186,11 @@ fn send(k: &mut Kernel<'_>, caller: TaskId, fd: i32, id: SocketId, flags: i64, m
                 k.rtnetlink_receive(caller, &opener, id, message);
             }
         }
+        Protocol::Diag => {
+            for request in body.as_list().ok_or(Errno::EFAULT)? {
+                k.sock_diag_receive(id, request);
+            }
+        }
         Protocol::Icmp { .. } => {
             let to = match to {
                 Value::Null => k.sockets[id].remote.ok_or(Errno::EDESTADDRREQ)?.0,

@@ -194,7 +194,7 @@ fn getsockopt(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
             _ => 3,
         },
         (so::SOCKET, so::DOMAIN) => match socket.protocol {
-            Protocol::Route { .. } => AF_NETLINK,
+            Protocol::Route { .. } | Protocol::Diag => AF_NETLINK,
             Protocol::Unix(_) => AF_UNIX,
             _ => AF_INET,
         },

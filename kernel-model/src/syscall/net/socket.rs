@@ -37,6 +37,7 @@ const IPPROTO_TCP: i64 = 6;
 const IPPROTO_UDP: i64 = 17;
 const IPPROTO_RAW: i64 = 255;
 const NETLINK_ROUTE: i64 = 0;
+const NETLINK_SOCK_DIAG: i64 = 4;
 
 /// Types of sockets, and the flags above them. The values of the types are numbers, not bits: strace's order.
 const TYPES: FlagNames = &[
@@ -61,7 +62,9 @@ pub const SOCKET: SyscallInfo = SyscallInfo {
         (Errno::EPERM, "a raw socket without CAP_NET_RAW over the network namespace"),
         (Errno::EMFILE, "RLIMIT_NOFILE is reached"),
     ],
-    support: Support::Partial("AF_UNIX, AF_NETLINK with NETLINK_ROUTE, AF_INET with ICMP echo, UDP and TCP"),
+    support: Support::Partial(
+        "AF_UNIX, AF_NETLINK with NETLINK_ROUTE and NETLINK_SOCK_DIAG, AF_INET with ICMP echo, UDP and TCP",
+    ),
     run: socket,
 };
 
@@ -72,8 +75,13 @@ fn socket(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     k.security_socket_create(caller, family, kind, protocol)?;
     let protocol = match (family, kind, protocol) {
         (AF_NETLINK, SOCK_RAW | SOCK_DGRAM, NETLINK_ROUTE) => Protocol::Route { port: 0 },
+        (AF_NETLINK, SOCK_RAW | SOCK_DGRAM, NETLINK_SOCK_DIAG) => Protocol::Diag,
         (AF_NETLINK, SOCK_RAW | SOCK_DGRAM, _) => {
-            return Err(not_modelled(k, "netlink families other than NETLINK_ROUTE", Errno::EPROTONOSUPPORT));
+            return Err(not_modelled(
+                k,
+                "netlink families other than NETLINK_ROUTE and NETLINK_SOCK_DIAG",
+                Errno::EPROTONOSUPPORT,
+            ));
         }
         (AF_NETLINK, ..) => return Err(Errno::ESOCKTNOSUPPORT.into()),
         (AF_INET, SOCK_DGRAM, IPPROTO_ICMP) if may_ping(k, caller) => {

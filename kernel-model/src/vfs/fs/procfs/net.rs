@@ -7,8 +7,9 @@ use crate::namespace::net::NetNsId;
 use crate::net::address::mask_of;
 use crate::net::fib::{RT_TABLE_MAIN, rtn};
 use crate::net::neighbour::NudState;
-use crate::net::socket::Protocol;
+use crate::net::socket::{Protocol, Socket};
 use crate::net::tcp::TcpState;
+use crate::net::unix::UnixState;
 use crate::task::TaskId;
 use crate::world::World;
 
@@ -21,6 +22,7 @@ impl World {
             NetFile::Dev => self.net_dev_text(net),
             NetFile::Raw | NetFile::Udp => self.net_datagram_text(net, file == NetFile::Raw),
             NetFile::Route => self.net_route_text(net),
+            NetFile::Sockstat => self.net_sockstat_text(net),
             NetFile::Tcp => self.net_tcp_text(net),
             NetFile::Unix => self.net_unix_text(net),
         }
@@ -152,7 +154,49 @@ impl World {
         text
     }
 
-    fn net_unix_text(&self, _net: NetNsId) -> String {
-        "Num       RefCount Protocol Flags    Type St Inode Path\n".to_owned()
+    /// `unix_seq_show`. Without a peer a socket is held by itself and its descriptor; everybody who is connected to it
+    /// holds it once more.
+    fn net_unix_text(&self, net: NetNsId) -> String {
+        const SO_ACCEPTCON: u32 = 1 << 16;
+        let mut text = "Num       RefCount Protocol Flags    Type St Inode Path\n".to_owned();
+        for (id, socket) in self.sockets.iter().filter(|(_, s)| s.net == net) {
+            let Protocol::Unix(end) = &socket.protocol else { continue };
+            let holders =
+                self.sockets.iter().filter(|(_, s)| matches!(&s.protocol, Protocol::Unix(e) if e.peer == Some(id)));
+            let flags = if end.state == UnixState::Listening { SO_ACCEPTCON } else { 0 };
+            let (connected, alone) = if end.embryo { (2, 4) } else { (3, 1) };
+            let state = if end.state == UnixState::Established { connected } else { alone };
+            let ino = if end.embryo { 0 } else { socket.ino };
+            let refs = 2 + holders.count();
+            text.push_str(&format!(
+                "{:016}: {refs:08X} {:08X} {flags:08X} {:04X} {state:02X} {ino:5}",
+                0, 0, end.kind as u32
+            ));
+            if let Some(name) = &end.name {
+                text.push(' ');
+                text.push_str(&name.text());
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    /// `sockstat_seq_show`. Sockets are counted where they are, the first number everywhere in the namespace.
+    fn net_sockstat_text(&self, net: NetNsId) -> String {
+        let own = || self.sockets.iter().map(|(_, s)| s).filter(|s| s.net == net);
+        let used = own().filter(|s| !s.orphan).count();
+        let tcp = |wanted: &dyn Fn(&Socket, TcpState) -> bool| {
+            own().filter(|s| matches!(&s.protocol, Protocol::Tcp(end) if wanted(s, end.state))).count()
+        };
+        let waiting = tcp(&|_, state| state == TcpState::TimeWait);
+        let inuse = tcp(&|_, state| !matches!(state, TcpState::Close | TcpState::TimeWait));
+        let orphans = tcp(&|s, state| s.orphan && state != TcpState::TimeWait);
+        let alloc = tcp(&|_, state| state != TcpState::TimeWait);
+        let udp = own().filter(|s| matches!(s.protocol, Protocol::Udp) && s.local.1 != 0).count();
+        let raw = own().filter(|s| matches!(s.protocol, Protocol::Icmp { raw: true, .. } | Protocol::Raw)).count();
+        format!(
+            "sockets: used {used}\nTCP: inuse {inuse} orphan {orphans} tw {waiting} alloc {alloc} mem 0\n\
+             UDP: inuse {udp} mem 0\nUDPLITE: inuse 0\nRAW: inuse {raw}\nFRAG: inuse 0 memory 0\n"
+        )
     }
 }

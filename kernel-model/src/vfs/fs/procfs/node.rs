@@ -234,6 +234,7 @@ entries! {
         Dev = "dev", 0o444;
         Raw = "raw", 0o444;
         Route = "route", 0o444;
+        Sockstat = "sockstat", 0o444;
         Tcp = "tcp", 0o444;
         Udp = "udp", 0o444;
         Unix = "unix", 0o444;
