@@ -192,3 +192,27 @@ fn a_port_that_is_taken_is_named_before_anything_is_built() {
     let message = trouble(&["serve", "--port", &port]);
     assert!(message.contains(&format!("port {port} is taken")), "{message}");
 }
+
+#[test]
+fn insn_shows_what_becomes_of_each_instruction() {
+    let outcomes = |platform: &str, ring: &str| -> Vec<String> {
+        let rows = json(&["insn", "cli; popf; mov cr3, rax", "--platform", platform, "--ring", ring, "--json"]);
+        let rows = rows.as_array().expect("a list");
+        rows.iter().map(|row| row["outcome"].as_str().expect("an outcome").to_owned()).collect()
+    };
+    assert_eq!(outcomes("native", "0"), ["executed", "executed", "executed"]);
+    assert_eq!(outcomes("native", "1"), ["fault", "ignored", "fault"]);
+    assert_eq!(outcomes("kvm-shadow", "0"), ["executed", "executed", "exit"]);
+    assert_eq!(outcomes("bt", "0"), ["translated", "translated", "translated"]);
+}
+
+#[test]
+fn insn_says_what_is_wrong_with_its_arguments() {
+    assert!(
+        trouble(&["insn", "clj"]).contains("there is no instruction 'clj' here, at character 1: did you mean cli?")
+    );
+    assert!(trouble(&["insn", "nop", "--ring", "4"]).contains("there is no ring 4: rings are 0, 1, 2, 3"));
+    assert!(trouble(&["insn", "nop", "--platform", "vax"]).contains("there is no platform 'vax'; there are: native"));
+    assert!(trouble(&["insn", "nop", "--cr4", "umpi"]).contains("CR4 has no bit 'umpi'"));
+    assert!(trouble(&["insn"]).contains("no instructions were given"));
+}

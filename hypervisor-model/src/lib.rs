@@ -11,5 +11,6 @@ pub mod kvm;
 pub mod machine;
 pub mod memory;
 pub mod paging;
+pub mod projection;
 pub mod svm;
 pub mod vmx;

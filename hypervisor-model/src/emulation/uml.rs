@@ -1,6 +1,6 @@
 //! User-mode Linux: a kernel that is a process of another kernel, and its programs too. Source: Linux 6.12,
-//! `Documentation/virt/uml/user_mode_linux_howto_v2.rst`, `arch/um/os-Linux/skas/process.c`; J. Dike, "User Mode Linux",
-//! Ottawa Linux Symposium 2001, for the tt mode.
+//! `Documentation/virt/uml/user_mode_linux_howto_v2.rst`, `arch/um/os-Linux/skas/process.c`; J. Dike, slides of the Ottawa
+//! Linux Symposium 2002, "System call virtualization", for the four host context switches of a system call in tt mode.
 //!
 //! The host's ptrace stops a program of the guest at each of its system calls, and the guest's kernel, the tracer, does
 //! the call. In the old *tt* mode (tracing thread) each process of the guest is a host process that has the kernel in

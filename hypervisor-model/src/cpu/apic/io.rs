@@ -63,13 +63,13 @@ impl IoApic {
 
     /// Sets a device's line. An edge sends on its way up; a level sends while it is up and nobody serves it.
     pub fn set_line(&mut self, line: usize, is_up: bool) -> Option<(Command, bool)> {
+        let is_level = self.entries.get(line)? & LEVEL != 0;
         let was_up = self.lines & 1 << line != 0;
         if is_up {
             self.lines |= 1 << line
         } else {
             self.lines &= !(1 << line)
         }
-        let is_level = self.entries.get(line)? & LEVEL != 0;
         if is_up && (is_level || !was_up) { self.send(line) } else { None }
     }
 

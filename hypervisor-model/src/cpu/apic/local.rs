@@ -276,7 +276,7 @@ impl LocalApic {
     #[must_use]
     pub fn cycles_to_timer(&self) -> Option<u64> {
         let cycles = u64::from(self.current) * u64::from(self.divisor());
-        (self.current > 0).then(|| cycles - u64::from(self.remainder))
+        (self.current > 0).then(|| cycles.saturating_sub(u64::from(self.remainder)))
     }
 
     /// Lets bus cycles pass: counts down, and requests the timer's vector at 0.

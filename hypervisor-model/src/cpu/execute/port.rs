@@ -9,6 +9,10 @@ use crate::cpu::segment::SegmentRegister;
 use crate::cpu::sensitive::{Cause, Stop};
 use crate::cpu::{Exception, Mode, Rflags};
 
+/// How many rounds a repeated instruction makes before the processor looks around: after them RIP is still at the
+/// instruction, and RCX says how many are left, as when an interrupt comes in between.
+pub const ROUNDS_MAX: u32 = 4096;
+
 /// Where a TSS says where its I/O bitmap begins.
 const IO_MAP_BASE: u64 = 102;
 
@@ -75,13 +79,17 @@ impl Step<'_> {
         let back = self.cpu.rflags.contains(Rflags::DF);
         let stride = if back { u64::from(size).wrapping_neg() } else { u64::from(size) };
         let mut rounds = if instruction.rep.is_some() { self.cpu.registers.get(General::Rcx) } else { 1 };
-        let mut is_first = true;
+        let mut done = 0;
         while rounds > 0 {
-            if !is_first {
+            if done == ROUNDS_MAX {
+                self.cpu.rip = self.cpu.rip.wrapping_sub(instruction.length());
+                break;
+            }
+            if done > 0 {
                 let is_rep = instruction.rep.is_some();
                 self.ask(Cause::Io { port, size, is_input, is_string: true, is_rep, is_immediate: false })?;
             }
-            is_first = false;
+            done += 1;
             let index = if is_input { General::Rdi } else { General::Rsi };
             let offset = self.cpu.registers.get(index);
             if is_input {

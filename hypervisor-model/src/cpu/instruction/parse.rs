@@ -143,7 +143,7 @@ impl<'t> Reader<'t> {
     /// Takes the label off the front of a statement.
     fn label(&mut self, start: usize, statement: &'t str) -> Result<(usize, &'t str), ParseError> {
         let Some((name, rest)) = statement.split_once(':') else { return Ok((start, statement)) };
-        let label = name.trim().to_lowercase();
+        let label = name.trim().to_ascii_lowercase();
         let is_name = label.starts_with(|c: char| c.is_ascii_lowercase() || c == '_' || c == '.')
             && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.');
         if !is_name || register(&label).is_some() {
@@ -173,7 +173,7 @@ impl<'t> Reader<'t> {
     fn instruction(&mut self, start: usize, statement: &'t str) -> Result<Instruction, ParseError> {
         let start = start + (statement.len() - statement.trim_start().len());
         let text = statement.trim();
-        let lower = text.to_lowercase();
+        let lower = text.to_ascii_lowercase();
         let (rep, body_at) = match REPEATS.iter().find(|prefix| first_word(&lower) == **prefix) {
             Some(prefix) => {
                 (Some(Rep), prefix.len() + (lower[prefix.len()..].len() - lower[prefix.len()..].trim_start().len()))

@@ -160,6 +160,9 @@ pub struct Row {
     pub depth: usize,
     /// The micro-steps in words.
     pub steps: Vec<String>,
+    /// The micro-steps.
+    #[serde(skip)]
+    pub events: Vec<CpuEvent>,
     /// The exception itself.
     #[serde(skip)]
     pub raised: Option<Exception>,
@@ -240,7 +243,12 @@ impl Console<'_> {
         self.preparation.prepare(&mut prepared, &mut self.memory, instruction, depth == 0);
         self.cpu = prepared;
         let before = self.cpu.clone();
-        let (mut row, next) = self.one(instruction, depth);
+        let (mut row, mut next) = self.one(instruction, depth);
+        if next.rip == before.rip && instruction.rep.is_some() && row.outcome == Outcome::Executed {
+            let left = next.registers.get(cpu::General::Rcx);
+            row.remark(&format!("{left} rounds are left: a processor would look for interrupts and go on"));
+            next.rip = next.rip.wrapping_add(instruction.length());
+        }
         platform::below(self.setting.platform, self.setting.ring, instruction, &mut row);
         let entered = row.outcome != Outcome::Fault && next.cpl != before.cpl;
         self.rows.push(row);
@@ -305,6 +313,7 @@ impl Console<'_> {
             class: instruction.opcode.row().class,
             depth,
             steps: events.iter().map(ToString::to_string).collect(),
+            events: events.to_vec(),
             raised: None,
         }
     }

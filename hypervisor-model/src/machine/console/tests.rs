@@ -115,3 +115,67 @@ fn syscall_pushes_nothing_and_keeps_the_stack() {
     let rows = rows("syscall", "native", 3);
     assert!(rows[0].steps.iter().all(|step| !step.starts_with("push") && !step.starts_with("stack")));
 }
+
+mod robustness {
+    use super::*;
+    use crate::cpu::instruction::TABLE;
+    use platform::PLATFORMS;
+    use proptest::prelude::*;
+
+    /// An operand of a kind that a row of the table takes.
+    fn operand(kind: &'static str) -> BoxedStrategy<String> {
+        let of = |words: &[&str]| prop::sample::select(words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        let general = of(&["rax", "rbx", "rcx", "rsp", "r11", "rdx"]);
+        let memory = of(&["[x]", "[rax]", "[rsp + rcx*8 - 8]", "qword ptr gs:[0x10]", "[rbx]"]);
+        let number = of(&["0", "1", "0x80", "3", "0xffffffffffffffff", "0x33", "0x53"]);
+        match kind {
+            "r" => general.boxed(),
+            "m" | "far m" => memory.boxed(),
+            "rm" => prop_oneof![general, memory].boxed(),
+            "i" => number.boxed(),
+            "ri" => prop_oneof![general, number].boxed(),
+            "rmi" => prop_oneof![general, memory, number].boxed(),
+            "sreg" => of(&["ss", "ds", "fs"]).boxed(),
+            "cr" => of(&["cr0", "cr2", "cr3", "cr4", "cr8"]).boxed(),
+            "dr" => of(&["dr0", "dr4", "dr6", "dr7"]).boxed(),
+            "acc" => of(&["al", "ax", "eax"]).boxed(),
+            "dx" => Just("dx".to_owned()).boxed(),
+            _ => of(&["0x53:0", "0x10:0x1000", "0:0", "0xffff:0xffffffff"]).boxed(),
+        }
+    }
+
+    fn instruction() -> impl Strategy<Value = String> {
+        let ways: Vec<&'static str> = TABLE.iter().flat_map(|row| row.syntax).copied().collect();
+        prop::sample::select(ways).prop_flat_map(|way| {
+            let (mnemonic, kinds) = crate::cpu::instruction::syntax::split(way);
+            let operands: Vec<BoxedStrategy<String>> = kinds.map(operand).collect();
+            operands.prop_map(move |operands| format!("{mnemonic} {}", operands.join(", ")))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_program_is_too_much_for_the_console(
+            program in prop::collection::vec(instruction(), 1..12),
+            platform in prop::sample::select(PLATFORMS.to_vec()),
+            ring in 0..4_u8,
+            iopl in 0..4_u8,
+            mode in prop::sample::select(vec![Mode::Real, Mode::Protected, Mode::Long]),
+            is_amd in any::<bool>(),
+        ) {
+            let ring = if mode == Mode::Real { 0 } else { ring };
+            let vendor = if is_amd { Vendor::Amd } else { Vendor::Intel };
+            let setting = Setting { ring, iopl, mode, vendor, ..Setting::of(platform.0) };
+            if let Ok(program) = parse(&program.join("; ")) {
+                let rows = run(&program.lines, &setting).expect("a setting");
+                prop_assert_eq!(rows.len(), program.lines.len());
+                prop_assert_eq!(run(&program.lines, &setting).expect("a setting"), rows);
+            }
+        }
+
+        #[test]
+        fn no_text_is_too_much_for_the_parser(text in "[a-z0-9 ,;:{}\\[\\]+*-]{0,40}|\\PC{0,20}") {
+            let _ = parse(&text);
+        }
+    }
+}
