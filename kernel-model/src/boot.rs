@@ -126,6 +126,7 @@ impl World {
                 LsmChoice::AppArmor => Lsm::AppArmor(crate::security::lsm::apparmor::Policy::default()),
                 LsmChoice::Selinux => Lsm::Selinux(crate::security::lsm::selinux::Selinux::default()),
             },
+            block: crate::block::Block::default(),
             consoles: Table::default(),
             sysctls: OrdMap::new(),
             charged_to: OrdMap::new(),

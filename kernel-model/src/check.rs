@@ -110,6 +110,7 @@ impl World {
         self.check_pids()?;
         self.check_mounts()?;
         self.check_memory()?;
+        self.check_block()?;
         self.check_network()?;
         self.check_processes()?;
         self.check_cgroups()?;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::block::event::BlockEvent;
 use crate::cgroup::event::CgroupEvent;
 use crate::console::ConsoleId;
 use crate::ipc::sysv::IpcKind;
@@ -232,6 +233,8 @@ pub enum EventKind {
     Cgroup(CgroupEvent),
     /// Something happened to memory: a charge, a limit, a kill.
     Memory(MemoryEvent),
+    /// Something happened at a disk.
+    Block(BlockEvent),
     /// Something that is not modelled was asked for.
     NotModelled { what: Arc<str> },
 }
@@ -366,6 +369,7 @@ impl EventKind {
             | EventKind::SocketConnected { .. }
             | EventKind::PacketDropped { .. } => Family::Network,
             EventKind::Memory(_) => Family::Memory,
+            EventKind::Block(_) => Family::File,
             EventKind::NotModelled { .. } => Family::NotModelled,
         }
     }

@@ -5,6 +5,7 @@
 //! finds the state at any step again. Nothing in here knows a browser, a hypervisor or a clock.
 
 pub mod action;
+pub mod block;
 pub mod boot;
 #[cfg(feature = "calls")]
 pub mod calls;

@@ -118,6 +118,7 @@ pub struct World {
     pub log: crate::printk::Log,
     /// The active security module and its policy.
     pub lsm: crate::security::lsm::Lsm,
+    pub block: crate::block::Block,
     pub consoles: Table<ConsoleId, Console>,
     /// Kernel settings that are not per namespace, by their name under `/proc/sys`.
     pub sysctls: OrdMap<String, String>,

@@ -70,6 +70,7 @@ pub(super) fn populate(world: &mut World) {
     boot.mount("/sys", "sysfs", FsKind::Sysfs, 0o555, safe, &[]);
     boot.sysfs();
     boot.mount("/dev", "dev", tmpfs(4 << 20), 0o755, dev_flags, &["size=4096k", "mode=755"]);
+    boot.world.add_disk("vda", (254, 0), 1 << 30);
     boot.devices();
     boot.mount("/dev/pts", "devpts", FsKind::Devpts, 0o755, dev_flags, &["gid=5", "mode=620", "ptmxmode=666"]);
     boot.device("/dev/pts/ptmx", 5, 2);
@@ -278,6 +279,10 @@ impl Boot<'_> {
     fn devices(&mut self) {
         for (name, major, minor) in DEVICES {
             self.device(&format!("/dev/{name}"), major, minor);
+        }
+        for (_, disk) in self.world.block.disks.clone().iter() {
+            let (major, minor) = disk.dev;
+            self.make(&format!("/dev/{}", disk.name), InodeKind::BlockDevice(major, minor), 0o660, 0);
         }
         self.symlink("/dev/ptmx", "pts/ptmx");
         for (fd, name) in ["stdin", "stdout", "stderr"].into_iter().enumerate() {

@@ -40,6 +40,9 @@ impl World {
         for (memcg, pages) in page_cache::charged_pages(self) {
             add(memcg, Charge::Shmem, pages);
         }
+        for page in self.block.caches.values().flat_map(|c| c.pages.values()) {
+            add(page.memcg, Charge::File, 1);
+        }
         for (_, mm) in self.mm.spaces.iter() {
             mm.page_tables.iter().for_each(|(memcg, pages)| add(*memcg, Charge::PageTables, *pages));
         }

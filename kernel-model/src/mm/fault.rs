@@ -204,6 +204,9 @@ impl Kernel<'_> {
         let over = match error {
             ChargeError::NoMemory => return FaultError::Oom,
             ChargeError::Wait(over) => over,
+            ChargeError::WriteBack(over) => {
+                return FaultError::Sleep(Sleep { on: vec![Wait::Memory(over)], until: None });
+            }
         };
         if let Some(t) = self.mm.tasks.get_mut(&task) {
             t.waits_for = Some(over);

@@ -76,7 +76,7 @@ impl Kernel<'_> {
         while done < pages {
             match self.charge(task, memcg, what, pages - done, false) {
                 Ok(n) => done += n,
-                Err(ChargeError::NoMemory | ChargeError::Wait(_)) => {
+                Err(ChargeError::NoMemory | ChargeError::Wait(_) | ChargeError::WriteBack(_)) => {
                     self.uncharge(memcg, what, done);
                     return Err(Errno::ENOMEM);
                 }

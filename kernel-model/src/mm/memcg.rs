@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::MemoryEvent;
 use super::oom::OomOutcome;
+use super::writeback::is_unwritten;
 use super::{KERNEL_RESERVED, MemcgId, Memory, ROOT_MEMCG};
 use crate::cgroup::CgroupId;
 use crate::kernel::Kernel;
@@ -222,6 +223,8 @@ pub enum ChargeError {
     NoMemory,
     /// The OOM killer of this group is switched off, and the task has to wait.
     Wait(MemcgId),
+    /// Pages of this group have to be written back first.
+    WriteBack(MemcgId),
 }
 
 /// How much can be charged at once.
@@ -245,6 +248,15 @@ impl Memory {
     /// Pages of the machine that nobody uses.
     pub fn free_pages(&self) -> u64 {
         TOTAL_PAGES.saturating_sub(KERNEL_RESERVED + self.memcgs[ROOT_MEMCG].usage)
+    }
+
+    /// Pages that a group may still be charged for, by its own limit and those above.
+    pub fn room_below(&self, memcg: MemcgId) -> u64 {
+        let room = |id: MemcgId| match self.memcgs.get(id) {
+            Some(m) if id != ROOT_MEMCG => m.max.saturating_sub(m.usage),
+            _ => self.free_pages(),
+        };
+        self.lineage(memcg).into_iter().map(room).min().unwrap_or(0)
     }
 
     /// The sum of a kind of charges over a group and everything below it.
@@ -355,6 +367,14 @@ impl Kernel<'_> {
             self.limit_hit(over, memcg, pages, tries, passed_oom);
             if self.reclaim(over, pages.min(CHARGE_BATCH)) > 0 {
                 continue;
+            }
+            if self.cached_pages(over, is_unwritten) > 0 {
+                if user {
+                    return Err(ChargeError::WriteBack(over));
+                }
+                if self.drop_pages_on_their_way(over) > 0 {
+                    continue;
+                }
             }
             if passed_oom && self.is_dying(task) {
                 return Err(ChargeError::NoMemory);

@@ -25,9 +25,11 @@ pub mod memcg;
 pub mod oom;
 pub mod page_cache;
 mod page_tables;
+mod protection;
 pub mod ranges;
 #[cfg(test)]
 mod tests;
+pub mod writeback;
 
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
@@ -77,7 +79,7 @@ pub struct Memory {
     /// The kernel's own side of each task.
     pub tasks: OrdMap<TaskId, TaskMemory>,
     /// Pages of files that went during the call at hand, by who was charged for them.
-    pub released: OrdMap<MemcgId, u64>,
+    pub released: OrdMap<(MemcgId, memcg::Charge), u64>,
     /// Counters since boot.
     pub counters: Counters,
 }

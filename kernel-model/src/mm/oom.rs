@@ -187,9 +187,19 @@ impl Kernel<'_> {
     /// Looks for pages that can be dropped: the page cache of files on devices (`try_to_free_mem_cgroup_pages`).
     /// Anonymous memory and files in memory would need swap, and there is none.
     pub(crate) fn reclaim(&mut self, memcg: MemcgId, wanted: u64) -> u64 {
-        let cached = self.mm.subtree(memcg, Charge::File);
-        debug_assert_eq!(cached, 0, "no file system on a device is modelled");
-        self.emit_memory(MemoryEvent::Reclaimed { memcg, wanted, pages: 0 });
-        0
+        let mut pages = 0;
+        if self.mm.subtree(memcg, Charge::File) > 0 {
+            let protected = self.protected_groups(memcg);
+            pages = self.shrink_page_cache(memcg, wanted, |m| protected.min.contains(&m) || protected.low.contains(&m));
+            if pages == 0 && !protected.low.is_empty() {
+                // Nothing else is left: what memory.low protects goes, too.
+                pages = self.shrink_page_cache(memcg, wanted, |m| protected.min.contains(&m));
+                if pages > 0 {
+                    protected.low.iter().for_each(|m| self.mm.count_event(*m, MemcgEvent::Low, 1));
+                }
+            }
+        }
+        self.emit_memory(MemoryEvent::Reclaimed { memcg, wanted, pages });
+        pages
     }
 }

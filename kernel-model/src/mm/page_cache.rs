@@ -7,7 +7,7 @@ use super::MmId;
 use super::anon::Freed;
 use super::event::MemoryEvent;
 use super::fault::{Access, FaultError};
-use super::memcg::{Charge, ChargeError};
+use super::memcg::Charge;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::pv_ops::{Frames, PageRange, PvOp};
@@ -34,8 +34,8 @@ impl Kernel<'_> {
         while done < pages {
             match self.charge(task, memcg, Charge::Shmem, pages - done, false) {
                 Ok(n) => done += n,
-                Err(ChargeError::NoMemory | ChargeError::Wait(_)) if done > 0 => break,
-                Err(ChargeError::NoMemory | ChargeError::Wait(_)) => return Err(Errno::ENOMEM),
+                Err(_) if done > 0 => break,
+                Err(_) => return Err(Errno::ENOMEM),
             }
         }
         Ok(done)
@@ -126,9 +126,9 @@ impl Kernel<'_> {
         if self.mm.released.is_empty() {
             return;
         }
-        for (memcg, pages) in std::mem::take(&mut self.mm.released) {
+        for ((memcg, what), pages) in std::mem::take(&mut self.mm.released) {
             let usage = self.mm.memcgs.get(memcg).map_or(0, |m| m.usage);
-            self.emit_memory(MemoryEvent::Uncharged { memcg, what: Charge::Shmem, pages, usage });
+            self.emit_memory(MemoryEvent::Uncharged { memcg, what, pages, usage });
             for id in self.mm.lineage(memcg) {
                 self.wake_all(Wait::Memory(id));
             }
@@ -140,9 +140,14 @@ impl Kernel<'_> {
 impl World {
     /// Pages of a file are gone: their groups are charged that much less.
     pub(crate) fn release_file_pages(&mut self, freed: &Freed) {
+        self.release_pages(freed, Charge::Shmem);
+    }
+
+    /// The same for pages of a kind.
+    pub(crate) fn release_pages(&mut self, freed: &Freed, what: Charge) {
         for (memcg, pages) in freed {
-            self.mm.count_uncharge(*memcg, Charge::Shmem, *pages);
-            *self.mm.released.entry(*memcg).or_default() += pages;
+            self.mm.count_uncharge(*memcg, what, *pages);
+            *self.mm.released.entry((*memcg, what)).or_default() += pages;
         }
     }
 

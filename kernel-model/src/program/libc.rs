@@ -36,6 +36,7 @@ pub mod o {
     pub const TRUNC: u32 = 0o1000;
     pub const APPEND: u32 = 0o2000;
     pub const NONBLOCK: u32 = 0o4000;
+    pub const DIRECT: u32 = 0o40_000;
     pub const DIRECTORY: u32 = 0o200_000;
     pub const NOFOLLOW: u32 = 0o400_000;
     pub const CLOEXEC: u32 = 0o2_000_000;

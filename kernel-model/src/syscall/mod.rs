@@ -151,7 +151,7 @@ pub struct Sleep {
 impl Sleep {
     /// Whether `ps` shows D: only a signal that kills ends the wait early.
     pub fn is_uninterruptible(&self) -> bool {
-        self.on.iter().any(|wait| matches!(wait, Wait::Memory(_) | Wait::MemoryPenalty(_)))
+        self.on.iter().any(|wait| matches!(wait, Wait::Memory(_) | Wait::MemoryPenalty(_) | Wait::Bio(_)))
     }
 
     /// Sleeps until `wait` happens.

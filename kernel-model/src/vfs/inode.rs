@@ -349,6 +349,7 @@ impl World {
 
     /// An inode is gone: its file system has that much more room.
     fn free_inode(&mut self, inode: InodeId) {
+        self.drop_cached_pages(inode, 0, u64::MAX);
         let Some(inode) = self.vfs.inodes.remove(inode) else { return };
         self.uncharge_inode(inode.sb);
         self.evict_mqueue(inode.sb);
@@ -379,6 +380,9 @@ impl World {
 
     /// Whether names can be made and removed in this file system by programs.
     pub(crate) fn is_writable_tree(&self, sb: SuperId) -> bool {
-        matches!(self.vfs.supers[sb].kind, FsKind::Tmpfs(_) | FsKind::Mqueue | FsKind::Overlay(_) | FsKind::Rootfs)
+        matches!(
+            self.vfs.supers[sb].kind,
+            FsKind::Tmpfs(_) | FsKind::Ext4(_) | FsKind::Mqueue | FsKind::Overlay(_) | FsKind::Rootfs
+        )
     }
 }

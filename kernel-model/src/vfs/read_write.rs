@@ -6,6 +6,7 @@ use super::file::{FileId, FileKind};
 use super::fs::devices::Device;
 use super::fs::{FileType, FsKind};
 use super::inode::{DentryId, InodeKind};
+use crate::block::{Direction, MAX_BIO, SECTOR};
 use crate::console::ConsoleId;
 use crate::errno::Errno;
 use crate::event::EventKind;
@@ -17,6 +18,7 @@ use crate::syscall::{Sleep, Stop};
 use crate::task::TaskId;
 use crate::task::sched::Wait;
 use crate::task::signal::Signal;
+use crate::time::Nanos;
 
 /// The most that one call transfers (`MAX_RW_COUNT`).
 pub const MAX_RW_COUNT: usize = 0x7fff_f000;
@@ -46,12 +48,17 @@ impl Kernel<'_> {
         let count = count.min(MAX_TRANSFER);
         let nonblock = file.flags & o::NONBLOCK != 0;
         let pos = at.unwrap_or(file.pos);
+        let direct = file.flags & o::DIRECT != 0;
         let bytes = match file.kind.clone() {
             FileKind::PipeRead(pipe, _) | FileKind::PipeBoth(pipe, _) => self.pipe_read(pipe, count, nonblock)?,
             FileKind::Tty(console, _) => self.read_terminal(console, count, nonblock)?,
             FileKind::Socket(socket) => return self.socket_read(task, socket, count, nonblock),
             FileKind::Path(path) => match path.node {
                 Node::Tree(dentry) => match &self.inode_of(dentry).kind {
+                    InodeKind::BlockDevice(major, minor) => {
+                        let dev = (*major, *minor);
+                        self.read_disk(task, dev, pos, count)?
+                    }
                     InodeKind::Regular(_) if matches!(self.super_of(path).kind, FsKind::Mqueue) => {
                         let from = usize::try_from(pos).unwrap_or(usize::MAX);
                         self.mqueue_text().into_bytes().into_iter().skip(from).take(count).collect()
@@ -65,7 +72,14 @@ impl Kernel<'_> {
                         let from = usize::try_from(pos).unwrap_or(usize::MAX).min(text.len());
                         text[from..text.len().min(from + count)].to_vec()
                     }
-                    InodeKind::Regular(content) => content.read(pos, count),
+                    InodeKind::Regular(_) => {
+                        let inode = self.vfs.dentries[dentry].inode;
+                        self.wait_for_data(task, inode, direct, pos, count)?;
+                        match &self.inode_of(dentry).kind {
+                            InodeKind::Regular(content) => content.read(pos, count),
+                            _ => return Err(Errno::EINVAL.into()),
+                        }
+                    }
                     InodeKind::Directory => return Err(Errno::EISDIR.into()),
                     InodeKind::CharDevice(major, minor) => {
                         let device = Device::from_numbers(*major, *minor).ok_or(Errno::ENXIO)?;
@@ -104,6 +118,7 @@ impl Kernel<'_> {
             },
             _ => return Err(Errno::EINVAL.into()),
         };
+        self.spend_on_copying(bytes.len());
         if at.is_none() {
             self.vfs.files[id].pos = pos + bytes.len() as u64;
         }
@@ -128,6 +143,7 @@ impl Kernel<'_> {
         let nonblock = file.flags & o::NONBLOCK != 0;
         let append = file.flags & o::APPEND != 0;
         let pos = at.unwrap_or(file.pos);
+        let direct = file.flags & o::DIRECT != 0;
         let (count, end) = match file.kind.clone() {
             FileKind::PipeWrite(pipe, _) | FileKind::PipeBoth(pipe, _) => {
                 (self.pipe_write(task, pipe, bytes, nonblock)?, pos)
@@ -149,9 +165,14 @@ impl Kernel<'_> {
                     }
                     InodeKind::Regular(content) => {
                         let pos = if append { content.size } else { pos };
-                        let count = self.write_content(task, dentry, pos, bytes)?;
+                        let count = self.write_content(task, dentry, pos, bytes, direct)?;
                         let what = if self.trace.silent { String::new() } else { self.d_path(path, task) };
                         self.emit(EventKind::DataWritten { what: what.into(), bytes: count as u64 });
+                        (count, pos + count as u64)
+                    }
+                    InodeKind::BlockDevice(major, minor) => {
+                        let dev = (*major, *minor);
+                        let count = self.write_disk(task, dev, pos, bytes)?;
                         (count, pos + count as u64)
                     }
                     InodeKind::CharDevice(major, minor) => {
@@ -174,6 +195,7 @@ impl Kernel<'_> {
             },
             _ => return Err(Errno::EINVAL.into()),
         };
+        self.spend_on_copying(count);
         if at.is_none() {
             self.vfs.files[id].pos = end;
         }
@@ -181,18 +203,25 @@ impl Kernel<'_> {
     }
 
     /// Puts bytes into a regular file as far as RLIMIT_FSIZE and the file system allow (`generic_perform_write`).
-    fn write_content(&mut self, task: TaskId, dentry: DentryId, pos: u64, bytes: &[u8]) -> Result<usize, Errno> {
+    fn write_content(
+        &mut self,
+        task: TaskId,
+        dentry: DentryId,
+        pos: u64,
+        bytes: &[u8],
+        direct: bool,
+    ) -> Result<usize, Stop> {
         let sb = self.inode_of(dentry).sb;
         if bytes.is_empty() {
             return Ok(0);
         }
-        if !matches!(self.vfs.supers[sb].kind, FsKind::Tmpfs(_)) {
+        if !matches!(self.vfs.supers[sb].kind, FsKind::Tmpfs(_) | FsKind::Ext4(_)) {
             // Attributes of sysfs: what they would do is not modelled.
-            return Err(Errno::EINVAL);
+            return Err(Errno::EINVAL.into());
         }
         let count = self.limit_file_size(task, pos, bytes.len())?;
         self.drop_privileges_of_file(task, dentry);
-        let InodeKind::Regular(content) = &self.inode_of(dentry).kind else { return Err(Errno::EINVAL) };
+        let InodeKind::Regular(content) = &self.inode_of(dentry).kind else { return Err(Errno::EINVAL.into()) };
         let mut content = content.clone();
         let free = self.free_pages(sb);
         let mut count = count;
@@ -201,11 +230,19 @@ impl Kernel<'_> {
             let last = (pos + count as u64 - 1) % super::content::PAGE_SIZE as u64 + 1;
             count = count.saturating_sub(last as usize);
             if count == 0 {
-                return Err(Errno::ENOSPC);
+                return Err(Errno::ENOSPC.into());
             }
         }
         let needed = content.pages_needed(pos, count);
-        let charged = if needed > 0 { self.charge_file_pages(task, needed)? } else { 0 };
+        let charged = match self.disk_under(sb) {
+            Some(_) => {
+                let inode = self.vfs.dentries[dentry].inode;
+                self.wait_to_write(task, inode, direct, pos, count)?;
+                needed
+            }
+            None if needed > 0 => self.charge_file_pages(task, needed)?,
+            None => 0,
+        };
         if charged < needed {
             // The group of the writer is full: what fits is written.
             count = content.bytes_within(pos, count, charged);
@@ -217,6 +254,38 @@ impl Kernel<'_> {
         inode.kind = InodeKind::Regular(content);
         inode.mtime = now;
         inode.ctime = now;
+        Ok(count)
+    }
+
+    /// What it costs to move bytes between a program and the kernel: about 4 GB a second.
+    fn spend_on_copying(&mut self, bytes: usize) {
+        self.spend(Nanos(bytes as u64 / 4));
+    }
+
+    /// Reads from a disk itself, past every file system and the page cache.
+    fn read_disk(&mut self, task: TaskId, dev: (u32, u32), pos: u64, count: usize) -> Result<Vec<u8>, Stop> {
+        let disk = self.disk_by_dev(dev).ok_or(Errno::ENXIO)?;
+        let left = self.block.disks[disk].size.saturating_sub(pos);
+        let count = count.min(usize::try_from(left).unwrap_or(usize::MAX)).min(MAX_BIO as usize);
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        self.direct_io(task, disk, Direction::Read, (count as u64).next_multiple_of(SECTOR))?;
+        let mut bytes = self.block.disks[disk].raw.read(pos, count);
+        bytes.resize(count, 0);
+        Ok(bytes)
+    }
+
+    /// Writes to a disk itself.
+    fn write_disk(&mut self, task: TaskId, dev: (u32, u32), pos: u64, bytes: &[u8]) -> Result<usize, Stop> {
+        let disk = self.disk_by_dev(dev).ok_or(Errno::ENXIO)?;
+        let left = self.block.disks[disk].size.saturating_sub(pos);
+        let count = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX)).min(MAX_BIO as usize);
+        if count == 0 {
+            return if bytes.is_empty() { Ok(0) } else { Err(Errno::ENOSPC.into()) };
+        }
+        self.direct_io(task, disk, Direction::Write, (count as u64).next_multiple_of(SECTOR))?;
+        self.write_raw(disk, pos, &bytes[..count]);
         Ok(count)
     }
 
@@ -251,7 +320,11 @@ impl Kernel<'_> {
         let mut content = content.clone();
         let freed = content.truncate(size);
         self.uncharge_pages(sb, freed.values().sum());
-        self.release_file_pages(&freed);
+        if self.is_in_memory(sb) {
+            self.release_file_pages(&freed);
+        }
+        let inode = self.vfs.dentries[dentry].inode;
+        self.drop_cached_pages(inode, size.div_ceil(super::content::PAGE_SIZE as u64), u64::MAX);
         self.drop_privileges_of_file(task, dentry);
         let now = self.unix_time();
         let inode = self.inode_of_mut(dentry);

@@ -11,7 +11,9 @@ use super::path::VfsPath;
 use super::propagation::PropagationType;
 use crate::event::EventKind;
 use crate::kernel::Kernel;
+use crate::mm::writeback::CachedPage;
 use crate::namespace::NsRef;
+use crate::vfs::inode::InodeId;
 use crate::world::World;
 
 /// How a tree is taken away.
@@ -199,6 +201,17 @@ impl Kernel<'_> {
     /// Forgets a file system that is no longer mounted anywhere (`deactivate_super`).
     pub(crate) fn put_super(&mut self, sb: SuperId) {
         if self.vfs.mounts.iter().any(|(_, m)| m.sb == sb) || self.is_layer(sb) {
+            return;
+        }
+        // What is on a disk stays there.
+        if self.disk_under(sb).is_some() {
+            // What was changed goes to the disk, and out of memory.
+            let of_it = |i: &InodeId| self.vfs.inodes.get(*i).is_some_and(|inode| inode.sb == sb);
+            let inodes: Vec<InodeId> = self.block.caches.keys().copied().filter(of_it).collect();
+            for inode in inodes {
+                self.write_back_file(inode, &|_: &CachedPage| true);
+            }
+            self.drop_caches_of(sb);
             return;
         }
         // A namespace keeps its message queues whether they are mounted or not.

@@ -13,7 +13,7 @@ program!(DD = "dd" in "/usr/bin", "convert and copy a file", dd, "\
 if=FILE, of=FILE  read from, write to FILE instead of standard input, output
 bs=BYTES, ibs=BYTES, obs=BYTES  block sizes (default 512; ibs and obs must be equal)
 count=N, skip=N, seek=N  blocks to copy, to skip at the start of the input, of the output
-conv=notrunc,nocreat,excl,fsync,fdatasync,sync,noerror; iflag=fullblock; oflag=append
+conv=notrunc,nocreat,excl,fsync,fdatasync,sync,noerror; iflag=fullblock,direct; oflag=append,direct,sync,dsync
 status=none, noxfer, progress");
 
 struct Plan {
@@ -34,7 +34,7 @@ async fn dd(sys: Sys) -> Result<i32, i32> {
     let plan = plan(&sys, &options.operands).await?;
     let input = match &plan.input {
         None => 0,
-        Some(path) => match sys.open(path, o::RDONLY, 0).await {
+        Some(path) => match sys.open(path, o::RDONLY | direct(&plan.iflag), 0).await {
             Ok(fd) => fd,
             Err(e) => {
                 sys.error(format!("failed to open {}: {e}", quoteaf(path))).await;
@@ -47,6 +47,7 @@ async fn dd(sys: Sys) -> Result<i32, i32> {
         None => 1,
         Some(path) => {
             let mut flags = o::WRONLY | if has("nocreat") { 0 } else { o::CREAT };
+            flags |= direct(&plan.oflag);
             flags |= if has("excl") { o::EXCL } else { 0 };
             flags |= if plan.oflag.iter().any(|f| f == "append") { o::APPEND } else { 0 };
             // With seek= the part before it is kept.
@@ -109,6 +110,11 @@ async fn dd(sys: Sys) -> Result<i32, i32> {
     Ok(status)
 }
 
+/// The flag for open(2) that goes past the page cache.
+fn direct(flags: &[String]) -> u32 {
+    if flags.iter().any(|f| f == "direct") { o::DIRECT } else { 0 }
+}
+
 fn shown<'a>(path: &'a Option<String>, default: &'a str) -> &'a str {
     path.as_deref().unwrap_or(default)
 }
@@ -150,11 +156,11 @@ async fn plan(sys: &Sys, operands: &[String]) -> Result<Plan, i32> {
             }
             "iflag" => {
                 plan.iflag = list();
-                &["fullblock"]
+                &["fullblock", "direct"]
             }
             "oflag" => {
                 plan.oflag = list();
-                &["append"]
+                &["append", "direct", "sync", "dsync"]
             }
             "bs" | "ibs" | "obs" | "count" | "skip" | "seek" => {
                 let number =
@@ -251,6 +257,10 @@ impl Copy<'_> {
         while !rest.is_empty() {
             match self.sys.write(self.output, rest).await {
                 Ok(n) => {
+                    if self.plan.oflag.iter().any(|f| f == "sync" || f == "dsync") {
+                        // O_SYNC: every write is an fsync(2) as well.
+                        let _ = self.sys.call(crate::syscall::Sysno::FSYNC, vec![self.output.into()]).await;
+                    }
                     self.bytes += n as u64;
                     rest = rest.get(n..).unwrap_or_default();
                 }

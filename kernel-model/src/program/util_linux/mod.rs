@@ -10,6 +10,7 @@ pub mod ipcmk;
 pub mod ipcrm;
 pub mod ipcs;
 pub mod lsns;
+pub mod mkfs;
 pub mod mount;
 pub mod mount_options;
 pub mod mountinfo;
@@ -38,6 +39,7 @@ pub const PROGRAMS: &[&Program] = &[
     &ipcrm::IPCRM,
     &ipcs::IPCS,
     &lsns::LSNS,
+    &mkfs::MKFS_EXT4,
     &mount::MOUNT,
     &mountpoint::MOUNTPOINT,
     &nsenter::NSENTER,

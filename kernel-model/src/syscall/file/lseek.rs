@@ -41,6 +41,10 @@ fn lseek(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
         0 => offset,
         1 => file.pos as i64 + offset,
         2 if attr.file_type == FileType::CharDevice => 0,
+        2 if attr.file_type == FileType::BlockDevice => {
+            let disk = k.disk_by_dev(attr.rdev).ok_or(Errno::ENXIO)?;
+            k.block.disks[disk].size as i64 + offset
+        }
         2 => attr.size as i64 + offset,
         _ => {
             let Node::Tree(dentry) = place.node else { return Err(Errno::EINVAL.into()) };

@@ -308,6 +308,7 @@ fn open_place(k: &mut Kernel<'_>, caller: TaskId, place: VfsPath, flags: u32) ->
             Some(_) => Ok(FileKind::Path(place)),
             None => Err(Errno::ENXIO.into()),
         },
+        InodeKind::BlockDevice(major, minor) if k.disk_by_dev((*major, *minor)).is_some() => Ok(FileKind::Path(place)),
         InodeKind::BlockDevice(..) | InodeKind::Socket => Err(Errno::ENXIO.into()),
         InodeKind::Fifo(_) => open_fifo(k, caller, place, dentry, flags),
         _ => Ok(FileKind::Path(place)),

@@ -1,11 +1,13 @@
-//! statfs(2), fstatfs(2): how full a file system is. sync(2) and its relatives: nothing to do here, because
-//! there is no disk.
+//! statfs(2), fstatfs(2): how full a file system is. sync(2) and its relatives: what was changed in memory goes to the
+//! disk ([`crate::mm::writeback`]).
 
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::program::libc::AT_FDCWD;
 use crate::syscall::{Arg, Args, Ret, Support, SysResult, SyscallInfo, Sysno, Value};
 use crate::task::TaskId;
+use crate::time::Nanos;
+use crate::vfs::Node;
 use crate::vfs::content::PAGE_SIZE;
 use crate::vfs::fs::FsKind;
 use crate::vfs::fs::policyfs::PolicyFs;
@@ -43,11 +45,11 @@ pub const FSTATFS: SyscallInfo = SyscallInfo {
 };
 
 /// fsync(2).
-pub const FSYNC: SyscallInfo = on_descriptor(Sysno::FSYNC, "fsync(2)");
+pub const FSYNC: SyscallInfo = on_descriptor(Sysno::FSYNC, "fsync(2)", flush);
 /// fdatasync(2).
-pub const FDATASYNC: SyscallInfo = on_descriptor(Sysno::FDATASYNC, "fsync(2)");
+pub const FDATASYNC: SyscallInfo = on_descriptor(Sysno::FDATASYNC, "fsync(2)", flush);
 /// syncfs(2).
-pub const SYNCFS: SyscallInfo = on_descriptor(Sysno::SYNCFS, "sync(2)");
+pub const SYNCFS: SyscallInfo = on_descriptor(Sysno::SYNCFS, "sync(2)", flush_all);
 
 /// sync(2).
 pub const SYNC: SyscallInfo = SyscallInfo {
@@ -56,23 +58,42 @@ pub const SYNC: SyscallInfo = SyscallInfo {
     args: &[],
     errno: &[],
     support: Support::Full,
-    run: |_, _, _| Ok(Ret::new(0)),
+    run: |k, caller, _| {
+        // Every file system is looked at, every disk that has one is asked.
+        k.spend(Nanos(20_000));
+        let disks = k.mounted_disks();
+        k.sync_pages(caller, None, &disks)?;
+        Ok(Ret::new(0))
+    },
 };
 
-const fn on_descriptor(nr: Sysno, man: &'static str) -> SyscallInfo {
+const fn on_descriptor(nr: Sysno, man: &'static str, run: crate::syscall::Handler) -> SyscallInfo {
     SyscallInfo {
         nr,
         man,
         args: &[Arg::Fd("fd")],
         errno: &[(Errno::EBADF, "fd is not open"), (Errno::EINVAL, "fd is a pipe or a terminal")],
         support: Support::Full,
-        run: flush,
+        run,
     }
 }
 
 fn flush(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
+    flush_file(k, caller, a, false)
+}
+
+fn flush_all(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
+    flush_file(k, caller, a, true)
+}
+
+/// Writes back what was changed of a file, or of everything on its disk.
+fn flush_file(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>, whole: bool) -> SysResult {
     let file = k.real_file_id(caller, a.int32(0)?)?;
     super::read::has_offsets(k, file).map_err(|_| Errno::EINVAL)?;
+    let Some(Node::Tree(dentry)) = k.vfs.files[file].path().map(|p| p.node) else { return Ok(Ret::new(0)) };
+    let inode = k.vfs.dentries[dentry].inode;
+    let disk = k.disk_under(k.vfs.inodes[inode].sb);
+    k.sync_pages(caller, Some(inode).filter(|_| !whole), disk.as_slice())?;
     Ok(Ret::new(0))
 }
 
@@ -80,6 +101,7 @@ fn flush(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
 fn answer(k: &Kernel<'_>, place: VfsPath) -> Ret {
     let super_block = k.super_of(place);
     let magic: i64 = match super_block.kind {
+        FsKind::Ext4(_) => 0xef53,
         FsKind::Proc(_) => 0x9fa0,
         FsKind::Sysfs => 0x6265_6572,
         FsKind::Policy(PolicyFs::Securityfs) => 0x7363_6673,
@@ -93,7 +115,7 @@ fn answer(k: &Kernel<'_>, place: VfsPath) -> Ret {
         _ => 0x0102_1994,
     };
     let (mut blocks, mut free, mut files, mut files_free) = (0, 0, 0, 0);
-    if let FsKind::Tmpfs(quota) = &super_block.kind {
+    if let FsKind::Tmpfs(quota) | FsKind::Ext4(quota) = &super_block.kind {
         if let Some(max) = quota.max_pages {
             (blocks, free) = (max, max.saturating_sub(quota.pages));
         }

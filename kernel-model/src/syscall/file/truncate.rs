@@ -119,7 +119,9 @@ fn fallocate(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     if mode & PUNCH_HOLE != 0 {
         let freed = content.punch_hole(offset, len);
         k.uncharge_pages(sb, before - content.page_count());
-        k.release_file_pages(&freed);
+        if k.is_in_memory(sb) {
+            k.release_file_pages(&freed);
+        }
     } else {
         if mode & KEEP_SIZE == 0 && end > content.size {
             k.limit_file_size(caller, end - 1, 1)?;
@@ -135,7 +137,8 @@ fn fallocate(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
         if more > k.free_pages(sb) {
             return Err(Errno::ENOSPC.into());
         }
-        let charged = k.charge_file_pages(caller, more)?;
+        // Room on a disk costs no memory.
+        let charged = if k.is_in_memory(sb) { k.charge_file_pages(caller, more)? } else { more };
         if charged < more {
             // All or nothing: what was charged is given back (`undone` in shmem_fallocate()).
             k.release_file_pages(&[(memcg, charged)].into());

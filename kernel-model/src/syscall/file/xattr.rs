@@ -207,7 +207,7 @@ fn subject(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>, form: Form) -> Resul
 /// The file, if its file system keeps attributes. Those of an overlay are those of the file behind it.
 fn stored(k: &Kernel<'_>, place: VfsPath) -> Result<DentryId, Errno> {
     match (place.node, &k.super_of(place).kind) {
-        (Node::Tree(dentry), FsKind::Tmpfs(_) | FsKind::Overlay(_) | FsKind::Rootfs) => Ok(dentry),
+        (Node::Tree(dentry), FsKind::Tmpfs(_) | FsKind::Ext4(_) | FsKind::Overlay(_) | FsKind::Rootfs) => Ok(dentry),
         _ => Err(Errno::EOPNOTSUPP),
     }
 }

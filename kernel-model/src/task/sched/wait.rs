@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::psi::Stall;
 use crate::console::ConsoleId;
 use crate::event::EventKind;
 use crate::ipc::pipe::PipeId;
@@ -50,6 +51,8 @@ pub enum Wait {
     Memory(crate::mm::MemcgId),
     /// Nothing: the task is made to wait because its control group is above `memory.high`.
     MemoryPenalty(TaskId),
+    /// A disk is done with this request.
+    Bio(crate::block::BioId),
     /// Something happens to this System V object, given by its id.
     Ipc(IpcNsId, IpcKind, i32),
 }
@@ -61,6 +64,7 @@ enum Timer {
     Alarm(ProcessId),
     Bandwidth(super::bandwidth::BandwidthTimer),
     Network,
+    Block,
 }
 
 impl Kernel<'_> {
@@ -73,7 +77,8 @@ impl Kernel<'_> {
         let alarm = self.sched.alarms.get_min().map(|(at, _)| *at);
         let bandwidth = self.sched.bandwidth_timers.get_min().map(|(at, _)| *at).filter(|_| throttled);
         let network = self.net_timers.get_min().map(|(at, _)| *at);
-        let next = [sleeper, alarm, bandwidth, network].into_iter().flatten().min();
+        let block = self.next_block_timer();
+        let next = [sleeper, alarm, bandwidth, network, block].into_iter().flatten().min();
         let to = match next {
             Some(at) if busy || (asked && at <= self.run_until) => at.max(self.clock),
             _ if asked => self.run_until,
@@ -98,7 +103,8 @@ impl Kernel<'_> {
         let alarm = self.sched.alarms.get_min().map(|(at, process)| (*at, Timer::Alarm(*process)));
         let bandwidth = self.sched.bandwidth_timers.get_min().map(|(at, timer)| (*at, Timer::Bandwidth(*timer)));
         let network = self.net_timers.get_min().map(|(at, _)| (*at, Timer::Network));
-        [sleeper, alarm, bandwidth, network].into_iter().flatten().min()
+        let block = self.next_block_timer().map(|at| (at, Timer::Block));
+        [sleeper, alarm, bandwidth, network, block].into_iter().flatten().min()
     }
 
     /// When the next timer of any kind is due.
@@ -126,6 +132,10 @@ impl Kernel<'_> {
                 }
             }
             Timer::Network => self.expire_net_timers(),
+            Timer::Block => {
+                self.fire_block_timer();
+                self.settle_file_pages();
+            }
             Timer::Bandwidth(timer) => {
                 self.sched.bandwidth_timers.remove(&(at, timer));
                 self.bandwidth_timer(timer, now);
@@ -137,6 +147,11 @@ impl Kernel<'_> {
     pub(crate) fn sleep(&mut self, task: TaskId, sleep: Sleep) {
         for wait in &sleep.on {
             self.sched.waiting.entry(*wait).or_default().insert(task);
+        }
+        match sleep.on.first() {
+            Some(Wait::Bio(_)) => self.psi_enter(task, Stall::Io),
+            Some(Wait::Memory(_) | Wait::MemoryPenalty(_)) => self.psi_enter(task, Stall::Memory),
+            _ => {}
         }
         if let Some(at) = sleep.until {
             self.sched.timers.insert((at, task));
@@ -152,6 +167,8 @@ impl Kernel<'_> {
             TaskState::Sleeping(sleep) => {
                 let sleep = std::mem::take(sleep);
                 t.state = TaskState::Runnable;
+                self.psi_leave(task, Stall::Io);
+                self.psi_leave(task, Stall::Memory);
                 self.activate(task, false);
                 sleep
             }

@@ -249,7 +249,7 @@ impl Kernel<'_> {
     pub(crate) fn get_tree(&mut self, task: TaskId, fc: &FsContext) -> Result<SuperId, Errno> {
         let fs_type = FsType::find(&fc.fs_type).ok_or(Errno::ENODEV)?;
         if !fs_type.nodev {
-            return Err(self.block_device_error(task, fc.source.as_deref()));
+            return self.mount_disk(task, fc);
         }
         let options = fc.rendered_options();
         let (kind, mode) = match &fc.params {
@@ -374,17 +374,6 @@ impl Kernel<'_> {
         let sb = self.new_super(fc, FsKind::Tmpfs(params.quota()), options);
         self.make_root(sb, params.mode.unwrap_or(0o1777), uid, gid)?;
         Ok(sb)
-    }
-
-    /// Why a file system on a block device cannot be mounted: there is no such device.
-    fn block_device_error(&mut self, task: TaskId, source: Option<&str>) -> Errno {
-        let Some(source) = source.filter(|s| !s.is_empty()) else { return Errno::EINVAL };
-        let follow = crate::vfs::walk::LookupFlags::FOLLOW;
-        match self.walk(task, crate::program::libc::AT_FDCWD, source, follow) {
-            Err(e) => e,
-            Ok(path) if self.attr(path).file_type == super::FileType::BlockDevice => Errno::ENXIO,
-            Ok(_) => Errno::ENOTBLK,
-        }
     }
 
     /// Changes a file system as a context says (`reconfigure_super`).

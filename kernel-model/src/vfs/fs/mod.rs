@@ -4,6 +4,7 @@
 pub mod cgroupfs;
 pub mod context;
 pub mod devices;
+pub mod ext4;
 pub mod nsfs;
 pub mod overlayfs;
 pub mod params;
@@ -63,6 +64,8 @@ pub struct SuperBlock {
 pub enum FsKind {
     /// tmpfs(5).
     Tmpfs(Quota),
+    /// A file system on a disk.
+    Ext4(Quota),
     /// proc(5), showing this PID namespace.
     Proc(PidNsId),
     /// sysfs(5).
@@ -105,6 +108,7 @@ impl FsKind {
     pub fn name(&self) -> &str {
         match self {
             FsKind::Tmpfs(_) => "tmpfs",
+            FsKind::Ext4(_) => "ext4",
             FsKind::Proc(_) => "proc",
             FsKind::Sysfs => "sysfs",
             FsKind::Devpts => "devpts",

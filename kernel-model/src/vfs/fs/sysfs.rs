@@ -17,6 +17,11 @@ pub const DIRECTORIES: &[&str] = &[
     "dev/block",
     "dev/char",
     "devices",
+    "devices/pci0000:00",
+    "devices/pci0000:00/virtio0",
+    "devices/pci0000:00/virtio0/block",
+    "devices/pci0000:00/virtio0/block/vda",
+    "devices/pci0000:00/virtio0/block/vda/queue",
     "devices/system",
     "devices/system/cpu",
     "devices/system/cpu/cpu0",
@@ -39,6 +44,12 @@ pub const DIRECTORIES: &[&str] = &[
 
 /// Files: path, permission bits, contents.
 pub const FILES: &[(&str, u32, &str)] = &[
+    ("devices/pci0000:00/virtio0/block/vda/dev", 0o444, "254:0\n"),
+    ("devices/pci0000:00/virtio0/block/vda/size", 0o444, "2097152\n"),
+    ("devices/pci0000:00/virtio0/block/vda/ro", 0o444, "0\n"),
+    ("devices/pci0000:00/virtio0/block/vda/queue/scheduler", 0o644, "[none] mq-deadline\n"),
+    ("devices/pci0000:00/virtio0/block/vda/queue/logical_block_size", 0o444, "512\n"),
+    ("devices/pci0000:00/virtio0/block/vda/queue/rotational", 0o644, "0\n"),
     ("devices/system/cpu/isolated", 0o444, "\n"),
     ("devices/system/cpu/kernel_max", 0o444, "8191\n"),
     ("devices/system/cpu/offline", 0o444, "\n"),
@@ -62,7 +73,11 @@ pub const FILES: &[(&str, u32, &str)] = &[
 ];
 
 /// Symbolic links: path, target.
-pub const LINKS: &[(&str, &str)] = &[("class/net/lo", "../../devices/virtual/net/lo")];
+pub const LINKS: &[(&str, &str)] = &[
+    ("block/vda", "../devices/pci0000:00/virtio0/block/vda"),
+    ("class/net/lo", "../../devices/virtual/net/lo"),
+    ("dev/block/254:0", "../../devices/pci0000:00/virtio0/block/vda"),
+];
 
 /// Directories and files that are there because of the active security module.
 pub fn of_security_module(lsm: LsmChoice) -> (&'static [&'static str], &'static [(&'static str, u32, &'static str)]) {

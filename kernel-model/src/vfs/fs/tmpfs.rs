@@ -23,7 +23,7 @@ impl Quota {
 impl World {
     fn quota_mut(&mut self, sb: SuperId) -> Option<&mut Quota> {
         match self.vfs.supers.get_mut(sb).map(|s| &mut s.kind) {
-            Some(FsKind::Tmpfs(quota)) => Some(quota),
+            Some(FsKind::Tmpfs(quota) | FsKind::Ext4(quota)) => Some(quota),
             _ => None,
         }
     }
@@ -31,7 +31,7 @@ impl World {
     /// How many more pages a file system takes; without a limit for one that is not a tmpfs.
     pub(crate) fn free_pages(&self, sb: SuperId) -> u64 {
         match &self.vfs.supers[sb].kind {
-            FsKind::Tmpfs(quota) => quota.free_pages(),
+            FsKind::Tmpfs(quota) | FsKind::Ext4(quota) => quota.free_pages(),
             _ => u64::MAX,
         }
     }

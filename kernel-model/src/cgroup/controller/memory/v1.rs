@@ -6,6 +6,7 @@ use crate::cgroup::file::{At, CgroupFile, Show, Write};
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::mm::memcg::{Charge, MemCgroup, UNLIMITED};
+use crate::mm::writeback::{is_dirty, is_written_back};
 use crate::mm::{MemcgId, PAGE_SIZE, ROOT_MEMCG};
 use crate::world::World;
 
@@ -197,7 +198,8 @@ fn write_oom_control(k: &mut Kernel<'_>, at: At, value: u64) -> Result<(), Errno
 fn stat(w: &World, at: At) -> Result<String, Errno> {
     let (id, group) = memcg(w, at)?;
     let own = |what: Charge| group.own(what);
-    let mut text = lines("", own, (group.pgpgin, group.pgpgout, group.pgfault));
+    let unwritten = (w.cached_pages(id, is_dirty), w.cached_pages(id, is_written_back));
+    let mut text = lines("", own, unwritten, (group.pgpgin, group.pgpgout, group.pgfault));
     let least = |of: fn(&MemCgroup) -> u64| {
         w.mm.lineage(id).into_iter().filter_map(|m| w.mm.memcgs.get(m)).map(of).min().unwrap_or(UNLIMITED)
     };
@@ -205,11 +207,16 @@ fn stat(w: &World, at: At) -> Result<String, Errno> {
     text.push_str(&format!("hierarchical_memsw_limit {}\n", shown(least(|m| m.swap_max))));
     let below = || w.mm.memcgs.iter().filter(|(m, _)| w.mm.is_below(*m, id)).map(|(_, m)| m);
     let events = below().fold((0, 0, 0), |(a, b, c), m| (a + m.pgpgin, b + m.pgpgout, c + m.pgfault));
-    text.push_str(&lines("total_", |what| w.mm.subtree(id, what), events));
+    text.push_str(&lines("total_", |what| w.mm.subtree(id, what), unwritten, events));
     Ok(text)
 }
 
-fn lines(prefix: &str, of: impl Fn(Charge) -> u64, (pgpgin, pgpgout, pgfault): (u64, u64, u64)) -> String {
+fn lines(
+    prefix: &str,
+    of: impl Fn(Charge) -> u64,
+    (dirty, writeback): (u64, u64),
+    (pgpgin, pgpgout, pgfault): (u64, u64, u64),
+) -> String {
     let (anon, file, shmem) = (of(Charge::Anon), of(Charge::File), of(Charge::Shmem));
     let size = |pages: u64| pages * PAGE_SIZE;
     let rows = [
@@ -218,8 +225,8 @@ fn lines(prefix: &str, of: impl Fn(Charge) -> u64, (pgpgin, pgpgout, pgfault): (
         ("rss_huge", 0),
         ("shmem", size(shmem)),
         ("mapped_file", 0),
-        ("dirty", 0),
-        ("writeback", 0),
+        ("dirty", size(dirty)),
+        ("writeback", size(writeback)),
         ("workingset_refault_anon", 0),
         ("workingset_refault_file", 0),
         ("swap", 0),

@@ -6,6 +6,7 @@ use crate::cgroup::file::{At, CgroupFile, FileFlags, Write, kstrtoll};
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::mm::memcg::{Charge, MemCgroup, MemcgEvent, UNLIMITED};
+use crate::mm::writeback::{is_dirty, is_written_back};
 use crate::mm::{MemcgId, PAGE_SIZE, ROOT_MEMCG};
 use crate::world::World;
 
@@ -151,6 +152,8 @@ fn sizes(w: &World, id: MemcgId) -> impl Fn(&str) -> u64 {
         "shmem" => shmem,
         "inactive_anon" => anon + shmem,
         "inactive_file" => file,
+        "file_dirty" => w.cached_pages(id, is_dirty),
+        "file_writeback" => w.cached_pages(id, is_written_back),
         "slab_unreclaimable" | "slab" => slab,
         _ => 0,
     }

@@ -20,9 +20,12 @@ impl Kernel<'_> {
             TopFile::Cmdline => "console=ttyS0\n".to_owned(),
             TopFile::Cpuinfo => (0..2).map(cpu_text).collect(),
             TopFile::Devices => {
-                "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n".to_owned()
+                "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n254 virtblk\n".to_owned()
             }
-            TopFile::Filesystems => FILE_SYSTEMS.iter().map(|name| format!("nodev\t{name}\n")).collect(),
+            TopFile::Filesystems => {
+                let made_up: String = FILE_SYSTEMS.iter().map(|name| format!("nodev\t{name}\n")).collect();
+                made_up + "\text4\n"
+            }
             TopFile::Loadavg => {
                 let tasks = || self.tasks.iter();
                 let running = tasks().filter(|(_, t)| t.state == TaskState::Runnable).count();
@@ -34,7 +37,8 @@ impl Kernel<'_> {
             TopFile::Kallsyms | TopFile::KeyUsers | TopFile::Keys | TopFile::Kmsg => String::new(),
             TopFile::Modules | TopFile::TimerList => String::new(),
             TopFile::Vmstat => self.vmstat_text(),
-            TopFile::Partitions => "major minor  #blocks  name\n\n".to_owned(),
+            TopFile::Partitions => self.partitions_text(),
+            TopFile::Diskstats => self.diskstats_text(),
             TopFile::Stat => self.system_stat_text(),
             TopFile::Swaps => "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n".to_owned(),
             TopFile::Uptime => {

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use crate::kernel::Kernel;
 use crate::mm::address_space::{Backing, Mm, Prot, Vma};
 use crate::mm::memcg::{Charge, MIN_FREE};
+use crate::mm::writeback::{is_dirty, is_written_back};
 use crate::mm::{KERNEL_RESERVED, PAGE_SIZE, ROOT_MEMCG};
 use crate::task::TaskId;
 use crate::vfs::fs::tmpfs::TOTAL_PAGES;
@@ -179,8 +180,8 @@ impl Kernel<'_> {
             ("Mlocked", 0),
             ("SwapTotal", 0),
             ("SwapFree", 0),
-            ("Dirty", 0),
-            ("Writeback", 0),
+            ("Dirty", self.cached_pages(ROOT_MEMCG, is_dirty)),
+            ("Writeback", self.cached_pages(ROOT_MEMCG, is_written_back)),
             ("AnonPages", anon),
             ("Mapped", mapped),
             ("Shmem", shmem),

@@ -138,6 +138,7 @@ entries! {
         Cmdline = "cmdline", 0o444;
         Cpuinfo = "cpuinfo", 0o444;
         Devices = "devices", 0o444;
+        Diskstats = "diskstats", 0o444;
         Filesystems = "filesystems", 0o444;
         Kallsyms = "kallsyms", 0o444;
         KeyUsers = "key-users", 0o444;

@@ -1,0 +1,298 @@
+//! Block devices: a disk that takes its time, and the requests to it (`struct bio`), as in `block/`.
+//!
+//! A disk serves one request after the other: each costs a fixed time and then its bytes at the speed of the disk.
+//! Before a request gets there the groups of whoever it is made for may hold it back ([`throttle`], `io.max`). Tasks
+//! sleep until their requests are done, which is pressure on io. Who makes requests: reads and writes past the page
+//! cache (`O_DIRECT`), reads of pages that are not there, and the writing back of pages that were changed
+//! ([`crate::mm::writeback`]).
+//!
+//! The bytes of files are where they always are, in the inode: a request moves time and counts, not bytes.
+//!
+//! Invariants ([`World::check_block`]): a request is in one queue; a disk that has requests serves one.
+
+pub mod event;
+pub mod stat;
+#[cfg(test)]
+mod tests;
+pub mod throttle;
+
+use std::collections::VecDeque;
+
+use imbl::{OrdMap, OrdSet};
+use serde::{Deserialize, Serialize};
+
+use crate::cgroup::CgroupId;
+use crate::event::EventKind;
+use crate::id;
+use crate::kernel::Kernel;
+use crate::mm::writeback::FileCache;
+use crate::syscall::{Sleep, Stop};
+use crate::table::Table;
+use crate::task::sched::Wait;
+use crate::time::Nanos;
+use crate::vfs::content::Content;
+use crate::vfs::fs::SuperId;
+use crate::vfs::inode::InodeId;
+use crate::world::World;
+use event::BlockEvent;
+use stat::IoStat;
+use throttle::ThrottleGroup;
+
+id! {
+    /// A disk.
+    DiskId
+}
+
+id! {
+    /// A request to a disk.
+    BioId
+}
+
+/// Bytes of a sector, to which requests past the page cache are aligned.
+pub const SECTOR: u64 = 512;
+/// The largest request: 256 pages (`BIO_MAX_VECS`).
+pub const MAX_BIO: u64 = 1 << 20;
+/// What a request costs whatever its size: about what a virtual disk on flash memory takes.
+const LATENCY: Nanos = Nanos(100_000);
+/// Bytes that a disk reads or writes in a second.
+const BYTES_PER_SECOND: u64 = 200 << 20;
+/// What it costs to empty the disk's own cache (`REQ_PREFLUSH`).
+const FLUSH: Nanos = Nanos(1_000_000);
+
+/// In which direction a request goes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum Direction {
+    Read,
+    Write,
+}
+
+impl Direction {
+    /// Its place in a pair.
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// What it is called in `blkio.throttle.io_service_bytes`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::Read => "Read",
+            Direction::Write => "Write",
+        }
+    }
+}
+
+/// A disk.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Disk {
+    /// Its name below `/dev`.
+    pub name: String,
+    /// Major and minor number.
+    pub dev: (u32, u32),
+    /// Its size in bytes.
+    pub size: u64,
+    /// What was written to the device itself. A file system that was made on it is recognised by its magic number here.
+    pub raw: Content,
+    /// The file system that mkfs(8) made.
+    pub fs: Option<SuperId>,
+    /// Requests that wait for the disk.
+    pub queue: imbl::Vector<BioId>,
+    /// The one that it works at.
+    pub active: Option<BioId>,
+    /// Requests done, by direction, their bytes, and how long they took.
+    pub done: [(u64, u64, Nanos); 2],
+}
+
+/// What a request is for.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Purpose {
+    /// A task that reads or writes past the page cache, or empties the disk's cache.
+    Direct,
+    /// These pages of a file, so many from the first on, are read into the page cache.
+    Fill(InodeId, u64, u64),
+    /// They are written back.
+    WriteBack(InodeId, u64, u64),
+}
+
+/// A request (`struct bio`).
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Bio {
+    /// To which disk.
+    pub disk: DiskId,
+    /// In which direction.
+    pub direction: Direction,
+    /// How much; 0 for emptying the disk's cache.
+    pub bytes: u64,
+    /// The group for which it is made.
+    pub group: CgroupId,
+    /// What for.
+    pub purpose: Purpose,
+    /// When it was made.
+    pub since: Nanos,
+    /// It has been held back.
+    pub throttled: bool,
+}
+
+/// Something that is due at a moment.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum BlockTimer {
+    /// The disk is done with its request.
+    Done(DiskId),
+    /// A group may let requests through again.
+    Dispatch(CgroupId, DiskId, Direction),
+    /// Pages that were changed long ago are written back.
+    WriteBack,
+}
+
+/// All of block devices.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Block {
+    /// The disks.
+    pub disks: Table<DiskId, Disk>,
+    /// Requests that are not done.
+    pub bios: Table<BioId, Bio>,
+    /// What groups may do, where that is limited.
+    pub throttles: OrdMap<(CgroupId, DiskId), ThrottleGroup>,
+    /// What groups have done.
+    pub stats: OrdMap<(CgroupId, DiskId), IoStat>,
+    /// What is due.
+    pub timers: OrdSet<(Nanos, BlockTimer)>,
+    /// Pages of files on disks that are in memory.
+    pub caches: OrdMap<InodeId, FileCache>,
+    /// Counts uses of cached pages.
+    pub last_use: u64,
+}
+
+impl World {
+    /// The disk with these numbers.
+    pub fn disk_by_dev(&self, dev: (u32, u32)) -> Option<DiskId> {
+        self.block.disks.iter().find(|(_, d)| d.dev == dev).map(|(id, _)| id)
+    }
+
+    /// The disk of the standard machine.
+    pub(crate) fn add_disk(&mut self, name: &str, dev: (u32, u32), size: u64) -> DiskId {
+        self.block.disks.add(Disk {
+            name: name.to_owned(),
+            dev,
+            size,
+            raw: Content::default(),
+            fs: None,
+            queue: imbl::Vector::new(),
+            active: None,
+            done: [(0, 0, Nanos(0)); 2],
+        })
+    }
+
+    /// The disks whose file system is mounted.
+    pub(crate) fn mounted_disks(&self) -> Vec<DiskId> {
+        let mounted = |sb: SuperId| self.vfs.mounts.iter().any(|(_, m)| m.sb == sb);
+        self.block.disks.iter().filter(|(_, d)| d.fs.is_some_and(mounted)).map(|(id, _)| id).collect()
+    }
+
+    /// When something of a disk is due next.
+    pub(crate) fn next_block_timer(&self) -> Option<Nanos> {
+        self.block.timers.get_min().map(|(at, _)| *at)
+    }
+
+    /// Whether a disk works or holds requests back.
+    pub fn is_disk_busy(&self) -> bool {
+        !self.block.bios.is_empty()
+    }
+
+    /// Checks the queues of disks.
+    pub(crate) fn check_block(&self) -> Result<(), String> {
+        let mut queued: VecDeque<BioId> = VecDeque::new();
+        for (id, disk) in self.block.disks.iter() {
+            if disk.active.is_none() && !disk.queue.is_empty() {
+                return Err(format!("disk {id} does nothing and has requests"));
+            }
+            queued.extend(disk.active.iter().chain(disk.queue.iter()));
+        }
+        for tg in self.block.throttles.values() {
+            queued.extend(tg.queued.iter().flatten());
+        }
+        queued.make_contiguous().sort_unstable();
+        let all: Vec<BioId> = self.block.bios.ids().collect();
+        if queued != all { Err(format!("requests {all:?}, but {queued:?} are in queues")) } else { Ok(()) }
+    }
+}
+
+impl Kernel<'_> {
+    /// Makes a request (`submit_bio`): it goes through the limits of its group and of those above to the disk.
+    pub(crate) fn submit_bio(
+        &mut self,
+        disk: DiskId,
+        direction: Direction,
+        bytes: u64,
+        group: CgroupId,
+        purpose: Purpose,
+    ) -> BioId {
+        let since = self.local_clock();
+        let bio = self.block.bios.add(Bio { disk, direction, bytes, group, purpose, since, throttled: false });
+        self.emit(EventKind::Block(BlockEvent::Submitted { disk, direction, bytes, group }));
+        if bytes == 0 {
+            self.queue_bio(bio);
+        } else {
+            self.throttle_bio(bio, group);
+        }
+        bio
+    }
+
+    /// A request has passed all limits: it counts, and waits for the disk.
+    pub(super) fn queue_bio(&mut self, id: BioId) {
+        let Some(bio) = self.block.bios.get(id).cloned() else { return };
+        self.count_io(&bio);
+        let disk = &mut self.block.disks[bio.disk];
+        if disk.active.is_none() {
+            disk.active = Some(id);
+            self.start_service(bio.disk, &bio);
+        } else {
+            disk.queue.push_back(id);
+        }
+    }
+
+    fn start_service(&mut self, disk: DiskId, bio: &Bio) {
+        let time = if bio.bytes == 0 { FLUSH } else { LATENCY + Nanos(bio.bytes * 1_000_000_000 / BYTES_PER_SECOND) };
+        let at = self.local_clock() + time;
+        self.block.timers.insert((at, BlockTimer::Done(disk)));
+    }
+
+    /// The earliest thing that is due happens.
+    pub(crate) fn fire_block_timer(&mut self) {
+        let Some((at, timer)) = self.block.timers.get_min().copied() else { return };
+        self.block.timers.remove(&(at, timer));
+        match timer {
+            BlockTimer::Done(disk) => self.end_request(disk),
+            BlockTimer::Dispatch(group, disk, direction) => self.dispatch_throttled(group, disk, direction),
+            BlockTimer::WriteBack => self.write_back_old_pages(),
+        }
+    }
+
+    /// The disk is done with a request (`bio_endio`), and goes on with the next.
+    fn end_request(&mut self, disk: DiskId) {
+        let Some(id) = self.block.disks[disk].active.take() else { return };
+        if let Some(next) = self.block.disks[disk].queue.pop_front() {
+            self.block.disks[disk].active = Some(next);
+            let bio = self.block.bios[next].clone();
+            self.start_service(disk, &bio);
+        }
+        let Some(bio) = self.block.bios.remove(id) else { return };
+        let took = self.clock - bio.since;
+        let done = &mut self.block.disks[disk].done[bio.direction.index()];
+        *done = (done.0 + 1, done.1 + bio.bytes, done.2 + took);
+        match bio.purpose {
+            Purpose::Direct => {}
+            Purpose::Fill(inode, first, pages) => self.pages_are_read(inode, first, pages),
+            Purpose::WriteBack(inode, first, pages) => self.pages_are_written(inode, first, pages),
+        }
+        self.emit(EventKind::Block(BlockEvent::Completed { disk, direction: bio.direction, bytes: bio.bytes, took }));
+        self.wake_all(Wait::Bio(id));
+    }
+}
+
+impl BioId {
+    /// Sleeps until the request is done.
+    pub(crate) fn wait(self) -> Stop {
+        Stop::Block(Sleep { on: vec![Wait::Bio(self)], until: None })
+    }
+}
