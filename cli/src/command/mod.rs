@@ -2,6 +2,7 @@
 
 mod build;
 mod calls;
+mod compare;
 mod conform;
 mod coverage;
 mod insn;
@@ -33,6 +34,7 @@ enum Command {
     Run(run::Run),
     Strace(strace::Strace),
     Calls(calls::Calls),
+    Compare(compare::Compare),
     Conform(conform::Conform),
     Coverage(coverage::Coverage),
     Insn(insn::Insn),
@@ -70,6 +72,7 @@ impl Ringside {
             Some(Command::Run(run)) => run.execute(),
             Some(Command::Strace(strace)) => strace.execute(),
             Some(Command::Calls(calls)) => calls.execute(),
+            Some(Command::Compare(compare)) => compare.execute(),
             Some(Command::Conform(conform)) => conform.execute(),
             Some(Command::Coverage(coverage)) => coverage.execute(),
             Some(Command::Insn(insn)) => insn.execute(),

@@ -54,7 +54,7 @@ impl Run {
                 (Some(EventForm::Json), Ok(())) => print_json(&mut out, event),
                 _ => return,
             };
-        });
+        })?;
         written?;
         if self.events.is_none() {
             out.write_all(transcript::write(&entries).as_bytes())?;

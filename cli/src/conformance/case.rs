@@ -123,7 +123,7 @@ impl Case {
         let expected = read_text(&self.file.with_extension("expected"), RECORDING_MAX)?;
         let mut script = Script::parse(&read_text(&self.file, SCRIPT_MAX)?)?;
         script.world = setting.world.unwrap_or(script.world);
-        let entries = run::run(&script, setting.platform, |_, _| {});
+        let entries = run::run(&script, setting.platform, |_, _| {})?;
         Ok(Verdict::on_transcripts(&expected, &transcript::write(&entries)))
     }
 

@@ -2,6 +2,8 @@
 
 use super::script::{Script, StandardWorld};
 use super::transcript::{End, Entry};
+use anyhow::Result;
+use hypervisor_model::machine::cost::{Costs, DEFAULT_PRESET};
 use hypervisor_model::machine::{BareMetal, Platform};
 use kernel_model::action::Action;
 use kernel_model::console::ConsoleId;
@@ -16,14 +18,36 @@ const TURNS_MAX: u64 = 100_000;
 /// Bytes of output after which a command is given up.
 const OUTPUT_MAX: usize = 4_000_000;
 
-/// Runs `script` on `platform`. Each event is shown to `watch`, with the world at the end of the turn in which
-/// it happened.
-pub fn run(script: &Script, platform: Platform, watch: impl FnMut(&Event, &World)) -> Vec<Entry> {
-    let config = Config { cgroup_v2: script.world == StandardWorld::V2, terminal: false, lsm: script.lsm };
-    let world = World::boot(config);
+/// Runs `script` on the bare machine, or on the machine of another platform. Each event is shown to `watch`, with the
+/// world at the end of the turn in which it happened.
+///
+/// # Errors
+/// The platform's machine cannot be had.
+pub fn run(script: &Script, platform: Platform, mut watch: impl FnMut(&Event, &World)) -> Result<Vec<Entry>> {
     match platform {
-        Platform::Native => Session::new(world, BareMetal::default(), watch).run(script),
+        Platform::Native | Platform::Container => Ok(run_on(script, BareMetal::default(), |turn| {
+            turn.events.iter().for_each(|event| watch(event, turn.world));
+        })),
+        _ => Ok(run_on(script, platform.machine(Costs::preset(DEFAULT_PRESET)?)?, |turn| {
+            turn.events.iter().for_each(|event| watch(event, turn.world));
+        })),
     }
+}
+
+/// What happened in one turn of a world, and where that has led.
+pub struct Watched<'a, M> {
+    /// What happened.
+    pub events: &'a [Event],
+    /// The world after it.
+    pub world: &'a World,
+    /// The machine after it.
+    pub machine: &'a M,
+}
+
+/// Runs `script` on a machine; each turn is shown to `watch`.
+pub fn run_on<M: PvOps>(script: &Script, machine: M, watch: impl FnMut(Watched<'_, M>)) -> Vec<Entry> {
+    let config = Config { cgroup_v2: script.world == StandardWorld::V2, terminal: false, lsm: script.lsm };
+    Session::new(World::boot(config), machine, watch).run(script)
 }
 
 /// A shell in a world, as somebody at its console sees it.
@@ -33,7 +57,7 @@ struct Session<M: PvOps, W> {
     watch: W,
 }
 
-impl<M: PvOps, W: FnMut(&Event, &World)> Session<M, W> {
+impl<M: PvOps, W: FnMut(Watched<'_, M>)> Session<M, W> {
     fn new(world: World, machine: M, watch: W) -> Self {
         let console = world.consoles.ids().next().unwrap_or(ConsoleId(0));
         Session { running: Running::new(world, machine), console, watch }
@@ -83,8 +107,8 @@ impl<M: PvOps, W: FnMut(&Event, &World)> Session<M, W> {
     /// Takes out what has happened: the status when the command ended.
     fn take(&mut self, trace: &mut Trace, output: &mut Vec<u8>) -> Option<i32> {
         let mut status = None;
+        (self.watch)(Watched { events: &trace.events, world: &self.running.world, machine: &self.running.machine });
         for event in trace.events.drain(..) {
-            (self.watch)(&event, &self.running.world);
             match event.kind {
                 EventKind::Output { console, bytes } if console == self.console => output.extend_from_slice(&bytes),
                 EventKind::CommandEnded { console, status: ended } if console == self.console => status = Some(ended),

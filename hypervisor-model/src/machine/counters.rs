@@ -64,6 +64,24 @@ impl Counters {
         self.cycles.values().sum()
     }
 
+    /// Adds what was counted elsewhere.
+    pub fn add(&mut self, more: &Counters) {
+        let plus = |sum: &mut BTreeMap<&'static str, u64>, more: &BTreeMap<&'static str, u64>| {
+            for (name, n) in more {
+                *sum.entry(name).or_default() += n;
+            }
+        };
+        self.ring_crossings += more.ring_crossings;
+        plus(&mut self.vm_exits, &more.vm_exits);
+        plus(&mut self.user_exits, &more.user_exits);
+        plus(&mut self.hypercalls, &more.hypercalls);
+        self.tlb.hits += more.tlb.hits;
+        self.tlb.misses += more.tlb.misses;
+        plus(&mut self.tlb.flushes, &more.tlb.flushes);
+        self.walk_references += more.walk_references;
+        plus(&mut self.cycles, &more.cycles);
+    }
+
     /// What was counted since `before`.
     pub fn since(&self, before: &Counters) -> Counters {
         let minus = |now: &BTreeMap<&'static str, u64>, then: &BTreeMap<&'static str, u64>| {

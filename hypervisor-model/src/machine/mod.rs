@@ -3,9 +3,16 @@
 pub mod bare_metal;
 pub mod computer;
 pub mod console;
+pub mod cost;
 pub mod counters;
+pub mod guest_memory;
 pub mod hardware;
 pub mod kernel_tables;
+pub mod kvm_ept;
+pub mod measured;
+pub mod native;
+pub mod processor;
+pub mod table_tree;
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,44 +22,54 @@ use thiserror::Error;
 pub use bare_metal::BareMetal;
 
 /// A platform by name.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum Platform {
     /// A kernel on the bare machine.
     #[default]
     Native,
+    /// A process in a container: the same kernel on the same machine. Walls within a kernel cost nothing below it.
+    Container,
+    /// A guest of KVM with EPT.
+    KvmEpt,
 }
 
+/// The platforms with their names.
+const PLATFORMS: [(Platform, &str); 3] =
+    [(Platform::Native, "native"), (Platform::Container, "container"), (Platform::KvmEpt, "kvm-ept")];
+
 /// The names of the platforms to come, so that asking for one is answered with the truth.
-const NOT_MODELLED: [&str; 10] =
-    ["container", "kvm-ept", "kvm-shadow", "xen-pv", "xen-pv32", "xen-pv64", "xen-hvm", "bt", "emulated", "uml"];
+const NOT_MODELLED: [&str; 8] = ["kvm-shadow", "xen-pv", "xen-pv32", "xen-pv64", "xen-hvm", "bt", "emulated", "uml"];
 
 /// Why a platform cannot be had.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum PlatformError {
     /// It is known and not there yet.
-    #[error("the platform '{0}' is not modelled yet; there is: native")]
+    #[error("the platform '{0}' is not modelled yet; there are: {names}", names = names())]
     NotModelled(String),
     /// Nobody has heard of it.
-    #[error("there is no platform '{0}'; there is: native")]
+    #[error("there is no platform '{0}'; there are: {names}", names = names())]
     Unknown(String),
+}
+
+fn names() -> String {
+    PLATFORMS.map(|(_, name)| name).join(", ")
 }
 
 impl FromStr for Platform {
     type Err = PlatformError;
 
     fn from_str(name: &str) -> Result<Self, PlatformError> {
-        match name {
-            "native" => Ok(Platform::Native),
-            known if NOT_MODELLED.contains(&known) => Err(PlatformError::NotModelled(name.to_owned())),
-            other => Err(PlatformError::Unknown(other.to_owned())),
+        match PLATFORMS.iter().find(|(_, known)| *known == name) {
+            Some((platform, _)) => Ok(*platform),
+            None if NOT_MODELLED.contains(&name) => Err(PlatformError::NotModelled(name.to_owned())),
+            None => Err(PlatformError::Unknown(name.to_owned())),
         }
     }
 }
 
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Platform::Native => f.write_str("native"),
-        }
+        let name = PLATFORMS.iter().find(|(platform, _)| platform == self).map_or("?", |(_, name)| name);
+        f.write_str(name)
     }
 }

@@ -1,0 +1,55 @@
+//! Machines that count: one for each platform, behind one type.
+
+use kernel_model::pv_ops::{PageRange, PvOp, PvOps};
+use thiserror::Error;
+
+use super::Platform;
+use super::computer::Computer;
+use super::cost::Costs;
+use super::counters::Counters;
+use super::kvm_ept::KvmEpt;
+use super::native::Native;
+use crate::memory::PAGE_SIZE;
+
+/// Frames of the machine that a kernel sees: 2 GiB, as the kernel model's memory has.
+const FRAMES: u64 = (2 << 30) / PAGE_SIZE;
+
+/// A machine that counts what it does.
+pub trait Measured: PvOps {
+    /// What it has counted.
+    fn counters(&self) -> &Counters;
+}
+
+impl<H: super::hardware::Hardware> Measured for Computer<H> {
+    fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}
+
+impl PvOps for Box<dyn Measured> {
+    fn execute(&mut self, cpu: u32, op: PvOp) {
+        (**self).execute(cpu, op);
+    }
+
+    fn touch(&mut self, cpu: u32, at: PageRange, write: bool) {
+        (**self).touch(cpu, at, write);
+    }
+}
+
+/// A hypervisor found no memory for its own tables.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[error("the machine has no memory for the hypervisor's tables")]
+pub struct NoMemory;
+
+impl Platform {
+    /// A machine of this platform on which a kernel has just booted.
+    ///
+    /// # Errors
+    /// The hypervisor finds no memory.
+    pub fn machine(self, costs: Costs) -> Result<Box<dyn Measured>, NoMemory> {
+        Ok(match self {
+            Platform::Native | Platform::Container => Box::new(Computer::new(Native::new(FRAMES, costs), FRAMES, true)),
+            Platform::KvmEpt => Box::new(Computer::new(KvmEpt::new(FRAMES, costs).ok_or(NoMemory)?, FRAMES, true)),
+        })
+    }
+}

@@ -1,0 +1,70 @@
+//! The bare machine as hardware: every operation does just what it says.
+
+use super::computer::PROCESSORS;
+use super::cost::Costs;
+use super::counters::Counters;
+use super::hardware::{Access, Hardware, MemoryAccess};
+use super::kernel_tables::EntryWrite;
+use super::processor::Processor;
+use crate::memory::{Hpa, PhysicalMemory};
+use crate::paging::{Flat, Flush};
+
+/// The bare machine.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Native {
+    memory: PhysicalMemory,
+    processors: [Processor; PROCESSORS],
+    costs: Costs,
+}
+
+impl Native {
+    /// A machine with so many frames of memory.
+    pub fn new(frames: u64, costs: Costs) -> Native {
+        let processor = Processor::new(0, 0, true);
+        Native { memory: PhysicalMemory::new(frames), processors: [processor.clone(), processor], costs }
+    }
+}
+
+impl Hardware for Native {
+    fn write_entry(&mut self, _cpu: usize, write: EntryWrite, _counters: &mut Counters) {
+        self.memory.write_u64(Hpa(write.at.0), write.value);
+    }
+
+    fn write_cr3(&mut self, cpu: usize, value: u64, counters: &mut Counters) {
+        self.processors[cpu].write_cr3(value, &self.costs, counters);
+    }
+
+    fn invlpg(&mut self, cpu: usize, linear: u64, counters: &mut Counters) {
+        self.processors[cpu].flush(Flush::Invlpg(linear), counters);
+        counters.spend("TLB flushes", self.costs.invlpg.cycles);
+    }
+
+    fn shootdown(&mut self, _from: usize, _to: usize, counters: &mut Counters) {
+        counters.ring_crossings += 2;
+        counters.spend("interrupts between processors", self.costs.interprocessor_interrupt.cycles);
+    }
+
+    fn access(&mut self, cpu: usize, access: MemoryAccess, counters: &mut Counters) -> Access {
+        match self.processors[cpu].access(&mut self.memory, &mut Flat, access, &self.costs, counters) {
+            Ok(()) => Access::Done,
+            Err(_) => Access::Faulted,
+        }
+    }
+
+    fn syscall_entry(&mut self, _cpu: usize, counters: &mut Counters) {
+        counters.ring_crossings += 1;
+        counters.spend("system calls", self.costs.syscall.cycles / 2);
+    }
+
+    fn return_to_user(&mut self, _cpu: usize, counters: &mut Counters) {
+        counters.ring_crossings += 1;
+        counters.spend("system calls", self.costs.syscall.cycles - self.costs.syscall.cycles / 2);
+    }
+
+    fn page_fault(&mut self, _cpu: usize, counters: &mut Counters) {
+        counters.ring_crossings += 2;
+        counters.spend("page faults", self.costs.exception.cycles);
+    }
+
+    fn halt(&mut self, _cpu: usize, _counters: &mut Counters) {}
+}
