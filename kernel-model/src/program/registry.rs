@@ -66,6 +66,7 @@ const GROUPS: &[(&str, &[&Program])] = &[
     ("Using things up", super::stress::PROGRAMS),
     ("Users and privileges", super::security::PROGRAMS),
     ("AppArmor", &super::security::apparmor::PROGRAMS),
+    ("SELinux", &super::security::selinux::PROGRAMS),
     ("Networks", super::net::PROGRAMS),
     ("Container runtimes", super::container::PROGRAMS),
     ("The shell and help", super::shell::PROGRAMS),

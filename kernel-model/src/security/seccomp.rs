@@ -259,7 +259,11 @@ impl Kernel<'_> {
 
     fn carry_out(&mut self, task: TaskId, call: &Call, action: Action) -> Verdict {
         match action {
-            Action::Allow | Action::Log => Verdict::Made,
+            Action::Allow => Verdict::Made,
+            Action::Log => {
+                self.audit_seccomp(task, call, action, 0);
+                Verdict::Made
+            }
             Action::Errno(0) => Verdict::Skipped(Ok(Ret::new(0))),
             // An error that this kernel has no name for still is one.
             Action::Errno(n) => Verdict::Skipped(Err(Errno::from_number(i32::from(n)).unwrap_or(Errno::EPERM))),
@@ -273,6 +277,7 @@ impl Kernel<'_> {
             Action::KillThread | Action::KillProcess => {
                 let process = self.tasks[task].process;
                 let core = self.processes[process].rlimits.0[super::rlimit::CORE].soft > 0;
+                self.audit_seccomp(task, call, action, Signal::SYS.0);
                 self.emit(EventKind::SignalDelivered { signal: Signal::SYS, to: task, effect: SignalEffect::Killed });
                 if action == Action::KillProcess || self.processes[process].threads.len() == 1 {
                     self.exit_group(task, ExitStatus::Killed { signal: Signal::SYS, core });
@@ -282,6 +287,26 @@ impl Kernel<'_> {
                 Verdict::Killed
             }
         }
+    }
+
+    /// `type=1326`: a call that is logged or ends its thread (`audit_seccomp`).
+    fn audit_seccomp(&mut self, task: TaskId, call: &Call, action: Action, signal: u8) {
+        let t = &self.tasks[task];
+        let (uid, gid, exe) = (t.cred.uid.0, t.cred.gid.0, t.user.image.exe.clone());
+        let subject = match (&self.lsm, t.cred.selinux_label()) {
+            (_, Some(label)) => format!(" subj={label}"),
+            (super::lsm::Lsm::AppArmor(_), _) => format!(" subj={}", t.cred.apparmor().label),
+            _ => String::new(),
+        };
+        let text = format!(
+            "auid=4294967295 uid={uid} gid={gid} ses=4294967295{subject}{} exe={} sig={signal} arch={ARCH_X86_64:x} \
+             syscall={} compat=0 ip=0x{POINTER:x} code=0x{:x}",
+            self.audit_task(task),
+            super::audit::untrusted(&exe),
+            call.nr.0,
+            action.to_ret(),
+        );
+        self.audit(super::audit::SECCOMP, &text);
     }
 
     /// SIGSYS that cannot be ignored or blocked (`force_sig_info`), not even by an init.

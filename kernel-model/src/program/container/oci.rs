@@ -48,6 +48,7 @@ pub struct Process {
     pub no_new_privileges: bool,
     pub oom_score_adj: Option<i64>,
     pub apparmor_profile: String,
+    pub selinux_label: String,
 }
 
 /// The five sets of capabilities, by name (`CAP_KILL`).
@@ -159,8 +160,7 @@ pub struct Linux {
 }
 
 /// What the specification has and is not modelled.
-const NOT_MODELLED: [&str; 16] = [
-    "process.selinuxLabel",
+const NOT_MODELLED: [&str; 15] = [
     "process.scheduler",
     "process.ioPriority",
     "linux.intelRdt",
@@ -312,6 +312,7 @@ fn process(at: &Reader<'_>) -> Read<Process> {
         no_new_privileges: at.bool("noNewPrivileges")?,
         oom_score_adj: at.int("oomScoreAdj", "int")?,
         apparmor_profile: at.str("apparmorProfile")?,
+        selinux_label: at.str("selinuxLabel")?,
         ..Process::default()
     };
     if let Some(user) = at.object("user", "User")? {

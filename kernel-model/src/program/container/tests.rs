@@ -316,3 +316,88 @@ fn docker_says_what_is_wrong() {
     );
     assert!(s.line("docker run nginx").contains("no image nginx is built in"));
 }
+
+#[test]
+fn docker_filters_calls_by_default() {
+    let mut s = Session::new(Config::default());
+    s.line("docker pull busybox");
+    assert_eq!(s.line("docker run --rm busybox grep Seccomp: /proc/self/status"), "Seccomp:\t2\n");
+    let refused = s.line("docker run --rm busybox unshare --mount true");
+    assert!(refused.contains("Operation not permitted"), "{refused}");
+    // A capability opens the calls that belong to it; the filter and not the capability is what is missing here.
+    assert_eq!(s.line("docker run --rm --cap-add sys_admin busybox unshare --mount true"), "");
+    assert_eq!(
+        s.line("docker run --rm --security-opt seccomp=unconfined busybox unshare --user sh -c 'id -u'"),
+        "65534\n"
+    );
+    assert!(s.line("docker run --rm busybox unshare --user id -u").contains("Operation not permitted"));
+    assert_eq!(s.line("docker run --rm --privileged busybox grep Seccomp: /proc/self/status"), "Seccomp:\t0\n");
+    s.line(r#"echo '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":122}]}' > /tmp/p.json"#);
+    assert!(
+        s.line("docker run --rm --security-opt seccomp=/tmp/p.json busybox mkdir /x").contains("Disk quota exceeded")
+    );
+    assert!(
+        s.line("docker run --rm --security-opt seccomp=/nosuch busybox true")
+            .contains("opening seccomp profile (/nosuch) failed")
+    );
+}
+
+#[test]
+fn runc_attaches_the_filter_of_its_configuration() {
+    let mut s = Session::with_bundle();
+    s.line(r#"args '"sh","-c","mkdir x; echo $?"'"#);
+    s.line(
+        r#"cp config.json c; sed 's/"readonlyPaths"/"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_KILL_PROCESS"}]}, "readonlyPaths"/' c > config.json"#,
+    );
+    let out = s.line("runc run c1");
+    assert!(out.ends_with("159\n"), "{out}");
+    assert_eq!(s.line("dmesg -t | grep -c 'type=1326.*sig=31 arch=c000003e syscall=83'"), "1\n");
+    s.line("cp config.json c; sed 's/SCMP_ACT_KILL_PROCESS/SCMP_ACT_BOGUS/' c > config.json");
+    assert!(s.line("runc run c1").contains("string SCMP_ACT_BOGUS is not a valid action for seccomp"));
+}
+
+#[test]
+fn docker_confines_containers_with_apparmor() {
+    use crate::security::lsm::LsmChoice;
+    let mut s = Session::new(Config { lsm: LsmChoice::AppArmor, ..Config::default() });
+    s.line("docker pull busybox");
+    assert_eq!(s.line("docker run --rm busybox cat /proc/self/attr/current"), "docker-default (enforce)\n");
+    // The capability and the filter would allow it; the profile does not.
+    let refused = s.line("docker run --rm --cap-add sys_admin busybox mount -t tmpfs x /tmp");
+    assert!(refused.contains("ermission denied"), "{refused}");
+    assert_eq!(
+        s.line("dmesg | grep -c 'operation=\"mount\".*profile=\"docker-default\" name=\"/tmp/\".*fstype=\"tmpfs\"'"),
+        "1\n"
+    );
+    assert_eq!(
+        s.line("docker run --rm --security-opt apparmor=unconfined busybox cat /proc/self/attr/current"),
+        "unconfined\n"
+    );
+    assert_eq!(s.line("docker run --rm --privileged busybox cat /proc/self/attr/current"), "unconfined\n");
+    s.line("docker run -d --name web busybox sleep 100");
+    s.line("sleep 1");
+    assert_eq!(s.line("docker exec web cat /proc/self/attr/current"), "docker-default (enforce)\n");
+    assert_eq!(s.line("docker stop -t 1 web"), "web\n");
+}
+
+#[test]
+fn docker_labels_containers_with_selinux() {
+    use crate::security::lsm::LsmChoice;
+    let mut s = Session::new(Config { lsm: LsmChoice::Selinux, ..Config::default() });
+    s.line("docker pull busybox; mkdir /srv/data; echo secret > /srv/data/x");
+    let label = s.line("docker run --rm busybox cat /proc/self/attr/current | tr -d '\\0'");
+    assert!(label.starts_with("system_u:system_r:container_t:s0:c"), "{label}");
+    assert_eq!(s.line("docker run --rm busybox sh -c 'echo x > /tmp/f && cat /tmp/f'"), "x\n");
+    let refused = s.line("docker run --rm -v /srv/data:/data busybox cat /data/x");
+    assert!(refused.contains("Permission denied"), "{refused}");
+    assert_eq!(s.line("dmesg | grep -c 'avc:  denied  .*scontext=system_u:system_r:container_t:s0:c[0-9]*,c[0-9]* tcontext=unconfined_u:object_r:var_t:s0'"), "1\n");
+    assert_eq!(s.line("docker run --rm -v /srv/data:/data:Z busybox cat /data/x"), "secret\n");
+    // The label is that container's own: another has the type and not the categories.
+    let refused = s.line("docker run --rm -v /srv/data:/data busybox cat /data/x");
+    assert!(refused.contains("Permission denied"), "{refused}");
+    assert_eq!(s.line("docker run --rm -v /srv/data:/data:z busybox cat /data/x"), "secret\n");
+    assert_eq!(
+        s.line("docker run --rm --security-opt label=disable -v /srv/data:/data busybox cat /data/x"),
+        "secret\n"
+    );
+}

@@ -10,13 +10,14 @@ program!(ID = "id" in "/usr/bin", "print real and effective user and group IDs",
 -u, --user; -g, --group; -G, --groups  print only the effective user ID, group ID, all group IDs
 -n, --name  print a name instead of a number, for -ugG
 -r, --real  print the real ID instead of the effective ID, with -ugG
+-Z, --context  print only the security context
 -z, --zero  delimit entries with NUL characters
 USER  of this user instead of the caller");
 program!(WHOAMI = "whoami" in "/usr/bin", "print effective user name", whoami, "");
 program!(GROUPS = "groups" in "/usr/bin", "print the groups a user is in", groups, "USER...  of these users instead of the caller");
 
 const SPEC: Spec = Spec {
-    short: "agnruGz",
+    short: "agnruGzZ",
     long: &[
         Long("group", Takes::Nothing, 'g'),
         Long("groups", Takes::Nothing, 'G'),
@@ -24,8 +25,8 @@ const SPEC: Spec = Spec {
         Long("real", Takes::Nothing, 'r'),
         Long("user", Takes::Nothing, 'u'),
         Long("zero", Takes::Nothing, 'z'),
+        Long("context", Takes::Nothing, 'Z'),
     ],
-    unmodelled: "-Z --context",
     ..Spec::COREUTILS
 };
 
@@ -68,8 +69,33 @@ impl Ids {
     }
 }
 
+/// `-Z`: the label of the caller.
+async fn context(sys: &Sys, of_user: bool) -> Result<i32, i32> {
+    if of_user {
+        sys.error("cannot print security context when user specified").await;
+        return Err(1);
+    }
+    if !sys.is_selinux_enabled().await {
+        sys.error("--context (-Z) works only on an SELinux-enabled kernel").await;
+        return Err(1);
+    }
+    match sys.own_label().await {
+        Ok(label) => {
+            sys.print(format!("{label}\n")).await;
+            Ok(0)
+        }
+        Err(_) => {
+            sys.error("can't get process context").await;
+            Err(1)
+        }
+    }
+}
+
 async fn id(sys: Sys) -> Result<i32, i32> {
     let options = sys.getopt(&SPEC).await?;
+    if options.has('Z') {
+        return context(&sys, !options.operands.is_empty()).await;
+    }
     let kinds = "ugG".chars().filter(|k| options.has(*k)).count();
     if kinds > 1 {
         sys.error("cannot print \"only\" of more than one choice").await;

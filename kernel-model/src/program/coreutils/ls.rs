@@ -30,10 +30,11 @@ program!(LS = "ls" in "/usr/bin", "list directory contents", ls, "\
 -L, --dereference; -H  follow symbolic links: all, those in the command line
 -Q, --quote-name; -N, --literal; -q  double quotes, as they are, ? for what cannot be printed
 --color[=WHEN]  accepted for never and auto: there is no terminal
+-Z, --context  print the security context of each file
 --group-directories-first");
 
 const SPEC: Spec = Spec {
-    short: "aAdlngoGhis1CxmFpRrtSXvUfucLHQNqw:k",
+    short: "aAdlngoGhis1CxmFpRrtSXvUfucLHQNqw:kZ",
     long: &[
         Long("all", Takes::Nothing, 'a'),
         Long("almost-all", Takes::Nothing, 'A'),
@@ -61,9 +62,10 @@ const SPEC: Spec = Spec {
         Long("color", Takes::Maybe, '#'),
         Long("width", Takes::Value, 'w'),
         Long("kibibytes", Takes::Nothing, 'k'),
+        Long("context", Takes::Nothing, 'Z'),
     ],
-    unmodelled: "-b -B -D -I -T -Z --escape --ignore-backups --dired --hide --ignore --indicator-style --tabsize \
-                 --context --block-size --author --format --hyperlink --quoting-style --show-control-chars --zero \
+    unmodelled: "-b -B -D -I -T --escape --ignore-backups --dired --hide --ignore --indicator-style --tabsize \
+                 --block-size --author --format --hyperlink --quoting-style --show-control-chars --zero \
                  --dereference-command-line-symlink-to-dir",
     failure: 2,
     ..Spec::COREUTILS
@@ -330,7 +332,11 @@ impl Run<'_> {
     }
 
     async fn entry(&mut self, name: &str, path: &str, stat: Option<Stat>, ino: u64, d_type: u8) -> Entry {
-        let mut entry = Entry { name: name.to_owned(), stat, ino, d_type, target: None, target_mode: None };
+        let mut entry =
+            Entry { name: name.to_owned(), stat, ino, d_type, target: None, target_mode: None, label: None };
+        if self.listing.style.context {
+            entry.label = self.sys.file_label(path, self.listing.follow_all).await.ok();
+        }
         if entry.stat.is_some() && entry.file_type() == s::IFLNK && self.listing.style.look == Look::Long {
             match self.sys.readlink(path).await {
                 Ok(target) => entry.target = Some(target),

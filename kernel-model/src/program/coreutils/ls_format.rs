@@ -22,6 +22,8 @@ pub(super) struct Entry {
     pub(super) target: Option<String>,
     /// The mode of what it points to.
     pub(super) target_mode: Option<u32>,
+    /// Its label, if that is to be shown and there is one.
+    pub(super) label: Option<String>,
 }
 
 impl Entry {
@@ -62,6 +64,8 @@ enum Sizes {
 /// How the list is to look.
 pub(super) struct Style {
     pub(super) look: Look,
+    /// Labels are shown.
+    pub(super) context: bool,
     time: char,
     time_style: String,
     now: u64,
@@ -101,6 +105,7 @@ impl Style {
         let now = if look == Look::Long { sys.clock_gettime(0).await.unwrap_or(0) } else { 0 };
         Ok(Style {
             look,
+            context: options.has('Z'),
             time,
             time_style: time_style.to_owned(),
             now,
@@ -208,6 +213,8 @@ impl Style {
         let blocks: Vec<String> = entries.iter().map(|e| self.blocks_of(e)).collect();
         let widest = |all: &[String]| if align { all.iter().map(String::len).max().unwrap_or(0) } else { 0 };
         let (inode_width, block_width) = (widest(&inodes), widest(&blocks));
+        let labels: Vec<String> = entries.iter().map(|e| e.label.clone().unwrap_or_default()).collect();
+        let label_width = widest(&labels);
         let cell = |((e, inode), blocks): ((&Entry, &String), &String)| {
             let mut out = String::new();
             if self.inode {
@@ -215,6 +222,9 @@ impl Style {
             }
             if self.blocks {
                 out += &format!("{blocks:>block_width$} ");
+            }
+            if self.context {
+                out += &format!("{:<label_width$} ", e.label.as_deref().unwrap_or("?"));
             }
             out + &self.shown(&e.name) + self.suffix(Style::mode_of(e))
         };
@@ -313,7 +323,8 @@ impl Style {
     fn is_left_aligned(&self, column: usize) -> bool {
         let column = column.wrapping_sub(usize::from(self.inode) + usize::from(self.blocks));
         let names = usize::from(self.owner) + usize::from(self.group);
-        column == 0 || (!self.numeric && (2..2 + names).contains(&column))
+        let is_label = self.context && column == 2 + names;
+        column == 0 || is_label || (!self.numeric && (2..2 + names).contains(&column))
     }
 
     /// The columns before the name.
@@ -339,6 +350,9 @@ impl Style {
         }
         if self.group {
             row.push(accounts.map_or_else(|| stat.st_gid.to_string(), |a| a.group_name(stat.st_gid)));
+        }
+        if self.context {
+            row.push(entry.label.clone().unwrap_or_else(|| "?".to_owned()));
         }
         row.push(if entry.is_device() { device_number(stat.st_rdev, all) } else { self.size(stat.st_size) });
         row.push(self.time_text(self.time_of(entry)));

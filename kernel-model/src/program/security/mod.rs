@@ -12,6 +12,7 @@ pub mod hostname;
 pub mod iab;
 pub mod libseccomp;
 pub mod newidmap;
+pub mod selinux;
 pub mod setcap;
 
 use super::registry::Program;

@@ -99,6 +99,8 @@ pub struct FsContext {
     pub sb: Option<SuperId>,
     /// It is for changing a superblock, not for making one.
     pub reconfigure: bool,
+    /// The label that everything in it has (`context=`).
+    pub label: Option<String>,
 }
 
 impl FsType {
@@ -153,6 +155,7 @@ impl Kernel<'_> {
             params: FsParams::of_type(fs_type.name),
             sb: None,
             reconfigure: false,
+            label: None,
         })
     }
 
@@ -168,6 +171,7 @@ impl Kernel<'_> {
             params: FsParams::of_type(superblock.kind.name()),
             sb: Some(sb),
             reconfigure: true,
+            label: None,
         }
     }
 
@@ -176,6 +180,7 @@ impl Kernel<'_> {
     /// # Errors
     /// EINVAL for one that the type does not know or whose value it does not take.
     pub(crate) fn parse_mount_data(&mut self, task: TaskId, fc: &mut FsContext, data: &str) -> Result<(), Errno> {
+        let data = self.eat_label_option(fc, data)?;
         for option in data.split(',').filter(|o| !o.is_empty()) {
             match option.split_once('=') {
                 Some(("", _)) => {}
@@ -184,6 +189,25 @@ impl Kernel<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Takes `context="..."` out, which is for SELinux and whose commas are its own (`selinux_sb_eat_lsm_opts`).
+    fn eat_label_option(&self, fc: &mut FsContext, data: &str) -> Result<String, Errno> {
+        let Some(at) = data.find("context=").filter(|at| *at == 0 || data[..*at].ends_with(',')) else {
+            return Ok(data.to_owned());
+        };
+        if self.selinux().is_none() {
+            return Ok(data.to_owned());
+        }
+        let value = &data[at + "context=".len()..];
+        let end = match value.strip_prefix('"') {
+            Some(quoted) => quoted.find('"').ok_or(Errno::EINVAL)? + 2,
+            None => value.find(',').unwrap_or(value.len()),
+        };
+        let label = value[..end].trim_matches('"');
+        crate::security::lsm::selinux::Context::parse(label).ok_or(Errno::EINVAL)?;
+        fc.label = Some(label.to_owned());
+        Ok(format!("{}{}", &data[..at], value[end..].trim_start_matches(',')))
     }
 
     /// One parameter (`vfs_parse_fs_param`).
@@ -303,6 +327,8 @@ impl Kernel<'_> {
         }
         let key = fc.key.filter(|_| !matches!(kind, FsKind::Proc(_)));
         let dev = self.new_anon_dev();
+        let label = fc.label.as_ref().map(|label| format!("context=\"{label}\""));
+        let options = label.into_iter().chain(options).collect();
         self.vfs.supers.add(SuperBlock {
             kind,
             root: Node::Proc(ProcNode::Root),

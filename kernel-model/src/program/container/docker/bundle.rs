@@ -5,6 +5,7 @@ use super::super::runc::update_size as size;
 use super::Docker;
 use super::image::Image;
 use super::record::{Record, find};
+use super::security::Security;
 use crate::program::Sys;
 use crate::program::accounts::Accounts;
 use crate::security::capability::{Cap, NAMES};
@@ -51,6 +52,8 @@ pub(super) struct Plan {
     pub(super) env: Vec<String>,
     pub(super) terminal: bool,
     pub(super) config: Json,
+    /// The SELinux label of its files.
+    pub(super) mount_label: Option<String>,
 }
 
 /// Builds the `config.json` of a container whose root file system is mounted at `rootfs`.
@@ -82,8 +85,9 @@ pub(super) async fn plan(docker: &Docker, image: &Image, id: &str, rootfs: &str)
         args = image.cmd.iter().map(|w| (*w).to_owned()).collect();
     }
     let user = user(sys, rootfs, docker.value("user").unwrap_or("")).await?;
-    let caps = capabilities(docker, privileged)?;
-    let security = Security::parse(docker)?;
+    let set = capability_set(docker, privileged)?;
+    let caps = capabilities(docker, &set);
+    let security = Security::find(docker, id, privileged, &set).await?;
     let mut process = Json::object([
         ("terminal", false.into()),
         ("user", user),
@@ -99,6 +103,9 @@ pub(super) async fn plan(docker: &Docker, image: &Image, id: &str, rootfs: &str)
     }
     let limits = docker.values("ulimit").map(ulimit).collect::<Result<Vec<_>, _>>()?;
     process.set("rlimits", Json::List(limits));
+    if let Some(label) = &security.process_label {
+        process.set("selinuxLabel", label.as_str().into());
+    }
     let shared = Shared::find(docker).await?;
     let mut config = Json::object([
         ("ociVersion", super::super::oci::VERSION.into()),
@@ -110,34 +117,8 @@ pub(super) async fn plan(docker: &Docker, image: &Image, id: &str, rootfs: &str)
     }
     config.set("mounts", mounts(docker, id, privileged, &shared)?);
     config.set("linux", linux(docker, id, privileged, &shared, &security)?);
-    Ok(Plan { id: id.to_owned(), hostname, args, env, terminal: docker.has("tty"), config })
-}
-
-/// `--security-opt`
-#[derive(Default)]
-struct Security {
-    no_new_privileges: bool,
-    apparmor: Option<String>,
-}
-
-impl Security {
-    fn parse(docker: &Docker) -> Result<Security, String> {
-        let mut security = Security::default();
-        for option in docker.values("security-opt") {
-            match option.split_once(['=', ':']) {
-                None if option == "no-new-privileges" => security.no_new_privileges = true,
-                Some(("no-new-privileges", value)) => security.no_new_privileges = value == "true",
-                Some(("seccomp", "unconfined")) => {}
-                Some(("apparmor", "unconfined")) => {}
-                Some(("apparmor", profile)) => security.apparmor = Some(profile.to_owned()),
-                Some((name @ ("seccomp" | "label" | "systempaths"), _)) => {
-                    return Err(format!("not modelled in Ringside: --security-opt {name}"));
-                }
-                _ => return Err(format!("invalid --security-opt 2: \"{option}\"")),
-            }
-        }
-        Ok(security)
-    }
+    let mount_label = security.mount_label.clone();
+    Ok(Plan { id: id.to_owned(), hostname, args, env, terminal: docker.has("tty"), config, mount_label })
 }
 
 /// Namespaces that are not the container's own: the kind's file, or `host`.
@@ -221,7 +202,8 @@ async fn user(sys: &Sys, rootfs: &str, text: &str) -> Result<Json, String> {
     Ok(Json::object([("uid", uid.into()), ("gid", gid.into()), ("additionalGids", Json::List(vec![gid.into()]))]))
 }
 
-fn capabilities(docker: &Docker, privileged: bool) -> Result<Json, String> {
+/// The capabilities of a container (`TweakCapabilities`).
+fn capability_set(docker: &Docker, privileged: bool) -> Result<Vec<Cap>, String> {
     let all = || (0..NAMES.len() as u8).map(Cap);
     let named = |text: &str| Cap::from_name(text).ok_or(format!("invalid capability: \"{}\"", text.to_uppercase()));
     let is_all = |text: &str| text.eq_ignore_ascii_case("all");
@@ -242,12 +224,16 @@ fn capabilities(docker: &Docker, privileged: bool) -> Result<Json, String> {
             set.push(cap);
         }
     }
+    Ok(set)
+}
+
+fn capabilities(docker: &Docker, set: &[Cap]) -> Json {
     let names = Json::strings(set.iter().map(|c| c.name()));
     let user = docker.value("user").unwrap_or("");
     let is_root = matches!(user.split(':').next(), None | Some("" | "0" | "root"));
     // Who is not root keeps nothing over execve(2), but may have it again through a set-user-ID program.
     let effective = if is_root { names.clone() } else { Json::List(Vec::new()) };
-    Ok(Json::object([("bounding", names), ("effective", effective.clone()), ("permitted", effective)]))
+    Json::object([("bounding", names), ("effective", effective.clone()), ("permitted", effective)])
 }
 
 fn ulimit(text: &str) -> Result<Json, String> {
@@ -269,6 +255,19 @@ fn mount(destination: &str, fstype: &str, source: &str, options: &[&str]) -> Jso
         ("source", source.into()),
         ("options", Json::strings(options)),
     ])
+}
+
+/// `ro` or `rw` of a volume's mode; `z` and `Z`, which ask for another label, may stand beside it.
+fn volume_mode(mode: &str) -> Option<&'static str> {
+    let mut access = "rw";
+    for word in mode.split(',') {
+        match word {
+            "ro" => access = "ro",
+            "rw" | "z" | "Z" => {}
+            _ => return None,
+        }
+    }
+    Some(access)
 }
 
 fn mounts(docker: &Docker, id: &str, privileged: bool, shared: &Shared) -> Result<Json, String> {
@@ -299,7 +298,9 @@ fn mounts(docker: &Docker, id: &str, privileged: bool, shared: &Shared) -> Resul
         let parts: Vec<&str> = volume.split(':').collect();
         let (source, destination, mode) = match parts.as_slice() {
             [source, destination] => (*source, *destination, "rw"),
-            [source, destination, mode @ ("ro" | "rw")] => (*source, *destination, *mode),
+            [source, destination, mode] if volume_mode(mode).is_some() => {
+                (*source, *destination, volume_mode(mode).unwrap_or("rw"))
+            }
             [_, _, mode] => return Err(format!("invalid mode: {mode}")),
             _ => return Err("not modelled in Ringside: anonymous volumes".to_owned()),
         };
@@ -322,7 +323,7 @@ fn mounts(docker: &Docker, id: &str, privileged: bool, shared: &Shared) -> Resul
     Ok(Json::List(all))
 }
 
-fn linux(docker: &Docker, id: &str, privileged: bool, shared: &Shared, _: &Security) -> Result<Json, String> {
+fn linux(docker: &Docker, id: &str, privileged: bool, shared: &Shared, security: &Security) -> Result<Json, String> {
     let mut namespaces = vec![Json::object([("type", "mount".into())])];
     for (kind, other) in [
         ("network", &shared.network),
@@ -348,9 +349,15 @@ fn linux(docker: &Docker, id: &str, privileged: bool, shared: &Shared, _: &Secur
         sysctl.push((name.to_owned(), value.into()));
     }
     linux.set("sysctl", Json::Object(sysctl));
-    if !privileged {
+    if !privileged && !security.all_paths {
         linux.set("maskedPaths", Json::strings(MASKED));
         linux.set("readonlyPaths", Json::strings(READ_ONLY));
+    }
+    if let Some(filter) = &security.seccomp {
+        linux.set("seccomp", filter.clone());
+    }
+    if let Some(label) = &security.mount_label {
+        linux.set("mountLabel", label.as_str().into());
     }
     Ok(linux)
 }

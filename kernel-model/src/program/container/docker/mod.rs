@@ -12,6 +12,8 @@ mod lifecycle;
 mod ps;
 mod record;
 mod run;
+mod seccomp;
+mod security;
 mod shim;
 
 use super::golang::errno;

@@ -4,6 +4,7 @@ use super::super::golang::errno;
 use super::super::json::Json;
 use super::image::{self, Image, file};
 use super::record::{Record, find, remove_all};
+use super::security::Security;
 use super::{BUNDLES, Docker, OVERLAY, bundle, failed, hex, mkdir_all};
 use crate::errno::Errno;
 use crate::program::Sys;
@@ -113,9 +114,17 @@ async fn prepare(docker: &Docker, image: &Image, id: &str, name: &str) -> Result
     mkdir_all(sys, &dir).await.map_err(|e| failed("mkdir", &dir, e))?;
     let layer = format!("{OVERLAY}/{id}");
     layers(sys, image, &layer).await.map_err(|e| failed("mkdir", &layer, e))?;
-    mount_layers(sys, image, &layer).await?;
+    mount_layers(sys, image, &layer, None).await?;
     let rootfs = format!("{layer}/merged");
     let plan = bundle::plan(docker, image, id, &rootfs).await?;
+    if let Some(label) = &plan.mount_label {
+        Security::relabel_volumes(docker, label).await?;
+        for name in ["hosts", "hostname", "resolv.conf"] {
+            let path = format!("{dir}/{name}");
+            file(sys, &path, 0o644, b"").await.map_err(|e| failed("open", &path, e))?;
+            sys.set_file_label(&path, label, true).await.map_err(|e| failed("lsetxattr", &path, e))?;
+        }
+    }
     let hosts =
         format!("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t{}\n", plan.hostname);
     for (name, text) in [
@@ -162,9 +171,12 @@ async fn layers(sys: &Sys, _: &Image, layer: &str) -> Result<(), Errno> {
 ///
 /// # Errors
 /// What docker says.
-pub(super) async fn mount_layers(sys: &Sys, image: &Image, layer: &str) -> Result<(), String> {
-    let options =
+pub(super) async fn mount_layers(sys: &Sys, image: &Image, layer: &str, label: Option<&str>) -> Result<(), String> {
+    let mut options =
         format!("lowerdir={layer}-init/diff:{}/diff,upperdir={layer}/diff,workdir={layer}/work", image.layer());
+    if let Some(label) = label {
+        options.push_str(&format!(",context=\"{label}\""));
+    }
     let merged = format!("{layer}/merged");
     sys.mount("overlay", &merged, Some("overlay"), 0, Some(&options))
         .await
@@ -176,7 +188,10 @@ async fn start(docker: &Docker, record: &Record, attached: bool) -> Result<i32, 
     let sys = &docker.sys;
     let Some(image) = Image::find(record.image()) else { return Err(125) };
     let layer = format!("{OVERLAY}/{}", record.id());
-    if let Err(message) = mount_layers(sys, image, &layer).await {
+    let config = sys.read_file(&format!("{}/bundle.json", record.dir())).await.unwrap_or_default();
+    let config = Json::parse(&config).unwrap_or(Json::Null);
+    let label = config.at("linux.mountLabel").and_then(Json::as_str);
+    if let Err(message) = mount_layers(sys, image, &layer, label).await {
         return Err(docker.daemon_error(&message).await);
     }
     let bundle = format!("{BUNDLES}/{}", record.id());

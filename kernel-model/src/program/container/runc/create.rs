@@ -110,8 +110,12 @@ async fn validate(sys: &Sys, spec: &Spec, rootfs: &str) -> Result<(), String> {
     if restricts && !private("mount") {
         return Err("unable to restrict sys entries without a private MNT namespace".to_owned());
     }
-    if !linux.mount_label.is_empty() {
+    let labels = !linux.mount_label.is_empty() || spec.process.as_ref().is_some_and(|p| !p.selinux_label.is_empty());
+    if labels && sys.stat("/sys/fs/selinux/enforce").await.is_err() {
         return Err("selinux label is specified in config, but selinux is disabled or not supported".to_owned());
+    }
+    if let Some(filter) = &linux.seccomp {
+        super::seccomp::parse(filter)?;
     }
     if private("user") {
         let joined = linux.namespaces.iter().any(|(k, path)| k == "user" && !path.is_empty());

@@ -172,6 +172,9 @@ pub(in super::super) fn to_json(process: &Process) -> Json {
     if !process.apparmor_profile.is_empty() {
         json.set("apparmorProfile", process.apparmor_profile.as_str().into());
     }
+    if !process.selinux_label.is_empty() {
+        json.set("selinuxLabel", process.selinux_label.as_str().into());
+    }
     if let Some(score) = process.oom_score_adj {
         json.set("oomScoreAdj", score.into());
     }

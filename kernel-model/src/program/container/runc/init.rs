@@ -156,6 +156,7 @@ async fn standard(sys: &Sys, runc: &mut Channel, config: &Json) -> Result<i32, S
     rootfs::finish(sys, &spec).await?;
     names(sys, &spec).await?;
     profile(sys, &process).await?;
+    label(sys, &process).await?;
     for (key, value) in &spec.linux.sysctl {
         let path = format!("/proc/sys/{}", key.replace('.', "/"));
         write_file(sys, &path, value).await.map_err(|e| format!("open {path}: {}", errno(e)))?;
@@ -202,6 +203,7 @@ async fn setns(sys: &Sys, runc: &mut Channel, config: &Json) -> Result<i32, Stri
     runc.step("procReady").await.map_err(|e| format!("sync: {}", errno(e)))?;
     runc.expect("procRun").await.map_err(|f| f.message)?;
     profile(sys, &process).await?;
+    label(sys, &process).await?;
     let spec = Spec {
         linux: super::super::oci::Linux { seccomp: config.get("seccomp").cloned(), ..Default::default() },
         ..Spec::default()
@@ -250,6 +252,10 @@ async fn profile(sys: &Sys, process: &Process) -> Result<(), String> {
     if process.apparmor_profile.is_empty() {
         return Ok(());
     }
+    let enabled = sys.read_file("/sys/module/apparmor/parameters/enabled").await;
+    if !enabled.is_ok_and(|text| text.starts_with('Y')) && sys.stat("/proc/self/attr/apparmor/exec").await.is_err() {
+        return Err("unable to apply apparmor profile: apparmor: config provided but apparmor not supported".to_owned());
+    }
     let text = format!("exec {}", process.apparmor_profile);
     let mut written = write_file(sys, "/proc/self/attr/apparmor/exec", &text).await;
     if written == Err(Errno::ENOENT) {
@@ -263,12 +269,18 @@ async fn no_new_privileges(sys: &Sys) -> Result<(), String> {
     done.map(drop).map_err(|e| format!("error setting no_new_privs: {}", errno(e)))
 }
 
-/// The system-call filter.
-async fn filter(_: &Sys, spec: &Spec) -> Result<(), String> {
-    match &spec.linux.seccomp {
-        None => Ok(()),
-        Some(_) => Err("not modelled in Ringside: linux.seccomp".to_owned()),
+/// The SELinux label that the next execve(2) will bring.
+async fn label(sys: &Sys, process: &Process) -> Result<(), String> {
+    if process.selinux_label.is_empty() {
+        return Ok(());
     }
+    let written = write_file(sys, "/proc/self/attr/exec", &process.selinux_label).await;
+    written.map_err(|e| format!("can't set process label: write /proc/self/attr/exec: {}", errno(e)))
+}
+
+/// The system-call filter.
+async fn filter(sys: &Sys, spec: &Spec) -> Result<(), String> {
+    super::seccomp::attach(sys, spec.linux.seccomp.as_ref()).await
 }
 
 /// Opening the fifo for writing waits until somebody reads it: `runc start`.

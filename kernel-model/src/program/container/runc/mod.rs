@@ -20,6 +20,7 @@ mod list;
 mod mounts;
 mod nsexec;
 mod rootfs;
+mod seccomp;
 pub(super) mod spec;
 pub(super) mod state;
 mod sync;

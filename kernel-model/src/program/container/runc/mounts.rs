@@ -108,8 +108,13 @@ pub(super) fn parse(options: &[String]) -> Options {
 ///
 /// # Errors
 /// What `runc` says.
-pub(super) async fn make(sys: &Sys, rootfs: &str, mount: &Mount, cgroup: &Cgroup) -> Result<(), String> {
-    let options = parse(&mount.options);
+pub(super) async fn make(sys: &Sys, rootfs: &str, mount: &Mount, label: &str, cgroup: &Cgroup) -> Result<(), String> {
+    let mut options = parse(&mount.options);
+    if !label.is_empty() && matches!(mount.fstype.as_str(), "tmpfs" | "devpts" | "mqueue") {
+        // What is mounted new is for this container alone (`label.FormatMountLabel`).
+        let before = if options.data.is_empty() { "" } else { "," };
+        options.data.push_str(&format!("{before}context=\"{label}\""));
+    }
     let fstype = if options.flags & ms::BIND != 0 { "bind" } else { mount.fstype.as_str() };
     if mount.options.iter().any(|o| o == "tmpcopyup") {
         return Err("not modelled in Ringside: the mount option tmpcopyup".to_owned());

@@ -34,7 +34,7 @@ pub(super) async fn prepare(sys: &Sys, spec: &Spec, rootfs: &str, cgroup: &Cgrou
     make_parent_private(sys, rootfs).await.map_err(failed)?;
     sys.mount(rootfs, rootfs, None, ms::BIND | ms::REC, None).await.map_err(failed)?;
     for mount in &spec.mounts {
-        mounts::make(sys, rootfs, mount, cgroup).await?;
+        mounts::make(sys, rootfs, mount, &spec.linux.mount_label, cgroup).await?;
     }
     let in_user_ns = !spec.linux.uid_mappings.is_empty()
         || sys.read_file("/proc/self/uid_map").await.is_ok_and(|map| {

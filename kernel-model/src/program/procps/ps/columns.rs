@@ -206,6 +206,11 @@ impl Column {
                 if list.is_empty() { "-".to_owned() } else { list }
             }
             "exe" => sys.readlink(&format!("/proc/{}/exe", p.pid)).await.unwrap_or_else(|_| "-".to_owned()),
+            "label" => {
+                let text = sys.read_file(&format!("/proc/{}/attr/current", p.pid)).await.unwrap_or_default();
+                let text = text.trim_end_matches(['\n', '\0']);
+                if text.is_empty() { "-".to_owned() } else { text.to_owned() }
+            }
             "wchan" if p.state == 'R' => "-".to_owned(),
             "wchan" => {
                 let text = sys.read_file(&format!("/proc/{}/wchan", p.pid)).await.unwrap_or_default();
@@ -266,7 +271,7 @@ impl Column {
             "opri" => (60 + p.priority).to_string(),
             "priority" => p.priority.to_string(),
             "psr" => p.processor.to_string(),
-            "rtprio" | "addr" | "label" => "-".to_owned(),
+            "rtprio" | "addr" => "-".to_owned(),
             "class" | "cls" | "policy" => "TS".to_owned(),
             "f" | "flag" | "flags" => format!("{:o}", (p.flags >> 6) & 7),
             "vsz" | "vsize" => (p.vsize / 1024).to_string(),

@@ -83,6 +83,8 @@ struct Reader {
     negate: bool,
     running_only: bool,
     no_headers: bool,
+    /// `-Z`: a column with the label of the security module before the others.
+    labels: bool,
     columns: Vec<Column>,
     /// `-f -l -j -F`.
     unix_formats: String,
@@ -162,7 +164,8 @@ impl Reader {
                     return self.valued(letter, &value, accounts);
                 }
                 'x' => return wrong("must set personality to get -x option"),
-                'H' | 'L' | 'T' | 'm' | 'M' | 'Z' | 'O' | 'P' | 'n' | 'k' => {
+                'M' | 'Z' => self.labels = true,
+                'H' | 'L' | 'T' | 'm' | 'O' | 'P' | 'n' | 'k' => {
                     return wrong(format!("option -{letter} is not modelled in Ringside; see 'help ps'"));
                 }
                 _ => return wrong("unsupported SysV option"),
@@ -209,6 +212,7 @@ impl Reader {
                 'r' => self.running_only = true,
                 'T' => self.lists.push(List::OwnTerminal),
                 'h' => self.no_headers = true,
+                'Z' => self.labels = true,
                 'w' | 'c' | 'n' => {}
                 'u' | 'l' | 'j' | 'v' => self.bsd_format = Some(letter),
                 'V' => return Err(Stop::Version),
@@ -225,7 +229,7 @@ impl Reader {
                     let letter = if letter == 'U' { 'u' } else { letter };
                     return self.valued(letter, &value, accounts);
                 }
-                'e' | 'f' | 'g' | 'k' | 'm' | 's' | 'O' | 'S' | 'X' | 'Z' | 'L' => {
+                'e' | 'f' | 'g' | 'k' | 'm' | 's' | 'O' | 'S' | 'X' | 'L' => {
                     return wrong(format!("option {letter} is not modelled in Ringside; see 'help ps'"));
                 }
                 _ => return wrong("unsupported option (BSD syntax)"),
@@ -340,7 +344,10 @@ impl Reader {
     }
 
     fn plan(self) -> Result<Plan, Stop> {
-        let columns = if self.columns.is_empty() { self.ready_made() } else { self.columns };
+        let mut columns = if self.columns.is_empty() { self.ready_made() } else { self.columns };
+        if self.labels {
+            columns.splice(0..0, Column::named("label"));
+        }
         let select = if self.all || (self.bsd_a && self.bsd_x) {
             Select::All
         } else if !self.quick.is_empty() {
