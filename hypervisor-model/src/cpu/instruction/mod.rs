@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod class;
+mod grammar;
 pub mod parse;
 pub mod syntax;
 pub mod table;

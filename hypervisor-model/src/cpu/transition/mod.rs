@@ -108,3 +108,6 @@ impl Step<'_> {
         self.emit(event);
     }
 }
+
+#[cfg(test)]
+mod tests;

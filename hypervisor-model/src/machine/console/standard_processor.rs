@@ -26,7 +26,7 @@ const HANDLERS: u64 = 0xffff_ffff_81e0_0000;
 /// Where SYSCALL goes.
 const SYSCALL_ENTRY: u64 = 0xffff_ffff_81e0_1000;
 /// Top of the kernel's stack in the TSS.
-const KERNEL_STACK: u64 = 0xffff_c900_0000_4000;
+const KERNEL_STACK: u64 = 0xffff_c900_0010_4000;
 /// Top of the stack with which a program starts.
 pub const STACK_TOP: u64 = 0x6f00;
 /// Where code begins.
