@@ -138,6 +138,7 @@ impl Kernel<'_> {
         for group in groups {
             if self.cgroup(*group).parent.is_some() {
                 self.emit(EventKind::Cgroup(CgroupEvent::PopulatedChanged { group: *group, populated }));
+                self.wake_all(crate::task::sched::Wait::CgroupEvents);
             }
         }
     }

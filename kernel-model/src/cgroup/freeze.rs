@@ -90,6 +90,7 @@ impl Kernel<'_> {
         if self.cgroup(group).frozen != frozen {
             self.cgroups.groups[group].frozen = frozen;
             self.emit(EventKind::Cgroup(CgroupEvent::FrozenChanged { group, frozen }));
+            self.wake_all(crate::task::sched::Wait::CgroupEvents);
         }
     }
 

@@ -321,7 +321,7 @@ impl Memory {
     }
 
     /// Counts an event in a group, and in version 2 in all above it (`memcg_memory_event`).
-    pub(crate) fn count_event(&mut self, memcg: MemcgId, event: MemcgEvent, times: u64) {
+    fn count_event(&mut self, memcg: MemcgId, event: MemcgEvent, times: u64) {
         self.memcgs[memcg].events_local[event as usize] += times;
         for id in self.lineage(memcg) {
             let group = &mut self.memcgs[id];
@@ -341,6 +341,12 @@ impl World {
 }
 
 impl Kernel<'_> {
+    /// Counts an event in a group, and in version 2 in all above it; whoever polls the files is told.
+    pub(crate) fn count_memory_event(&mut self, memcg: MemcgId, event: MemcgEvent, times: u64) {
+        self.mm.count_event(memcg, event, times);
+        self.wake_all(crate::task::sched::Wait::CgroupEvents);
+    }
+
     /// Charges as many of `pages` as fit at once, at least one (`try_charge_memcg`). `user` says that a program
     /// touched them itself, so that it may be made to wait.
     pub(crate) fn charge(
@@ -399,7 +405,7 @@ impl Kernel<'_> {
             return;
         }
         self.mm.memcgs[over].failcnt += tries;
-        self.mm.count_event(over, MemcgEvent::Max, tries);
+        self.count_memory_event(over, MemcgEvent::Max, tries);
         if !again {
             let (usage, limit) = (self.mm.memcgs[over].usage, self.mm.memcgs[over].max);
             self.emit_memory(MemoryEvent::LimitHit { over, memcg, wanted: pages, usage, limit });
@@ -460,7 +466,7 @@ impl Kernel<'_> {
             .collect();
         let Some(first) = over.first().copied() else { return };
         for id in &over {
-            self.mm.count_event(*id, MemcgEvent::High, 1);
+            self.count_memory_event(*id, MemcgEvent::High, 1);
         }
         self.reclaim(first, pages);
         let penalty = over.iter().map(|id| high_delay(&self.mm.memcgs[*id], pages)).max().unwrap_or_default();

@@ -56,7 +56,7 @@ impl Kernel<'_> {
     /// No room in `over`, or in the machine when that is the root, and nothing to reclaim (`mem_cgroup_oom`).
     pub(super) fn memcg_oom(&mut self, task: TaskId, over: MemcgId, user: bool) -> OomOutcome {
         if over != ROOT_MEMCG {
-            self.mm.count_event(over, MemcgEvent::Oom, 1);
+            self.count_memory_event(over, MemcgEvent::Oom, 1);
             if self.mm.memcgs[over].oom_kill_disable {
                 return if user { OomOutcome::Wait } else { OomOutcome::NoVictim };
             }
@@ -101,7 +101,7 @@ impl Kernel<'_> {
         if !self.mm.memcgs.contains(group) {
             return;
         }
-        self.mm.count_event(group, MemcgEvent::OomGroupKill, 1);
+        self.count_memory_event(group, MemcgEvent::OomGroupKill, 1);
         self.emit_memory(MemoryEvent::GroupKilled { memcg: group });
         let members: Vec<ProcessId> = self
             .processes
@@ -149,7 +149,7 @@ impl Kernel<'_> {
             return;
         }
         let memcg = self.memcg_of(leader);
-        self.mm.count_event(memcg, MemcgEvent::OomKill, 1);
+        self.count_memory_event(memcg, MemcgEvent::OomKill, 1);
         self.mm.counters.oom_kill += 1;
         let rss = self.mm.spaces[mm].rss.total();
         self.emit_memory(MemoryEvent::Killed { over, memcg, victim: leader, points, rss });

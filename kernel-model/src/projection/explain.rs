@@ -385,6 +385,7 @@ fn wait_reason(world: &World, wait: Wait) -> String {
     match wait {
         Wait::Child(_) => "a child changes state".to_owned(),
         Wait::SocketReadable(_) => "a message arrives in the socket".to_owned(),
+        Wait::CgroupEvents => "a file of events of a control group changes".to_owned(),
         Wait::SocketWritable(_) => "there is room again for what it sends".to_owned(),
         Wait::SocketRoom(_) => "the receiver has taken something out of its queue".to_owned(),
         Wait::PipeReadable(_) => "there is something to read in the pipe".to_owned(),

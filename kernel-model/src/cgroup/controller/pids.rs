@@ -161,6 +161,7 @@ fn can_fork(k: &mut Kernel<'_>, _parent: TaskId, group: CgroupId) -> Result<(), 
                 }
                 refused(k, group, *g, &groups[at..]);
                 k.emit(EventKind::Cgroup(CgroupEvent::PidsLimitHit { group: *g, limit: max, current }));
+                k.wake_all(crate::task::sched::Wait::CgroupEvents);
                 return Err(Errno::EAGAIN);
             }
             _ => p.peak = p.peak.max(p.current),

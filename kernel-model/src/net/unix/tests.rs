@@ -17,6 +17,9 @@ const SOL_SOCKET: i64 = 1;
 const SO_PASSCRED: i64 = 16;
 const SO_PEERCRED: i64 = 17;
 
+/// What has come: text, number of descriptors, credentials, flags.
+type Arrival = (String, usize, Option<Vec<i64>>, i64);
+
 /// A world with the shell as the caller.
 struct Lab(Running<NoMachine>);
 
@@ -71,8 +74,7 @@ impl Lab {
         self.send_with(fd, text, 1, Value::List(fds.iter().map(|fd| Value::from(*fd)).collect()))
     }
 
-    /// What has come: text, number of descriptors, credentials, flags.
-    fn receive(&mut self, fd: i64, count: i64, room: i64) -> Result<(String, usize, Option<Vec<i64>>, i64), Errno> {
+    fn receive(&mut self, fd: i64, count: i64, room: i64) -> Result<Arrival, Errno> {
         let iov = Value::record([("iov_len", count.into())]);
         let msg = Value::record([("msg_iov", Value::List(vec![iov])), ("msg_controllen", room.into())]);
         let ret = self.call(Sysno::RECVMSG, vec![fd.into(), msg, 0.into()])?;

@@ -6,9 +6,12 @@ use crate::syscall::{Arg, Args, Ret, Sleep, Stop, Support, SysResult, SyscallInf
 use crate::task::TaskId;
 use crate::task::sched::Wait;
 use crate::time::Nanos;
+use crate::vfs::Node;
 use crate::vfs::file::FileKind;
+use crate::vfs::path::VfsPath;
 
 const POLLIN: i64 = 1;
+const POLLPRI: i64 = 2;
 const POLLOUT: i64 = 4;
 const POLLERR: i64 = 8;
 const POLLHUP: i64 = 0x10;
@@ -23,7 +26,9 @@ pub const POLL: SyscallInfo = SyscallInfo {
     man: "poll(2)",
     args: &[Arg::Data("fds"), Arg::Int("nfds"), Arg::Int("timeout")],
     errno: ERRORS,
-    support: Support::Partial("pipes, pidfds and terminals wait; other files are always ready"),
+    support: Support::Partial(
+        "pipes, sockets, pidfds, terminals and files of events of control groups wait; other files are always ready",
+    ),
     run: |k, caller, a| {
         let timeout = u64::try_from(a.int32(2)?).ok().map(Nanos::from_millis);
         poll(k, caller, a, timeout)
@@ -36,7 +41,10 @@ pub const PPOLL: SyscallInfo = SyscallInfo {
     man: "poll(2)",
     args: &[Arg::Data("fds"), Arg::Int("nfds"), Arg::Data("tmo_p"), Arg::Data("sigmask"), Arg::Int("sigsetsize")],
     errno: ERRORS,
-    support: Support::Partial("pipes, pidfds and terminals wait; other files are always ready; the mask is not used"),
+    support: Support::Partial(
+        "pipes, sockets, pidfds, terminals and files of events of control groups wait; other files are always ready; the \
+         mask is not used",
+    ),
     run: |k, caller, a| {
         let field = |name| a.get(2).field(name).and_then(Value::as_int);
         let timeout = field("tv_sec")
@@ -116,6 +124,11 @@ fn state_of(k: &Kernel<'_>, caller: TaskId, fd: i32, waits: &mut Vec<Wait>) -> i
             }
         }
         FileKind::Placeholder(_) => 0,
+        FileKind::Path(VfsPath { node: Node::Cgroup(node), .. }) => {
+            waits.push(Wait::CgroupEvents);
+            let changed = k.cgroup_file_changed(caller, id, node) == Some(true);
+            POLLIN | POLLOUT | if changed { POLLERR | POLLPRI } else { 0 }
+        }
         FileKind::Path(_) | FileKind::FsContext(_) | FileKind::MountTree(_) => POLLIN | POLLOUT,
     }
 }

@@ -222,3 +222,25 @@ fn execve_says_why_not() {
         |path: &str| lab.call(Sysno::EXECVE, vec![path.into(), Value::strings(["x"]), Value::strings::<&str>([])]);
     assert_eq!(exec("/tmp/text"), Err(Errno::ENOEXEC));
 }
+
+#[test]
+fn poll_tells_of_what_is_counted_in_a_group_since_it_was_read() {
+    const POLLPRI_ERR: i64 = 0xa;
+    let mut lab = Lab::new();
+    let group = "/sys/fs/cgroup/unified/a";
+    lab.call(Sysno::MKDIR, vec![group.into(), 0o755.into()]).expect("a group");
+    let fd = lab.open(&format!("{group}/cgroup.events"), o::RDONLY).expect("open");
+    let poll = |lab: &mut Lab| {
+        let entry = Value::record([("fd", fd.into()), ("events", 2.into())]);
+        let ret = lab.call(Sysno::POLL, vec![Value::List(vec![entry]), 1.into(), 0.into()]).expect("poll");
+        ret.output(0).as_list().and_then(|l| l[0].field("revents")?.as_int()).unwrap_or(-1)
+    };
+    let read = |lab: &mut Lab| lab.call(Sysno::PREAD64, vec![fd.into(), Value::Null, 100.into(), 0.into()]);
+    assert_eq!(poll(&mut lab), POLLPRI_ERR);
+    read(&mut lab).expect("read");
+    assert_eq!(poll(&mut lab), 0);
+    lab.write(&format!("{group}/cgroup.procs"), "0").expect("moved");
+    assert_eq!(poll(&mut lab), POLLPRI_ERR);
+    read(&mut lab).expect("read");
+    assert_eq!(poll(&mut lab), 0);
+}

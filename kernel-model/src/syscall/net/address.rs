@@ -167,6 +167,7 @@ fn unix_connect(k: &mut Kernel<'_>, caller: TaskId, id: SocketId, a: Args<'_>) -
         Some(AF_UNSPEC) if !connects => None,
         family => Some(UnixAddress::read(addr, a.int(2)?, family)?.name()?),
     };
+    k.security_socket_connect(caller, id, None)?;
     let nonblock = k.vfs.files[k.real_file_id(caller, a.int32(0)?)?].flags & o::NONBLOCK != 0;
     k.unix_connect(caller, id, name, nonblock)?;
     Ok(Ret::new(0))

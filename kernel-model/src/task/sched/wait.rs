@@ -45,6 +45,8 @@ pub enum Wait {
     SocketWritable(SocketId),
     /// There is room again in the queue of the socket.
     SocketRoom(SocketId),
+    /// Something is counted in a file of events of some control group.
+    CgroupEvents,
     /// A lock on this inode is given up (flock(2)).
     FileLock(u64),
     /// There may be memory again in this control group, or in the machine.

@@ -174,6 +174,17 @@ impl Kernel<'_> {
         Ok(self.read_cgroup_file(At { group, task: reader, file }, row)?.into_bytes())
     }
 
+    /// Whether a file of events says something else than what was read from it last; `None` for files of which nobody is
+    /// told (`kernfs_generic_poll`, `cgroup_file_notify`). One that has not been read yet counts as changed.
+    pub(crate) fn cgroup_file_changed(&self, reader: TaskId, file: FileId, node: CgroupNode) -> Option<bool> {
+        let name = self.cgroup_node_name(node);
+        if !name.ends_with(".events") && !name.ends_with(".events.local") {
+            return None;
+        }
+        let now = self.cgroup_node_read(reader, file, node).ok();
+        Some(now.as_deref() != self.vfs.files[file].snapshot.as_deref())
+    }
+
     /// Writes to a file. How much was written: all of it.
     ///
     /// # Errors

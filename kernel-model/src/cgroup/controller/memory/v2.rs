@@ -102,7 +102,7 @@ fn write_max(k: &mut Kernel<'_>, at: At, text: &str) -> Result<(), Errno> {
         if k.reclaim(id, usage - max) > 0 {
             continue;
         }
-        k.mm.count_event(id, MemcgEvent::Oom, 1);
+        k.count_memory_event(id, MemcgEvent::Oom, 1);
         if !k.memcg_out_of_memory(at.task, id) {
             break;
         }

@@ -102,7 +102,7 @@ async fn main(sys: Sys) -> Result<i32, i32> {
         }
     }
     for (letter, table) in [('w', RAW), ('u', UDP), ('t', TCP)] {
-        if wants(letter) && !(options.has('6') && !options.has('4')) {
+        if wants(letter) && (!options.has('6') || options.has('4')) {
             for object in dump(&sys, fd, AF_INET, table.1, filter.states).await {
                 rows.extend(inet_row(&object, table, &filter));
             }
