@@ -195,7 +195,7 @@ impl Kernel<'_> {
                 // Nothing else is left: what memory.low protects goes, too.
                 pages = self.shrink_page_cache(memcg, wanted, |m| protected.min.contains(&m));
                 if pages > 0 {
-                    protected.low.iter().for_each(|m| self.mm.count_event(*m, MemcgEvent::Low, 1));
+                    protected.low.iter().for_each(|m| self.count_memory_event(*m, MemcgEvent::Low, 1));
                 }
             }
         }
