@@ -1,3 +1,4 @@
 //! KVM: what Linux 6.1 makes of the hardware's virtualization.
 
+pub mod mmu;
 pub mod user_exit;

@@ -97,7 +97,7 @@ impl PagingState {
 
 /// Reserved bits of the entries of one level.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Reserved {
+pub(crate) struct Reserved {
     /// When the entry names a table.
     pub table: u64,
     /// When the entry maps a page.
@@ -131,11 +131,11 @@ pub struct Regime {
     pub pkru: Option<u32>,
     /// Whether CR4.PSE turns PS on in 32-bit paging, and likewise 1 GiB pages: which levels may have leaves, bit
     /// `n` for the level at index `n` from the root.
-    pub(super) leaf_levels: u8,
+    pub(crate) leaf_levels: u8,
     /// Reserved bits, level by level from the root.
-    pub(super) reserved: [Reserved; 5],
+    pub(crate) reserved: [Reserved; 5],
     /// PSE-36: bits 20:13 of a 4 MiB entry are address bits 39:32.
-    pub(super) pse36: bool,
+    pub(crate) pse36: bool,
 }
 
 impl Regime {
