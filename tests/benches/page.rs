@@ -1,15 +1,19 @@
 //! The page and the models in it: how fast, and how large. `cargo bench -p ringside-tests` runs this, too.
 
 use anyhow::Result;
+use headless_chrome::Browser;
 use ringside::page::{self, Flavour, size};
 use ringside::server::Background;
 use ringside_tests::browser;
+use ringside_tests::large_world::{FULL, SMALL, open};
 use ringside_tests::page::Page;
 use ringside_tests::probe::{Probe, TypedScript, scripts};
 use std::time::{Duration, Instant};
 
 /// How often a page is loaded; the median counts.
 const LOADS: usize = 7;
+/// How many steps are made each way.
+const STEPS: usize = 20;
 
 fn main() -> Result<()> {
     let scripts = scripts()?;
@@ -73,8 +77,26 @@ fn page() -> Result<()> {
         starts.sort();
         figure(&format!("page, from address to prompt{name}"), milliseconds(starts[LOADS / 2]));
     }
+    steps_in_a_large_world(&browser, &server.url())?;
     let report = size::Report::of(&built.folder)?;
     let total = report.total();
     figure("page, styles, scripts and wasm", format!("{} bytes, {} as brotli", total.raw, total.brotli));
+    Ok(())
+}
+
+/// A step in ten thousand processes beside one in a few hundred of the same shape, until the page has shown it.
+fn steps_in_a_large_world(browser: &Browser, address: &str) -> Result<()> {
+    let mut medians = Vec::new();
+    for size in [SMALL, FULL] {
+        let page = Page::new(browser, address)?;
+        open(&page, size)?;
+        let times = page.step_times(STEPS)?;
+        medians.push(times[times.len() / 2]);
+    }
+    let ratio = medians[1].as_secs_f64() / medians[0].as_secs_f64();
+    figure(
+        "a step in the page, 10,000 processes",
+        format!("{}, {ratio:.1} times one with 776", milliseconds(medians[1])),
+    );
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! A large world: ten thousand processes in a thousand containers, nested three deep, made by system calls.
 
+use crate::page::Page;
+use anyhow::Result;
 use kernel_model::action::{Action, Stamped, When};
 use kernel_model::kernel::Trace;
 use kernel_model::namespace::NsKind;
@@ -10,6 +12,7 @@ use kernel_model::table::Id;
 use kernel_model::task::TaskId;
 use kernel_model::timeline::Session;
 use kernel_model::world::{Config, World};
+use lessons::permalink::Permalink;
 
 /// How large.
 #[derive(Clone, Copy, Debug)]
@@ -34,27 +37,56 @@ const MNT_DETACH: i64 = 2;
 /// The first process, from which everything here descends.
 const INIT: TaskId = TaskId(1);
 
-/// A world as it grows, with the actions that made it.
+/// A world as it grows: what is to be done, and the number of the next task.
 struct Growing {
-    running: Running<NoMachine>,
+    next: u64,
     actions: Vec<Action>,
 }
 
 /// The session that makes a world of this size, as the page would keep it.
 pub fn session(size: Size) -> Session {
-    let (world, actions) = build(size);
-    let actions = actions.into_iter().map(|action| Stamped { when: When::AtRest, action }).collect();
-    Session { config: world.config, actions }
+    let (config, actions) = (CONFIG, actions(size, &booted()));
+    Session { config, actions: actions.into_iter().map(|action| Stamped { when: When::AtRest, action }).collect() }
+}
+
+/// Opens the link to a world of this size and waits until it is there.
+pub fn open(page: &Page, size: Size) -> Result<()> {
+    let session = session(size);
+    let actions = session.actions.len();
+    page.open(&format!("#s={}", Permalink { session, cursor: None }.to_text()))?;
+    page.wait_until_within(
+        &format!(
+            "Number(document.querySelector('[data-testid=timeline]')?.max) > {actions} && \
+             !document.querySelector('[data-testid=terminal-status]').innerText"
+        ),
+        300,
+    )
 }
 
 /// The world, and the actions that make it from a booted one.
 pub fn build(size: Size) -> (World, Vec<Action>) {
-    let config = Config { terminal: true, ..Config::default() };
-    let mut running = Running::new(World::boot(config), NoMachine);
+    let mut running = booted();
+    let actions = actions(size, &running);
+    for action in &actions {
+        if let Action::Syscall { task, call } = action {
+            running.call_as(*task, call.clone(), &mut Trace::silent());
+        }
+    }
+    (running.world, actions)
+}
+
+const CONFIG: Config = Config { cgroup_v2: false, terminal: true };
+
+fn booted() -> Running<NoMachine> {
+    let mut running = Running::new(World::boot(CONFIG), NoMachine);
     running.run(10_000, &mut Trace::silent());
-    let mut growing = Growing { running, actions: Vec::new() };
+    running
+}
+
+fn actions(size: Size, booted: &Running<NoMachine>) -> Vec<Action> {
+    let mut growing = Growing { next: booted.world.tasks.next_number().into(), actions: Vec::new() };
     growing.containers(INIT, size.containers.as_slice(), size.processes);
-    (growing.running.world, growing.actions)
+    growing.actions
 }
 
 impl Growing {
@@ -83,14 +115,12 @@ impl Growing {
     }
 
     fn clone_of(&mut self, parent: TaskId, flags: i64) -> TaskId {
-        let child = TaskId::from_number(self.running.world.tasks.next_number());
         self.call(parent, Sysno::CLONE, vec![flags.into()]);
-        child
+        self.next += 1;
+        TaskId::from_number((self.next - 1) as _)
     }
 
     fn call(&mut self, task: TaskId, nr: Sysno, args: Vec<Value>) {
-        let call = Call { nr, args };
-        self.running.call_as(task, call.clone(), &mut Trace::silent());
-        self.actions.push(Action::Syscall { task, call });
+        self.actions.push(Action::Syscall { task, call: Call { nr, args } });
     }
 }

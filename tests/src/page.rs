@@ -177,6 +177,17 @@ impl Page {
         self.evaluate("document.activeElement?.dataset.testid ?? null")
     }
 
+    /// The names of the views whose tabs the stage has.
+    pub fn views(&self) -> Result<Vec<String>> {
+        self.evaluate("[...document.querySelectorAll('[role=tablist] [role=tab]')].map(t => t.id.replace('tab-', ''))")
+    }
+
+    /// Chooses the tab of a view.
+    pub fn show_view(&self, view: &str) -> Result<()> {
+        self.evaluate::<()>(&format!("document.getElementById('tab-{view}').click()"))?;
+        self.wait_until(&format!("document.querySelector('.stage').dataset.main === '{view}'"))
+    }
+
     /// Clicks on the middle of an element with the mouse.
     pub fn click(&self, testid: &str) -> Result<()> {
         self.wait_for(testid)?;
@@ -291,6 +302,24 @@ impl Page {
             "features": [{ "name": "prefers-reduced-motion", "value": "reduce" }],
         }))?;
         Ok(())
+    }
+
+    /// Steps back and forward again this many times with the keys of the timeline, and gives how long each of these
+    /// steps took until the page had shown it, shortest first.
+    pub fn step_times(&self, times: usize) -> Result<Vec<Duration>> {
+        let taken: Vec<f64> = self.evaluate(&format!(
+            "(async () => {{ const timeline = {}, taken = []; timeline.focus(); \
+               const step = async key => {{ const before = timeline.value, begun = performance.now(); \
+                 timeline.dispatchEvent(new KeyboardEvent('keydown', {{ key, bubbles: true, cancelable: true }})); \
+                 for (let turn = 0; timeline.value === before && turn < 2000; turn++) await new Promise(next => {{ \
+                   const way = new MessageChannel(); way.port1.onmessage = next; way.port2.postMessage(0); }}); \
+                 document.body.offsetHeight; taken.push(performance.now() - begun); }}; \
+               for (let i = 0; i < {times}; i++) await step('ArrowLeft'); \
+               for (let i = 0; i < {times}; i++) await step('ArrowRight'); \
+               return taken.sort((a, b) => a - b); }})()",
+            element("timeline")
+        ))?;
+        Ok(taken.into_iter().map(|ms| Duration::from_secs_f64(ms / 1e3)).collect())
     }
 
     /// Makes the processor this many times slower for the page.

@@ -15,6 +15,8 @@ pub struct App {
     dispatch: Callback<Msg>,
     frame_asked: bool,
     tick_asked: bool,
+    /// The revision of the session that was written last.
+    kept: Option<u64>,
 }
 
 impl Component for App {
@@ -47,7 +49,7 @@ impl Component for App {
         address::on_change(move |text| changed.emit(Msg::Link(text)));
         let resized = dispatch.clone();
         screen::on_resize(move || resized.emit(Msg::Room(screen::room())));
-        let mut app = App { state, dispatch, frame_asked: false, tick_asked: false };
+        let mut app = App { state, dispatch, frame_asked: false, tick_asked: false, kept: None };
         app.carry_out(vec![Effect::NextFrame]);
         app
     }
@@ -85,13 +87,13 @@ impl App {
                     clock::later(PLAY_MS, move || dispatch.emit(Msg::PlayTick));
                 }
                 Effect::Save => {
-                    let kept = match self.state.to_keep() {
-                        Some((session, cursor)) => {
-                            let cursor = cursor.map(|at| at.to_string()).unwrap_or_default();
-                            storage::write(storage::SESSION, session) && storage::write(storage::CURSOR, &cursor)
-                        }
-                        None => true,
-                    };
+                    let revision = self.state.revision();
+                    let written = self.kept == Some(revision);
+                    let Some((session, cursor)) = self.state.to_keep() else { continue };
+                    let cursor = cursor.map(|at| at.to_string()).unwrap_or_default();
+                    let kept = (written || storage::write(storage::SESSION, session))
+                        && storage::write(storage::CURSOR, &cursor);
+                    self.kept = kept.then_some(revision);
                     if !kept {
                         dispatch.emit(Msg::NotKept);
                     }
@@ -103,6 +105,7 @@ impl App {
                     address::show(Some(&text));
                     address::copy(move |copied| dispatch.emit(Msg::Shared(copied)));
                 }
+                Effect::Copy(text) => element::copy(&text, move |copied| dispatch.emit(Msg::Copied(copied))),
                 Effect::SaveStage => {
                     storage::write(storage::STAGE, &self.state.stage.to_text());
                 }

@@ -7,6 +7,7 @@ use kernel_model::shell::Completion;
 use kernel_model::timeline::{Direction, Session, Stride, Timeline};
 use kernel_model::world::Config;
 
+use crate::reel::Reel;
 use crate::transcript::Transcript;
 
 /// The machine below the kernel.
@@ -33,6 +34,7 @@ pub enum Motion {
 pub struct Lab {
     pub(crate) timeline: Timeline<Machine>,
     pub(crate) transcript: Transcript,
+    pub(crate) reel: Reel,
     /// How coarse a step is.
     granularity: Granularity,
     /// A longer step than that, over or out of something: its first event and its end.
@@ -67,6 +69,7 @@ impl Lab {
         Lab {
             timeline,
             transcript: Transcript::default(),
+            reel: Reel::default(),
             granularity: Granularity::Syscall,
             stride: None,
             turns: 0,
@@ -168,6 +171,7 @@ impl Lab {
         // What stands before the command is read now: the command may do more than is read in one go.
         self.transcript.follow(&mut self.timeline, true);
         self.transcript.cut(self.position());
+        self.reel.cut(self.position());
         self.timeline.act(action);
         self.turns = 0;
         self.paused = false;
@@ -322,6 +326,7 @@ impl Lab {
     pub fn switch_branch(&mut self, index: usize) {
         self.timeline.switch_branch(index, PAUSE_AFTER);
         self.transcript.clear();
+        self.reel = Reel::default();
         self.stride = None;
         self.turns = 0;
         self.paused = false;

@@ -14,6 +14,7 @@ pub mod lab;
 pub mod notice;
 pub mod page;
 pub mod recorded;
+pub mod reel;
 pub mod session;
 pub mod shown;
 pub mod stage;
@@ -23,6 +24,7 @@ pub mod tape;
 pub mod transcript;
 pub mod view;
 pub mod widget;
+pub mod worlds;
 
 use wasm_bindgen::prelude::wasm_bindgen;
 

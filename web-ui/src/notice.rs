@@ -22,7 +22,7 @@ pub enum Offer {
     /// To download the session that is shown. Its text is made when it is wanted.
     DownloadSession,
     /// To go back to the session that was there before.
-    GoBack(String),
+    GoBack,
 }
 
 impl Notice {

@@ -15,6 +15,8 @@ use crate::lab::Lab;
 use crate::notice::{Notice, Offer};
 use crate::recorded::OpenLog;
 use crate::state::{Effect, State};
+use crate::view;
+use crate::worlds::PreparedWorld;
 
 impl State {
     /// The text after `#s=` that makes this session again, at this place.
@@ -45,9 +47,7 @@ impl State {
         if !std::mem::replace(&mut self.warned, true) {
             match &mut self.notice {
                 // The way back to another session is worth more than a download of this one.
-                Some(notice) if matches!(notice.offer, Offer::GoBack(_)) => {
-                    notice.text = format!("{} {text}", notice.text)
-                }
+                Some(notice) if notice.offer == Offer::GoBack => notice.text = format!("{} {text}", notice.text),
                 _ => self.notice = Some(Notice::problem(text).offering(Offer::DownloadSession)),
             }
         }
@@ -55,12 +55,49 @@ impl State {
 
     /// Opens a link that somebody has followed; a damaged one changes nothing.
     pub fn visit(&mut self, text: &str) {
-        let before = self.link();
-        let had = self.lab.actions() > 0 || self.lab.is_restoring();
+        let (link, before) = (self.link(), self.before.clone());
+        let had = self.put_aside();
         self.open_link(text);
-        if self.notice.is_none() && had && before != text {
-            self.notice = Some(Notice::remark("This is the session of a link.").offering(Offer::GoBack(before)));
+        if self.notice.is_some() || link == text {
+            self.before = before;
+        } else {
+            self.offer_way_back(had, "This is the session of a link.");
         }
+    }
+
+    /// Puts the session that is shown aside with all its futures. False when there is nothing in it.
+    pub(crate) fn put_aside(&mut self) -> bool {
+        let had = self.lab.actions() > 0 || self.lab.is_restoring();
+        if had {
+            let cursor = self.lab.session_cursor();
+            let text = self.keeping.text(self.revision, || self.lab.session().0, self.lab.other_futures()).to_owned();
+            self.before = Some((if self.keeping.too_large { self.link() } else { text }, cursor));
+        }
+        had
+    }
+
+    /// Says that this is another session, and how to get back.
+    pub(crate) fn offer_way_back(&mut self, had: bool, said: &str) {
+        if had {
+            self.notice = Some(Notice::remark(said).offering(Offer::GoBack));
+        }
+    }
+
+    /// Changes places with the session before.
+    pub(crate) fn go_back(&mut self) {
+        let Some((text, cursor)) = self.before.take() else { return };
+        self.put_aside();
+        self.open_kept(&text, cursor);
+    }
+
+    pub(crate) fn open_world(&mut self, world: &PreparedWorld) {
+        let had = self.put_aside();
+        self.notice = None;
+        if let Some(view) = view::named(world.view) {
+            self.stage.main = view;
+        }
+        self.start(Lab::restore(world.session(), None));
+        self.offer_way_back(had, &format!("{}. Step back to see how it was made.", world.name));
     }
 
     pub(crate) fn open_link(&mut self, text: &str) {
@@ -114,14 +151,10 @@ impl State {
     /// A log has been run: its replay becomes a session of its own.
     pub(crate) fn show_replay(&mut self, replay: Replay) -> Vec<Effect> {
         let stamp = |action: &Action| Stamped { when: When::AtRest, action: action.clone() };
-        let before = self.link();
-        let had = self.lab.actions() > 0;
+        let had = self.put_aside();
         let session = Session { config: Config::default(), actions: replay.actions.iter().map(stamp).collect() };
         self.start(Lab::restore(session, None));
-        if had {
-            let said = "The log is replayed in a session of its own.";
-            self.notice = Some(Notice::remark(said).offering(Offer::GoBack(before)));
-        }
+        self.offer_way_back(had, "The log is replayed in a session of its own.");
         let line = replay.lines.len().saturating_sub(1);
         self.logs.open = Some(OpenLog { replay: Rc::new(replay), line, only: None });
         self.logs.shown = true;

@@ -67,6 +67,15 @@ pub struct Terminal {
     pub past: bool,
 }
 
+impl Terminal {
+    /// What the command of this event has printed, as far as it is shown.
+    pub fn output_of(&self, command: u64) -> String {
+        let printed =
+            self.lines.iter().skip_while(|line| line.event != command).skip_while(|line| line.event == command);
+        printed.take_while(|line| line.prompt.is_none()).map(|line| format!("{}\n", line.text)).collect()
+    }
+}
+
 /// A console's tab: what it says of whoever is at work there.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConsoleTab {
@@ -113,16 +122,22 @@ impl Lab {
         let step = if step_is_shown { self.describe(&before, &after, from) } else { Step::of_running(at) };
         let is_there = |task: &TaskId| after.tasks.contains(*task);
         let stand = stand.filter(is_there).or(step.who.as_ref().map(|who| who.task).filter(is_there));
+        let visible = stage.visible();
+        let lately = match visible.iter().any(|view| view.looks_back) {
+            true => self.reel.up_to_cursor(&mut self.timeline, calm),
+            false => Vec::new(),
+        };
         let moment = Moment {
             before: &before,
             after: &after,
             events: &events,
+            lately: &lately,
             unfolded,
             stand: stand.or_else(|| after.consoles.get(console).map(|c| c.shell)),
         };
         Shown {
             tape: Rc::new(Tape::of(&mut self.timeline, from, step_is_shown)),
-            pictures: stage.visible().into_iter().map(|view| (view, (view.picture)(&moment))).collect(),
+            pictures: visible.into_iter().map(|view| (view, (view.picture)(&moment))).collect(),
             concerned,
             step: Rc::new(step),
             terminal: Rc::new(self.terminal(&after, console)),

@@ -18,6 +18,7 @@ use crate::recorded::Logs;
 use crate::shown::Shown;
 use crate::stage::Stage;
 use crate::view::{self, View};
+use crate::worlds::PreparedWorld;
 
 /// How long the model may run before the page gets its turn, in milliseconds.
 const SLICE_MS: f64 = 8.0;
@@ -46,8 +47,11 @@ pub struct State {
     pub stand: Option<TaskId>,
     /// Tasks at which folded rows have been unfolded.
     pub unfolded: BTreeSet<TaskId>,
-    /// Whether the list of keys is open.
-    pub help: bool,
+    /// What lies over the page, and the element to which the keyboard returns.
+    pub panel: Option<Panel>,
+    returns_to: &'static str,
+    /// The session before this one with all its futures, as it is kept, and the place in it.
+    pub before: Option<(String, Option<u64>)>,
     /// Whether steps follow each other by themselves.
     pub playing: bool,
     /// The process that is looked at.
@@ -70,6 +74,15 @@ pub struct State {
     pub(crate) revision: u64,
     /// A short message for those who cannot see the page.
     pub said: String,
+}
+
+/// What can lie over the page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Panel {
+    /// The list of keys.
+    Help,
+    /// Worlds to begin with.
+    Worlds,
 }
 
 /// What can happen to the page.
@@ -108,10 +121,15 @@ pub enum Msg {
     Beside(String),
     PutAway(&'static View),
     Room(usize),
-    Stand(TaskId),
+    Stand(Option<TaskId>),
     Unfold(Option<TaskId>),
-    Help(bool),
+    Open(Panel, &'static str),
+    Close,
+    OpenWorld(&'static PreparedWorld),
+    GoBack,
     Pick(Option<TaskId>),
+    CopyOutput(u64),
+    Copied(bool),
     Share,
     Shared(bool),
     Dismiss,
@@ -143,6 +161,8 @@ pub enum Effect {
     Save,
     /// Copy a link with this after `#s=`.
     CopyLink(String),
+    /// Copy a text.
+    Copy(String),
     /// Keep the lines that were typed.
     SaveHistory,
     /// Keep which views are shown.
@@ -177,7 +197,9 @@ impl State {
             stage,
             stand: None,
             unfolded: BTreeSet::new(),
-            help: false,
+            panel: None,
+            returns_to: "terminal-input",
+            before: None,
             playing: false,
             picked: None,
             notice: None,
@@ -201,6 +223,11 @@ impl State {
             }
         }
         self.shown = self.lab.show(self.console, &mut self.stage, self.stand, &self.unfolded);
+    }
+
+    /// Counts the changes of the session: the same number means the same text to keep.
+    pub fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// What happens when `msg` does, apart from [`Msg::Frame`], which needs a clock.
@@ -371,18 +398,36 @@ impl State {
                 }
             }
             Msg::Stand(task) => {
-                self.stand = (self.stand != Some(task)).then_some(task);
+                self.stand = task;
                 self.refresh();
             }
             Msg::Unfold(task) => {
                 self.unfolded.extend(task);
                 self.refresh();
             }
-            Msg::Help(open) => {
-                self.help = open;
-                return vec![Effect::Focus(if open { "help-close" } else { "timeline" })];
+            Msg::Open(panel, returns_to) => {
+                self.panel = Some(panel);
+                self.returns_to = returns_to;
+            }
+            Msg::Close => {
+                self.panel = None;
+                return vec![Effect::Focus(self.returns_to)];
+            }
+            Msg::OpenWorld(world) => {
+                self.panel = None;
+                self.open_world(world);
+                return vec![Effect::Save, Effect::NextFrame, Effect::Focus("terminal-input")];
+            }
+            Msg::GoBack => {
+                self.panel = None;
+                self.notice = None;
+                self.go_back();
+                return vec![Effect::Save, Effect::NextFrame, Effect::Focus("terminal-input")];
             }
             Msg::Pick(task) => self.picked = task,
+            Msg::CopyOutput(command) => return vec![Effect::Copy(self.shown.terminal.output_of(command))],
+            Msg::Copied(true) => self.said = "The output was copied.".to_owned(),
+            Msg::Copied(false) => self.said = "The browser did not let it be copied.".to_owned(),
             Msg::Share => return vec![Effect::CopyLink(self.link())],
             Msg::Shared(copied) => {
                 self.notice = Some(Notice::remark(if copied {
@@ -397,19 +442,16 @@ impl State {
                     return vec![Effect::Download("ringside-session.txt".to_owned(), self.link())];
                 }
                 Some(Offer::Download(name, text)) => return vec![Effect::Download(name.to_owned(), text)],
-                Some(Offer::GoBack(text)) => {
-                    self.open_link(&text);
+                Some(Offer::GoBack) => {
+                    self.go_back();
                     return vec![Effect::Save, Effect::NextFrame];
                 }
                 _ => {}
             },
             Msg::NewSession => {
-                let before = self.link();
-                let had = self.lab.actions() > 0;
+                let had = self.put_aside();
                 self.start(Lab::new());
-                if had {
-                    self.notice = Some(Notice::remark("A new session has begun.").offering(Offer::GoBack(before)));
-                }
+                self.offer_way_back(had, "A new session has begun.");
                 return vec![Effect::Save, Effect::Focus("terminal-input")];
             }
             Msg::Link(text) => {

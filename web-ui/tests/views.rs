@@ -16,6 +16,7 @@ use kernel_model::projection::ns_graph::NsGraph;
 use kernel_model::projection::pid_tree::PidTree;
 use kernel_model::projection::pid_views::PidViews;
 use kernel_model::projection::privileges::Privileges;
+use kernel_model::projection::proc_views::ProcViews;
 use kernel_model::projection::through_eyes::ThroughEyes;
 use kernel_model::security::capability::Cap;
 use kernel_model::strace::parse_call;
@@ -23,7 +24,11 @@ use kernel_model::task::TaskId;
 use kernel_model::timeline::Timeline;
 use kernel_model::world::{Config, World};
 use web_ui::lab::Machine;
-use web_ui::view::{cgroups, coverage, mounts, network, ns_graph, pid_views, privileges, process_tree, through_eyes};
+use web_ui::reel::Reel;
+use web_ui::view::{
+    cgroups, coverage, mounts, network, ns_graph, pid_views, privileges, proc_views, process_tree, through_eyes,
+};
+use web_ui::widget::seat::Seats;
 use yew::{BaseComponent, Callback, LocalServerRenderer};
 
 /// The world before and after these lines are typed at the first console.
@@ -36,6 +41,12 @@ fn after(lines: &[&str]) -> (World, World) {
         assert!(timeline.run(100_000), "{line} does not come to rest");
     }
     (before, timeline.head().clone())
+}
+
+/// Two places to stand, of which one was chosen.
+fn seats(chosen: TaskId) -> Seats {
+    let there = vec![(TaskId(1), "init 1".to_owned()), (chosen, "sleep".to_owned())];
+    Seats { there: Rc::new(there), chosen: Some(chosen) }
 }
 
 async fn check<C>(name: &str, props: C::Properties)
@@ -135,7 +146,8 @@ async fn mounts_of_a_slave() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn privileges_of_nobody() {
-    let props = privileges::Props { privileges: Rc::new(Privileges::default()) };
+    let privileges = Rc::new(Privileges::default());
+    let props = privileges::Props { privileges, seats: Seats::default(), dispatch: Callback::noop() };
     check::<privileges::PrivilegesView>("privileges-empty.html", props).await;
 }
 
@@ -144,12 +156,14 @@ async fn privileges_of_a_containers_root() {
     let (before, now) = after(&[CONTAINER]);
     let sleep = now.tasks.iter().find(|(_, t)| t.comm == "sleep").map(|(id, _)| id).expect("sleep");
     let privileges = Rc::new(Privileges::of_step(&before, &now, sleep, Cap::SYS_ADMIN));
-    check::<privileges::PrivilegesView>("privileges-container.html", privileges::Props { privileges }).await;
+    let props = privileges::Props { privileges, seats: seats(sleep), dispatch: Callback::noop() };
+    check::<privileges::PrivilegesView>("privileges-container.html", props).await;
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn nobodys_eyes() {
-    let props = through_eyes::Props { eyes: Rc::new(ThroughEyes::default()) };
+    let eyes = Rc::new(ThroughEyes::default());
+    let props = through_eyes::Props { eyes, seats: Seats::default(), dispatch: Callback::noop() };
     check::<through_eyes::ThroughEyesView>("through-eyes-empty.html", props).await;
 }
 
@@ -158,7 +172,8 @@ async fn the_world_through_a_containers_eyes() {
     let (before, now) = after(&[CONTAINER]);
     let sleep = now.tasks.iter().find(|(_, t)| t.comm == "sleep").map(|(id, _)| id).expect("sleep");
     let eyes = Rc::new(ThroughEyes::of_step(&before, &now, sleep));
-    check::<through_eyes::ThroughEyesView>("through-eyes-container.html", through_eyes::Props { eyes }).await;
+    let props = through_eyes::Props { eyes, seats: seats(sleep), dispatch: Callback::noop() };
+    check::<through_eyes::ThroughEyesView>("through-eyes-container.html", props).await;
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -171,7 +186,8 @@ async fn coverage_of_two_calls() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn no_control_groups() {
-    check::<cgroups::CgroupsView>("cgroups-empty.html", cgroups::Props { view: Rc::new(CgroupView::default()) }).await;
+    let props = cgroups::Props { view: Rc::default(), time: Rc::default() };
+    check::<cgroups::CgroupsView>("cgroups-empty.html", props).await;
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -183,7 +199,43 @@ async fn a_group_at_its_limit() {
     let (before, now) = after(&lines);
     let view = CgroupView::of_step(&before, &now);
     assert!(view.text().contains("2 of 2, at the limit"), "{}", view.text());
-    check::<cgroups::CgroupsView>("cgroups-limit.html", cgroups::Props { view: Rc::new(view) }).await;
+    let props = cgroups::Props { view: Rc::new(view), time: Rc::default() };
+    check::<cgroups::CgroupsView>("cgroups-limit.html", props).await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_group_that_is_throttled() {
+    let mut timeline = Timeline::new(Config::default(), Machine::default());
+    let text = "cd /sys/fs/cgroup/cpu; mkdir box; echo 20000 > box/cpu.cfs_quota_us; \
+                sh -c 'echo $$ > box/tasks; timeout 0.3 sh -c \"while :; do :; done\"'";
+    timeline.act(Action::Line { console: ConsoleId(1), text: text.to_owned() });
+    assert!(timeline.run(100_000), "it does not come to rest");
+    let lately = Reel::default().up_to_cursor(&mut timeline, true);
+    let time = Rc::new(timeline.head().cpu_timeline(&lately));
+    assert!(time.text().contains("throttled"), "{}", time.text());
+    let props = cgroups::Props { view: Rc::default(), time };
+    check::<cgroups::CgroupsView>("cgroups-throttled.html", props).await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn proc_of_nobody() {
+    let views = Rc::new(ProcViews::default());
+    let props = proc_views::Props { views, task: None, seats: Seats::default(), dispatch: Callback::noop() };
+    check::<proc_views::ProcViewsView>("proc-views-empty.html", props).await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn proc_of_a_container() {
+    let (before, now) = after(&[
+        "unshare --uts --pid --fork --mount-proc sh -c 'mount --bind /dev/null /proc/keys; sleep 1000; true' & sleep 1",
+        "mount --bind /tmp /proc/$!",
+    ]);
+    let sleep = now.tasks.iter().filter(|(_, t)| t.comm == "sleep").map(|(id, _)| id).next_back().expect("sleep");
+    let views = Rc::new(ProcViews::of_step(&before, &now, sleep));
+    let props = proc_views::Props { views, task: Some(sleep), seats: seats(sleep), dispatch: Callback::noop() };
+    check::<proc_views::ProcViewsView>("proc-views-container.html", props).await;
+    let outside = ProcViews::of_step(&before, &now, TaskId(2));
+    assert_eq!(outside.hidden.len(), 1, "{}", outside.text());
 }
 
 #[tokio::test(flavor = "current_thread")]

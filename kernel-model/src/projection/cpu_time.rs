@@ -1,9 +1,15 @@
-//! Processor time over time: who ran on which processor and when, and when groups were kept from running by
-//! their quota. Made from a world and the events that led to it.
+//! Processor time over time: who ran on which processor and when, when groups were kept from running by their
+//! quota, and where limits were hit and processes killed for them. Made from a world and the events that led to it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
+use super::explain::GONE;
+use super::label::label;
+use crate::cgroup::event::CgroupEvent;
 use crate::event::{Event, EventKind};
+use crate::mm::event::MemoryEvent;
 use crate::namespace::pid::PidNsId;
 use crate::task::TaskId;
 use crate::task::sched::{CpuId, TaskGroupId, cpus};
@@ -66,8 +72,22 @@ pub struct GroupLane {
     pub gaps: Vec<Gap>,
 }
 
-/// A picture of processor time.
+/// A limit at work: somebody was refused something, slowed down or killed.
 #[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LimitMark {
+    /// When.
+    pub at: Nanos,
+    /// What, with the numbers.
+    pub what: String,
+    /// Somebody was killed.
+    pub killed: bool,
+}
+
+/// Stretches of time in which nothing happens are drawn no longer than this.
+const QUIET: Nanos = Nanos::from_millis(120);
+
+/// A picture of processor time.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CpuTimeline {
     /// The begin of the picture.
     pub from: Nanos,
@@ -77,6 +97,65 @@ pub struct CpuTimeline {
     pub processors: Vec<ProcessorLane>,
     /// One lane a group that exists, the root first.
     pub groups: Vec<GroupLane>,
+    /// Where limits were hit, in order.
+    pub marks: Vec<LimitMark>,
+    /// Times at which something happens, and how far to the right each is drawn: long quiet is cut short.
+    ticks: Vec<(Nanos, u64)>,
+}
+
+/// Whether an event has to do with processor time or with a limit at work: what a [`CpuTimeline`] is made of.
+pub fn concerns_time(kind: &EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Switched { .. }
+            | EventKind::Idled { .. }
+            | EventKind::Throttled { .. }
+            | EventKind::Unthrottled { .. }
+            | EventKind::TaskCreated { .. }
+            | EventKind::ProgramExecuted { .. }
+    ) || is_limit(kind)
+}
+
+fn is_limit(kind: &EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Cgroup(
+            CgroupEvent::Killed { .. } | CgroupEvent::PidsLimitHit { .. } | CgroupEvent::DeviceDenied { .. }
+        ) | EventKind::Memory(
+            MemoryEvent::LimitHit { .. }
+                | MemoryEvent::Throttled { .. }
+                | MemoryEvent::Killed { .. }
+                | MemoryEvent::GroupKilled { .. }
+        )
+    )
+}
+
+/// What the events tell of tasks that are gone by the end of the picture.
+#[derive(Default)]
+struct Past {
+    parents: BTreeMap<TaskId, TaskId>,
+    programs: BTreeMap<TaskId, Arc<str>>,
+}
+
+impl Past {
+    /// The name of the program that a task ran last.
+    fn program(&self, task: TaskId) -> Option<&str> {
+        let path = self.programs.get(&task)?;
+        path.rsplit('/').next()
+    }
+
+    fn remember(&mut self, event: &Event) {
+        match (&event.kind, event.task) {
+            (EventKind::TaskCreated { child, .. }, Some(parent)) => {
+                self.parents.insert(*child, parent);
+                if let Some(program) = self.programs.get(&parent).cloned() {
+                    self.programs.insert(*child, program);
+                }
+            }
+            (EventKind::ProgramExecuted { path, .. }, Some(task)) => _ = self.programs.insert(task, path.clone()),
+            _ => {}
+        }
+    }
 }
 
 impl World {
@@ -88,9 +167,12 @@ impl World {
             to: self.clock.max(from),
             processors: cpus().map(|cpu| ProcessorLane { cpu, slices: Vec::new(), busy: Nanos(0) }).collect(),
             groups: self.sched.groups.iter().map(|(id, _)| self.group_lane(id)).collect(),
+            ..CpuTimeline::default()
         };
+        let mut past = Past::default();
         for event in events {
-            picture.follow(event, self);
+            past.remember(event);
+            picture.follow(event, self, &past);
         }
         picture.finish(self);
         picture
@@ -108,26 +190,49 @@ impl World {
         }
     }
 
-    fn slice_name(&self, task: TaskId) -> String {
+    /// The group of a task. One that is gone was in the group of its nearest ancestor that is still there.
+    fn group_in_picture(&self, task: TaskId, past: &Past) -> Option<TaskGroupId> {
+        let line = std::iter::successors(Some(task), |task| past.parents.get(task).copied());
+        line.take(64).find_map(|task| self.tasks.get(task)).map(|t| t.sched.group)
+    }
+
+    fn slice_name(&self, task: TaskId, past: &Past) -> String {
         let nr = self.pid_in(PidNsId(1), task);
         match (self.tasks.get(task), nr) {
             (Some(t), Some(nr)) => format!("{} ({nr})", t.comm),
             (Some(t), None) => t.comm.clone(),
-            (None, _) => "a task that is gone".to_owned(),
+            (None, _) => {
+                format!("{} that is gone", past.program(task).unwrap_or("a task"))
+            }
         }
     }
 }
 
 impl CpuTimeline {
-    fn follow(&mut self, event: &Event, world: &World) {
+    fn follow(&mut self, event: &Event, world: &World, past: &Past) {
+        self.tick(event.at);
+        if is_limit(&event.kind) {
+            let killed = matches!(
+                event.kind,
+                EventKind::Memory(MemoryEvent::Killed { .. } | MemoryEvent::GroupKilled { .. })
+                    | EventKind::Cgroup(CgroupEvent::Killed { .. })
+            );
+            let mut what = label(&event.kind, world);
+            if let EventKind::Memory(MemoryEvent::Killed { victim, .. }) = &event.kind
+                && let Some(name) = past.program(*victim)
+            {
+                what = what.replace(GONE, name);
+            }
+            self.marks.push(LimitMark { at: event.at, what, killed });
+        }
         match &event.kind {
             EventKind::Switched { cpu, .. } => {
                 self.end_slice(*cpu, event.at);
                 if let (Some(task), Some(lane)) = (event.task, self.processors.get_mut(cpu.index())) {
-                    let group = world.tasks.get(task).map(|t| t.sched.group);
+                    let group = world.group_in_picture(task, past);
                     lane.slices.push(Slice {
                         task,
-                        name: world.slice_name(task),
+                        name: world.slice_name(task, past),
                         group,
                         from: event.at,
                         to: Nanos(u64::MAX),
@@ -158,6 +263,7 @@ impl CpuTimeline {
 
     /// What still goes on ends with the picture.
     fn finish(&mut self, world: &World) {
+        self.tick(self.to);
         for lane in &mut self.processors {
             let end = world.sched.cpus[lane.cpu.index()].clock.max(self.from);
             for slice in &mut lane.slices {
@@ -170,6 +276,28 @@ impl CpuTimeline {
         }
         for gap in self.groups.iter_mut().flat_map(|lane| &mut lane.gaps) {
             gap.to = gap.to.min(self.to.max(gap.from));
+        }
+    }
+
+    /// Whether something in it is worth a picture: a quota, or a limit at work.
+    pub fn has_limits(&self) -> bool {
+        !self.marks.is_empty() || self.groups.iter().any(|lane| lane.limit.is_some() || !lane.gaps.is_empty())
+    }
+
+    /// Where a time lies in the picture, in thousandths of its width.
+    pub fn place(&self, at: Nanos) -> u64 {
+        let after = self.ticks.partition_point(|(tick, _)| *tick <= at);
+        let start = self.ticks.get(after.saturating_sub(1)).copied();
+        let (Some((from, left)), Some((_, width))) = (start, self.ticks.last()) else { return 0 };
+        let (to, right) = self.ticks.get(after).copied().unwrap_or((from, left));
+        let share = u128::from((at - from).0) * u128::from(right - left) / u128::from((to - from).0.max(1));
+        ((u128::from(left) + share) * 1000 / u128::from((*width).max(1))).min(1000) as u64
+    }
+
+    fn tick(&mut self, at: Nanos) {
+        let (last, left) = self.ticks.last().copied().unwrap_or((self.from, 0));
+        if at > last || self.ticks.is_empty() {
+            self.ticks.push((at.max(last), left + (at - last).min(QUIET).0));
         }
     }
 
@@ -199,6 +327,59 @@ impl CpuTimeline {
                 let _ = writeln!(text, "  {from} {to}  throttled on processor {}{still}", gap.cpu);
             }
         }
+        for mark in &self.marks {
+            let _ = writeln!(text, "limit {}  {}", since(mark.at), mark.what);
+        }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::Action;
+    use crate::console::ConsoleId;
+    use crate::kernel::Trace;
+    use crate::pv_ops::NoMachine;
+    use crate::step::Running;
+    use crate::world::Config;
+
+    fn picture(line: &str) -> CpuTimeline {
+        let mut running = Running::new(World::boot(Config::default()), NoMachine);
+        running.run(10_000, &mut Trace::silent());
+        let mut trace = Trace::new();
+        let text = line.to_owned();
+        running.inject(&Action::Line { console: ConsoleId(1), text }, &mut trace);
+        assert!(running.run(200_000, &mut trace), "it comes to rest");
+        trace.events.retain(|e| concerns_time(&e.kind));
+        running.world.cpu_timeline(&trace.events)
+    }
+
+    #[test]
+    fn a_group_with_a_quota_has_gaps_and_its_time_stays_with_it_when_its_tasks_are_gone() {
+        let group = "/sys/fs/cgroup/cpu/slow";
+        let burn = "timeout 0.5 sh -c 'while :; do :; done'";
+        let picture = picture(&format!(
+            "mkdir {group}; echo 20000 > {group}/cpu.cfs_quota_us; sh -c 'echo $$ > {group}/tasks; {burn}'; sleep 60"
+        ));
+        let slow = picture.groups.iter().find(|lane| lane.path.ends_with("/slow"));
+        let slow = slow.unwrap_or_else(|| panic!("no group in {}", picture.text()));
+        assert!(slow.gaps.len() >= 4, "{}", picture.text());
+        assert!(slow.used > Nanos::from_millis(60), "{}", picture.text());
+        // A minute of sleep is no wider than anything else that is quiet.
+        let end = slow.gaps.last().map_or(Nanos(0), |gap| gap.to);
+        assert!((500..1000).contains(&picture.place(end)), "{} {}", picture.place(end), picture.text());
+        assert_eq!((picture.place(picture.from), picture.place(picture.to)), (0, 1000));
+    }
+
+    #[test]
+    fn a_limit_at_work_is_a_mark() {
+        let group = "/sys/fs/cgroup/pids/box";
+        let picture = picture(&format!(
+            "mkdir {group}; echo 1 > {group}/pids.max; sh -c 'echo $$ > {group}/tasks; /bin/true & wait'"
+        ));
+        // The shell tries to fork several times.
+        assert!(picture.has_limits() && picture.marks.len() > 1, "{}", picture.text());
+        assert!(picture.marks.iter().all(|mark| !mark.killed && mark.what.contains("limit")), "{}", picture.text());
     }
 }

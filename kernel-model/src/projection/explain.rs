@@ -282,9 +282,12 @@ fn step(kind: &EventKind, who: &str, world: &World) -> (String, &'static str) {
 
 // --- names ---
 
+/// What a task is called of which nothing is known any more.
+pub(crate) const GONE: &str = "a process that is gone";
+
 /// A process as the first PID namespace knows it: `sh (30001)`; with its own number where that differs.
 pub fn task_name(world: &World, task: TaskId) -> String {
-    let Some(t) = world.tasks.get(task) else { return "a process that is gone".to_owned() };
+    let Some(t) = world.tasks.get(task) else { return GONE.to_owned() };
     let numbers = world.pids.get(t.pid).map(|p| p.numbers.as_slice()).unwrap_or_default();
     match numbers {
         [] => t.comm.clone(),

@@ -3,6 +3,9 @@
 
 use std::fmt::Write;
 
+use super::Change;
+use super::changes::name_of;
+use super::pid_tree::instance;
 use crate::namespace::{NsKind, NsRef};
 use crate::task::TaskId;
 use crate::vfs::fs::procfs::sysctl::{Kind, SYSCTLS, Scope};
@@ -30,8 +33,62 @@ pub struct Entry {
     pub namespace: Option<u32>,
     /// The process sees what the first process of the machine sees.
     pub is_machines_own: bool,
+    /// Which instance of its kind that namespace is.
+    pub instance: u32,
     /// What lies over it in the mount namespace of the process.
     pub covered: Covered,
+    /// Whether the step made it another one's, or covered or uncovered it.
+    pub change: Change,
+}
+
+/// What comes through the wall at an entry.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Through {
+    /// The process has one of its own.
+    Own,
+    /// It is that of a namespace which the process shares with the first process of the machine.
+    Shared,
+    /// It is the machine's, whoever looks.
+    Leak,
+}
+
+impl Through {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Through; 3] = [Through::Own, Through::Shared, Through::Leak];
+
+    /// What it is called.
+    pub fn label(self) -> &'static str {
+        match self {
+            Through::Own => "its own",
+            Through::Shared => "as the machine's first process",
+            Through::Leak => "leaks",
+        }
+    }
+}
+
+impl Entry {
+    /// What comes through the wall here, if nothing lies over it.
+    pub fn through(&self) -> Through {
+        match (self.belongs_to, self.is_machines_own) {
+            (Machine, _) => Through::Leak,
+            (_, true) => Through::Shared,
+            (_, false) => Through::Own,
+        }
+    }
+
+    /// `its own, read-only`, `masked`
+    pub fn words(&self) -> String {
+        match self.covered {
+            Covered::Masked => "masked".to_owned(),
+            Covered::ReadOnly => format!("{}, read-only", self.through().label()),
+            Covered::No => self.through().label().to_owned(),
+        }
+    }
+
+    /// Whether it is a setting below `/proc/sys`.
+    pub fn is_setting(&self) -> bool {
+        self.path.starts_with("/proc/sys/")
+    }
 }
 
 /// What runtimes do to paths.
@@ -48,8 +105,12 @@ pub enum Covered {
 /// What a process sees of `/proc` and `/sys`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ProcViews {
+    /// Who looks: its name and numbers; empty when there is no such process.
+    pub name: String,
     /// The entries, sorted by path.
     pub entries: Vec<Entry>,
+    /// Processes that it could see if their directory in `/proc` were not covered by a mount, and where.
+    pub hidden: Vec<(String, String)>,
 }
 
 use BelongsTo::{Instance, Machine, Namespace};
@@ -125,19 +186,51 @@ impl ProcViews {
                 Entry {
                     belongs_to,
                     namespace: ns.and_then(|ns| world.ns_common(ns)).map(|ns| ns.inum),
+                    instance: ns.map_or(0, instance),
                     is_machines_own: kind.is_none_or(|kind| ns == of_kind(&first, kind)),
                     covered: covered(&path, &mounts),
                     path,
+                    change: Change::Same,
                 }
             })
             .collect();
         entries.sort_by(|a, b| a.path.cmp(&b.path));
-        ProcViews { entries }
+        ProcViews { name: name_of(world, task), entries, hidden: hidden(world, task, &mounts) }
+    }
+
+    /// What `task` sees after a step, with what the step has changed for it.
+    pub fn of_step(before: &World, after: &World, task: TaskId) -> ProcViews {
+        let mut views = ProcViews::of(after, task);
+        let old = ProcViews::of(before, task);
+        for (entry, was) in views.entries.iter_mut().zip(&old.entries) {
+            if (entry.namespace, entry.covered) != (was.namespace, was.covered) {
+                entry.change = Change::Changed;
+            }
+        }
+        views
+    }
+
+    /// How many entries there are of each sort that are not masked, and how many are masked and read-only.
+    pub fn summary(&self) -> String {
+        if self.entries.is_empty() {
+            return "There is no such process.".to_owned();
+        }
+        let open =
+            |through| self.entries.iter().filter(|e| e.covered != Covered::Masked && e.through() == through).count();
+        let covered = |how| self.entries.iter().filter(|e| e.covered == how).count();
+        format!(
+            "{} of its own, {} as the machine's first process has them, {} leak; {} masked, {} read-only",
+            open(Through::Own),
+            open(Through::Shared),
+            open(Through::Leak),
+            covered(Covered::Masked),
+            covered(Covered::ReadOnly)
+        )
     }
 
     /// The list as text: path, whose it is, and what this process has of it.
     pub fn text(&self) -> String {
-        let mut out = String::new();
+        let mut out = format!("/proc and /sys of {}: {}\n", self.name, self.summary());
         for entry in &self.entries {
             let whose = match (entry.belongs_to, entry.namespace) {
                 (Machine, _) => "the machine".to_owned(),
@@ -145,20 +238,26 @@ impl ProcViews {
                 (Namespace(kind), None) => kind.name().to_owned(),
                 (Instance, _) => "this procfs".to_owned(),
             };
-            let seen = match (entry.covered, entry.belongs_to, entry.is_machines_own) {
-                (Covered::Masked, ..) => "masked",
-                (Covered::ReadOnly, Machine, _) => "leaks, read-only",
-                (Covered::ReadOnly, _, true) => "as the machine's first process, read-only",
-                (Covered::ReadOnly, _, false) => "its own, read-only",
-                (Covered::No, Machine, _) => "leaks",
-                (Covered::No, _, true) => "as the machine's first process",
-                (Covered::No, _, false) => "its own",
-            };
-            let line = format!("{:<40} {whose:<18} {seen}", entry.path);
-            let _ = writeln!(out, "{}", line.trim_end());
+            let mark = if entry.change == Change::Same { "" } else { entry.change.mark() };
+            let _ = writeln!(out, "{:<40} {whose:<18} {} {mark}", entry.path, entry.words());
         }
-        out
+        for (place, who) in &self.hidden {
+            let _ = writeln!(out, "{place:<40} {who:<18} hidden by a mount over it");
+        }
+        out.lines().map(|line| format!("{}\n", line.trim_end())).collect()
     }
+}
+
+/// Processes with a number in the PID namespace of `task` whose directory in its `/proc` is covered by a mount: a way
+/// to hide that ps(1) does not notice, and kill(1) does.
+fn hidden(world: &World, task: TaskId, mounts: &[super::mount_table::MountRow]) -> Vec<(String, String)> {
+    let ns = world.tasks.get(task).and_then(|t| world.pids.get(t.pid)).map(|pid| pid.ns());
+    let behind = |row: &super::mount_table::MountRow| {
+        let nr: i32 = row.mount_point.strip_prefix("/proc/")?.parse().ok()?;
+        let pid = world.pid_namespaces.get(ns?)?.numbers.get(&nr)?;
+        Some((row.mount_point.clone(), name_of(world, world.pids.get(*pid)?.task?)))
+    };
+    mounts.iter().filter_map(behind).collect()
 }
 
 /// Whether a mount other than that of its own file system lies over a path.
@@ -211,5 +310,20 @@ mod tests {
         assert!(line(&text, "/proc/sysvipc").ends_with("as the machine's first process"), "{text}");
         let outside = ProcViews::of(&world, TaskId(2));
         assert!(outside.entries.iter().all(|e| e.is_machines_own && e.covered == Covered::No), "{}", outside.text());
+    }
+
+    #[test]
+    fn what_a_mount_hides_is_told_from_outside_and_a_step_marks_it() {
+        let hide = "sleep 100 & mkdir /tmp/empty; mount --bind /tmp/empty /proc/$!";
+        let (before, after) = (world_after(&[]), world_after(&[hide]));
+        let views = ProcViews::of_step(&before, &after, TaskId(2));
+        assert_eq!(views.hidden.len(), 1, "{}", views.text());
+        assert!(views.text().contains("hidden by a mount over it"), "{}", views.text());
+        let masked = world_after(&["mount --bind /dev/null /proc/keys"]);
+        let views = ProcViews::of_step(&before, &masked, TaskId(2));
+        let changed: Vec<&str> =
+            views.entries.iter().filter(|e| e.change != Change::Same).map(|e| e.path.as_str()).collect();
+        assert_eq!(changed, ["/proc/keys"]);
+        assert_eq!(ProcViews::of(&after, TaskId(99)).entries, []);
     }
 }

@@ -1,5 +1,7 @@
 //! The place in a history that is looked at, and the world there.
 
+use std::collections::VecDeque;
+
 use super::Timeline;
 use super::replay::Replay;
 use crate::event::Event;
@@ -17,13 +19,16 @@ pub enum Direction {
     Back,
 }
 
+/// How many replayed sections are kept: as many as a picture of the history around the cursor reaches into.
+const SECTIONS: usize = 10;
+
 /// Where the history is looked at.
 pub(super) struct Cursor<M> {
     /// How many events have happened there.
     position: u64,
     world: World,
-    /// The events between two keyframes, as they were needed last, and the worlds between their slots.
-    section: Option<Section<M>>,
+    /// Parts of the history as they were needed last, the latest first.
+    sections: VecDeque<Section<M>>,
 }
 
 /// A part of a history from one keyframe to the next, replayed.
@@ -45,7 +50,7 @@ struct SlotStart<M> {
 
 impl<M: PvOps + Clone> Cursor<M> {
     pub(super) fn at_start(running: &Running<M>) -> Self {
-        Cursor { position: 0, world: running.world.clone(), section: None }
+        Cursor { position: 0, world: running.world.clone(), sections: VecDeque::new() }
     }
 
     pub(super) fn position(&self) -> u64 {
@@ -54,7 +59,7 @@ impl<M: PvOps + Clone> Cursor<M> {
 
     /// The history was changed under the cursor: nothing that it remembers is valid any more.
     pub(super) fn leave(&mut self) {
-        self.section = None;
+        self.sections.clear();
         self.position = u64::MAX;
     }
 }
@@ -117,7 +122,6 @@ impl<M: PvOps + Clone> Timeline<M> {
     pub fn to_end(&mut self) {
         self.cursor.position = self.events;
         self.cursor.world = self.head.world.clone();
-        self.cursor.section = None;
     }
 
     fn world_at(&mut self, position: u64) -> World {
@@ -169,16 +173,18 @@ impl<M: PvOps + Clone> Timeline<M> {
         let frame = self.keyframe_before(event);
         let first_event = self.keyframes.get(frame).map_or(0, |f| f.event);
         let end = self.keyframes.get(frame + 1).map_or(self.events, |f| f.event);
-        let valid = self
-            .cursor
-            .section
-            .as_ref()
-            .is_some_and(|s| s.first_event == first_event && s.first_event + s.events.len() as u64 == end);
-        if !valid {
-            let section = self.replay_section(frame, end);
-            self.cursor.section = Some(section);
-        }
-        self.cursor.section.get_or_insert_with(|| Section { first_event, events: Vec::new(), slots: Vec::new() })
+        let ends_there = |s: &Section<M>| s.first_event == first_event && first_event + s.events.len() as u64 == end;
+        let sections = &self.cursor.sections;
+        let section = match sections.iter().position(ends_there).and_then(|i| self.cursor.sections.remove(i)) {
+            Some(section) => section,
+            None => self.replay_section(frame, end),
+        };
+        let sections = &mut self.cursor.sections;
+        // The same part as it was when it was shorter, or longer.
+        sections.retain(|s| s.first_event != first_event);
+        sections.truncate(SECTIONS - 1);
+        sections.push_front(section);
+        &self.cursor.sections[0]
     }
 
     fn replay_section(&self, frame: usize, end: u64) -> Section<M> {

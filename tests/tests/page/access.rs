@@ -1,8 +1,16 @@
 //! What axe finds: nothing, in every state that looks different.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use ringside_tests::page::{Page, Screen, Theme};
 use ringside_tests::scenario::{Scenario, scenario};
+
+/// Something for each view to show: namespaces, mounts, groups at their limits, a packet, a hidden process.
+const BUSY_WORLD: &str = "mkdir /sys/fs/cgroup/pids/box /sys/fs/cgroup/cpu/box; echo 2 > /sys/fs/cgroup/pids/box/pids.max; \
+    echo 20000 > /sys/fs/cgroup/cpu/box/cpu.cfs_quota_us; \
+    sh -c 'echo $$ > /sys/fs/cgroup/cpu/box/tasks; timeout 0.3 sh -c \"while :; do :; done\"'; \
+    ip netns add red; ip link add v0 type veth peer name v1; ip link set v1 netns red; ip link set v0 up; \
+    unshare --user --map-root-user --pid --fork --mount-proc sleep 1000 & mkdir /tmp/e; mount --bind /tmp/e /proc/$!; \
+    ping -c 1 -W 1 10.0.0.2; echo $((1))ready | tr -d 1";
 
 pub fn scenarios() -> Vec<Scenario> {
     vec![
@@ -12,21 +20,25 @@ pub fn scenarios() -> Vec<Scenario> {
             page.wait_for_text("terminal-log", "\ndone")?;
             everywhere(page)
         }),
-        scenario("every view is accessible as the main one", |page| {
+        scenario("every view is accessible in both themes, wide and narrow, as a picture and as text", |page| {
             page.open("")?;
-            page.enter("unshare --pid --fork sh -c 'ps; echo done'")?;
-            page.wait_for_text("terminal-log", "\ndone")?;
-            let tabs: Vec<String> =
-                page.evaluate("[...document.querySelectorAll('[role=tablist] [role=tab]')].map(tab => tab.id)")?;
-            for tab in tabs {
-                page.evaluate::<()>(&format!("document.getElementById('{tab}').click()"))?;
-                page.wait_until(&format!("document.getElementById('{tab}').ariaSelected === 'true'"))?;
-                for theme in [Theme::Light, Theme::Dark] {
-                    page.prefer(theme)?;
-                    page.must_be_accessible(&format!("{tab}, {theme:?}"))?;
-                }
+            page.enter(BUSY_WORLD)?;
+            page.wait_for_text("terminal-log", "\nready")?;
+            for view in page.views()? {
+                page.resize(Screen::Wide)?;
+                page.show_view(&view)?;
+                everywhere(page).with_context(|| view.clone())?;
+                page.evaluate::<()>("document.querySelector('#stage-main .view__head button').click()")?;
+                page.wait_until("document.querySelector('#stage-main .view__text')")?;
+                page.must_be_accessible(&format!("{view} as text"))?;
             }
             Ok(())
+        }),
+        scenario("worlds to begin with are accessible", |page| {
+            page.open("")?;
+            page.click_button("worlds ▾")?;
+            page.wait_until("document.querySelector('[role=dialog]')")?;
+            everywhere(page)
         }),
         scenario("a first visit is accessible", |page| {
             page.open("")?;

@@ -7,6 +7,7 @@ use ringside_tests::scenario::{Scenario, scenario};
 
 pub fn scenarios() -> Vec<Scenario> {
     vec![
+        scenario("everything is done without a mouse", without_a_mouse),
         scenario("every control is reached with the tabulator", |page| {
             page.open("")?;
             page.enter("echo $((10 + 1))")?;
@@ -107,7 +108,7 @@ pub fn scenarios() -> Vec<Scenario> {
             page.open("")?;
             page.focus("timeline")?;
             page.press("?")?;
-            page.wait_until("document.activeElement?.id === 'help-close'")?;
+            page.wait_until("document.querySelector('[role=dialog]').contains(document.activeElement)")?;
             page.press("Escape")?;
             page.wait_until("document.querySelector('[role=dialog]') === null")?;
             page.wait_until("document.activeElement?.id === 'timeline'")
@@ -144,4 +145,163 @@ fn press_and_be(page: &Page, key: &str, there: impl Fn(u64) -> bool) -> Result<(
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     bail!("{key} leads to {}", at(page)?)
+}
+
+/// Goes on with the tabulator to the element for which a JavaScript condition on `e` is true.
+fn go_to(page: &Page, condition: &str) -> Result<()> {
+    let there = format!("(e => !!({condition}))(document.activeElement)");
+    for _ in 0..160 {
+        if page.evaluate(&there)? {
+            return Ok(());
+        }
+        page.press("Tab")?;
+    }
+    bail!("the tabulator does not lead to {condition}")
+}
+
+/// Goes to the button that is called so and presses it.
+fn push(page: &Page, name: &str) -> Result<()> {
+    go_to(page, &format!("e.tagName === 'BUTTON' && (e.getAttribute('aria-label') ?? e.innerText) === {name:?}"))?;
+    page.press("Enter")
+}
+
+/// Everything that can be done, in the order of the page.
+fn without_a_mouse(page: &Page) -> Result<()> {
+    page.open("")?;
+    // The head: a world, its list closed and opened, the theme, a link, the list of keys.
+    push(page, "worlds ▾")?;
+    page.wait_until("document.querySelector('[role=dialog]')")?;
+    for _ in 0..40 {
+        page.press("Tab")?;
+        page.wait_until("document.querySelector('[role=dialog]').contains(document.activeElement) || document.activeElement === document.body")?;
+    }
+    page.press("Escape")?;
+    page.wait_until("document.activeElement?.id === 'worlds-open'")?;
+    page.press("Enter")?;
+    go_to(page, "e.innerText.startsWith('A container by hand')")?;
+    page.press("Enter")?;
+    page.wait_for_text("terminal-log", "lsns")?;
+    page.wait_until("document.activeElement?.id === 'terminal-input'")?;
+    page.wait_for_text("view-pid-views", "sleep")?;
+    push(page, "theme: auto")?;
+    page.wait_until("document.documentElement.dataset.theme === 'light'")?;
+    push(page, "share")?;
+    page.wait_until("location.hash.startsWith('#s=')")?;
+    push(page, "close")?;
+    push(page, "keys and help")?;
+    page.wait_until("document.querySelector('[role=dialog]')")?;
+    page.press("Escape")?;
+    page.wait_until("document.activeElement?.id === 'help-open'")?;
+    // The stage: following, tabs, text, another view beside, away again.
+    push(page, "follow")?;
+    page.wait_until("document.querySelector('#stage-follow').ariaPressed === 'false'")?;
+    for view in page.views()? {
+        tab_of(page, &view)?;
+        page.wait_until(&format!("document.querySelector('#stage-main [data-testid=view-{view}]')"))?;
+    }
+    choose(page, "Show beside the main view", "network")?;
+    page.wait_until("document.querySelector('.pane--beside [data-testid=view-network]')")?;
+    push(page, "put Network away")?;
+    page.wait_until("!document.querySelector('.pane--beside [data-testid=view-network]')")?;
+    // A process to stand in, by its pill and by the field of a view.
+    tab_of(page, "pid-views")?;
+    go_to(page, "e.classList.contains('pill') && e.innerText.includes('sleep')")?;
+    page.press("Enter")?;
+    tab_of(page, "through-eyes")?;
+    page.wait_until("document.querySelector('.seat').selectedOptions[0].text.includes('sleep')")?;
+    choose(page, "Process where you stand", "1")?;
+    page.wait_until("document.querySelector('.through-eyes .is-own')?.innerText.includes('init')")?;
+    push(page, "text")?;
+    page.wait_for_text("view-through-eyes", "what init")?;
+    tab_of(page, "proc-views")?;
+    go_to(page, "e.tagName === 'SUMMARY'")?;
+    page.press("Enter")?;
+    page.wait_until("document.activeElement.parentElement.open")?;
+    // The timeline: sizes of a step, places, the family to look for, playing.
+    push(page, "3kernel")?;
+    page.wait_until("document.querySelectorAll('.lane-button')[2].ariaPressed === 'true'")?;
+    go_to(page, "e.id === 'timeline'")?;
+    press_and_be(page, "Home", |now| now == 0)?;
+    press_and_be(page, "End", |now| now > 0)?;
+    push(page, "step back")?;
+    push(page, "step forward")?;
+    push(page, "step back")?;
+    push(page, "play")?;
+    page.wait_until("document.querySelector('[data-testid=step-forward]').disabled")?;
+    choose(page, "Family to look for", "mount")?;
+    push(page, "previous mount")?;
+    page.wait_for_text("inspector", "mount")?;
+    go_to(page, "e.id === 'go-to'")?;
+    page.type_keys("100")?;
+    page.press("Enter")?;
+    page.wait_until(&format!("{TIMELINE}.value === '100'"))?;
+    push(page, "into")?;
+    push(page, "over")?;
+    push(page, "out")?;
+    // The inspector: to a step near by.
+    let here = at(page)?;
+    go_to(page, "e.closest('.around') && e.ariaCurrent !== 'step'")?;
+    page.press("Enter")?;
+    page.wait_until(&format!("{TIMELINE}.value !== '{here}'"))?;
+    // The height of the terminal, its consoles, what a command printed.
+    go_to(page, "e.getAttribute('role') === 'separator'")?;
+    page.press("ArrowUp")?;
+    page.wait_until("document.activeElement.ariaValueNow !== '270'")?;
+    push(page, "open another console")?;
+    page.wait_for_text("terminal-log", "")?;
+    page.wait_until("document.activeElement?.id === 'terminal-input'")?;
+    page.type_keys("hostname")?;
+    page.press("Enter")?;
+    page.wait_for_text("terminal-log", "\nlab")?;
+    push(page, "copy output")?;
+    page.wait_until("document.querySelector('.controls__said').innerText.includes('cop')")?;
+    choose(page, "Other futures", "0")?;
+    page.wait_for_text("terminal-log", "lsns")?;
+    // A single call, and a log.
+    choose(page, "Process that makes the call", "2")?;
+    go_to(page, "e.id === 'syscall-input'")?;
+    page.type_keys("unsh")?;
+    page.press("ArrowDown")?;
+    page.press("ArrowUp")?;
+    page.press("Tab")?;
+    page.wait_until("document.activeElement.value.startsWith('unshare(')")?;
+    page.evaluate::<()>("document.activeElement.select()")?;
+    page.insert("getpid()")?;
+    page.press("Enter")?;
+    page.wait_for_text("inspector", "getpid")?;
+    go_to(page, "e.id === 'strace-import'")?;
+    page.insert("1 getpid() = 1")?;
+    push(page, "replay")?;
+    page.wait_for_text("view-strace-log", "in scope")?;
+    push(page, "back to the one before")?;
+    page.wait_for_text("inspector", "getpid")?;
+    push(page, "new")?;
+    page.wait_for("welcome")
+}
+
+/// Chooses by arrow keys in the field that is called so.
+fn choose(page: &Page, field: &str, value: &str) -> Result<()> {
+    go_to(page, &format!("e.tagName === 'SELECT' && e.ariaLabel === {field:?}"))?;
+    let steps: i64 = page.evaluate(&format!(
+        "(e => [...e.options].findIndex(o => o.value === {value:?}) - e.selectedIndex)(document.activeElement)"
+    ))?;
+    // By the list that a space opens nothing is seen of the options on the way.
+    page.press(" ")?;
+    for _ in 0..steps.abs() {
+        page.press(if steps > 0 { "ArrowDown" } else { "ArrowUp" })?;
+    }
+    page.press("Enter")
+}
+
+fn tab_of(page: &Page, view: &str) -> Result<()> {
+    go_to(page, "e.getAttribute('role') === 'tab'")?;
+    page.press("Home")?;
+    for _ in 0..20 {
+        if page.evaluate(&format!("document.activeElement.id === 'tab-{view}'"))? {
+            break;
+        }
+        page.press("ArrowRight")?;
+    }
+    page.press("Enter")?;
+    page.wait_until(&format!("document.querySelector('.stage').dataset.main === '{view}'"))
 }

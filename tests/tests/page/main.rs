@@ -4,6 +4,7 @@ mod access;
 mod busy;
 mod consoles;
 mod keyboard;
+mod large;
 mod logs;
 mod session;
 mod stage;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         busy::scenarios(),
         logs::scenarios(),
         access::scenarios(),
+        large::scenarios(),
     ];
     scenario::run(parts.into_iter().flatten().collect())
 }

@@ -14,6 +14,13 @@ pub fn focus(id: &str) {
     }
 }
 
+/// Shows a dialog over the page and keeps the keyboard in it.
+pub fn show_modal(node: &NodeRef) {
+    if let Some(dialog) = node.cast::<web_sys::HtmlDialogElement>() {
+        let _ = dialog.show_modal();
+    }
+}
+
 /// Shows the end of what an element scrolls.
 pub fn scroll_to_end(node: &NodeRef) {
     if let Some(element) = node.cast::<web_sys::Element>() {

@@ -11,7 +11,7 @@ use crate::notice::Notice;
 use crate::recorded::{OpenLog, Progress};
 use crate::shown::Shown;
 use crate::stage::Stage;
-use crate::state::{Msg, State};
+use crate::state::{Msg, Panel, State};
 use crate::view::Look;
 use crate::widget::divider::Divider;
 use crate::widget::header::Header;
@@ -19,10 +19,12 @@ use crate::widget::help::Help;
 use crate::widget::inspector::Inspector;
 use crate::widget::log_import::{LogImport, drop_target};
 use crate::widget::notice::NoticeBar;
+use crate::widget::seat::Seats;
 use crate::widget::stage::StagePane;
 use crate::widget::syscall_console::SyscallConsole;
 use crate::widget::terminal::TerminalPane;
 use crate::widget::timeline::TimelineBar;
+use crate::widget::worlds::Worlds;
 
 /// What the page shows.
 #[derive(Clone, PartialEq)]
@@ -42,9 +44,11 @@ pub struct Page {
     pub caller: Option<TaskId>,
     pub theme: Theme,
     pub stage: Stage,
-    pub help: bool,
+    pub panel: Option<Panel>,
+    pub before: bool,
     pub playing: bool,
     pub picked: Option<TaskId>,
+    pub seats: Seats,
     pub notice: Option<Notice>,
     pub said: String,
     pub sheet: Sheet,
@@ -73,9 +77,11 @@ impl Page {
             caller: state.caller(),
             theme: state.theme,
             stage: state.stage.clone(),
-            help: state.help,
+            panel: state.panel,
+            before: state.before.is_some(),
             playing: state.playing,
             picked: state.picked,
+            seats: Seats { there: state.shown.processes.clone(), chosen: state.stand },
             notice: state.notice.clone(),
             said: state.said.clone(),
             sheet: state.sheet,
@@ -111,7 +117,7 @@ pub fn Sandbox(Props { page, dispatch }: &Props) -> Html {
                 stage={page.stage.clone()}
                 pictures={shown.pictures.clone()}
                 concerned={shown.concerned.clone()}
-                look={Look { picked: page.picked, dispatch: dispatch.clone() }}
+                look={Look { seats: page.seats.clone(), picked: page.picked, dispatch: dispatch.clone() }}
             />
             <TimelineBar
                 tape={shown.tape.clone()}
@@ -149,7 +155,11 @@ pub fn Sandbox(Props { page, dispatch }: &Props) -> Html {
                 />
                 <LogImport draft={page.log_draft.clone()} error={page.log_error.clone()} dispatch={dispatch.clone()} />
             </section>
-            <Help open={page.help} dispatch={dispatch.clone()} />
+            { match page.panel {
+                Some(Panel::Help) => html! { <Help dispatch={dispatch.clone()} /> },
+                Some(Panel::Worlds) => html! { <Worlds before={page.before} dispatch={dispatch.clone()} /> },
+                None => Html::default(),
+            } }
         </div>
     }
 }

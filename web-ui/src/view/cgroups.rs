@@ -6,21 +6,25 @@ use std::rc::Rc;
 use kernel_model::event::{EventKind, Family};
 use kernel_model::projection::Change;
 use kernel_model::projection::cgroup_view::{CgroupView, Meter, NOTCH, Row, Tree};
+use kernel_model::projection::cpu_time::CpuTimeline;
 use yew::{Html, Properties, classes, component, html};
 
+use super::cgroup_strip::strip;
 use super::{Picture, View};
 use crate::widget::mark::{change_class, change_mark};
-use crate::widget::twin::Twin;
+use crate::widget::twin::{Text, Twin};
 
 /// The view on the stage.
 pub const VIEW: View = View {
     name: "cgroups",
-    title: "Control groups",
+    title: "Cgroups",
     about: "Groups of both versions, what they use, and where their limits are",
     concerns: |kind: &EventKind| kind.family() == Family::Cgroup,
+    looks_back: true,
     picture: |moment| {
         let view = Rc::new(CgroupView::of_step(moment.before, moment.after));
-        Picture::new(move |_| html! { <CgroupsView view={view.clone()} /> })
+        let time = Rc::new(moment.after.cpu_timeline(moment.lately));
+        Picture::new(move |_| html! { <CgroupsView view={view.clone()} time={time.clone()} /> })
     },
 };
 
@@ -29,14 +33,22 @@ pub const VIEW: View = View {
 pub struct Props {
     /// What is shown.
     pub view: Rc<CgroupView>,
+    /// Processor time and limits of the last while.
+    #[prop_or_default]
+    pub time: Rc<CpuTimeline>,
 }
 
 /// The view.
 #[component]
-pub fn CgroupsView(Props { view }: &Props) -> Html {
+pub fn CgroupsView(Props { view, time }: &Props) -> Html {
+    let text = Text::of(&Rc::new((view.clone(), time.clone())), |(view, time)| match time.has_limits() {
+        true => view.text() + &time.text(),
+        false => view.text(),
+    });
     html! {
         <section class="view cgroups" data-testid="view-cgroups" aria-label="Control groups">
-            <Twin title="Control groups" text={view.text()}>
+            <Twin title="Control groups" {text}>
+                { strip(time) }
                 if view.trees.is_empty() {
                     <p class="view__more">{ "There is no group but the roots. Make one: mkdir /sys/fs/cgroup/pids/box" }</p>
                 }
@@ -66,8 +78,8 @@ fn row(row: &Row) -> Html {
     }
     html! {
         <li class={classes!("cgroups__row", change_class(row.change))} {style}>
-            <span class="cgroups__name"><b>{ &row.name }</b>{ " " }{ change_mark(row.change) }</span>
-            <span class="cgroups__meters">{ for row.meters.iter().map(meter) }</span>
+            <span class="cgroups__name" title={row.name.clone()}>{ change_mark(row.change) }{ " " }<b>{ &row.name }</b></span>
+            if !row.meters.is_empty() { <span class="cgroups__meters">{ for row.meters.iter().map(meter) }</span> }
             <span class="cgroups__who">
                 { for row.members.iter().map(|name| html! { <span class="chip is-own">{ name }</span> }) }
                 if row.more_members > 0 { <span>{ format!("and {} more", row.more_members) }</span> }

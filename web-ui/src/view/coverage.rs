@@ -8,7 +8,7 @@ use kernel_model::projection::coverage::{CallRow, Coverage, Extent, ProgramRow};
 use yew::{Callback, Html, InputEvent, Properties, TargetCast, classes, component, html, use_state};
 
 use super::{Picture, View};
-use crate::widget::twin::Twin;
+use crate::widget::twin::{Text, Twin};
 
 /// The view on the stage.
 pub const VIEW: View = View {
@@ -16,6 +16,7 @@ pub const VIEW: View = View {
     title: "Coverage",
     about: "What is modelled of Linux and what is not, call by call",
     concerns: |kind: &EventKind| matches!(kind, EventKind::NotModelled { .. }),
+    looks_back: false,
     picture: |_| {
         let coverage = Rc::new(Coverage::of_records());
         Picture::new(move |_| html! { <CoverageView coverage={coverage.clone()} /> })
@@ -55,7 +56,7 @@ pub fn CoverageView(Props { coverage }: &Props) -> Html {
     };
     html! {
         <section class="view coverage" data-testid="view-coverage" aria-label="What is modelled and what is not">
-            <Twin title="Coverage" text={coverage.markdown("See docs/coverage.md.")}>
+            <Twin title="Coverage" text={Text::of(coverage, |coverage| coverage.markdown("See docs/coverage.md."))}>
                 <p class="coverage__summary">{ coverage.summary() }</p>
                 <div class="coverage__choice" role="group" aria-label="Calls to list">
                     { choice(None, format!("all {}", coverage.calls.len())) }

@@ -4,6 +4,7 @@
 //! seen: a [`View::picture`] computes the projection of a moment once and keeps it for as long as that moment is
 //! looked at; drawing it again, because another process is pointed at, computes nothing.
 
+mod cgroup_strip;
 pub mod cgroups;
 pub mod coverage;
 pub mod mounts;
@@ -11,6 +12,7 @@ pub mod network;
 pub mod ns_graph;
 pub mod pid_views;
 pub mod privileges;
+pub mod proc_views;
 pub mod process_tree;
 pub mod strace_log;
 pub mod through_eyes;
@@ -25,6 +27,7 @@ use kernel_model::world::World;
 use yew::{Callback, Html};
 
 use crate::state::Msg;
+use crate::widget::seat::Seats;
 
 /// All views, in the order of their tabs. A step that concerns several is shown by the first of them.
 pub const VIEWS: &[&View] = &[
@@ -36,6 +39,7 @@ pub const VIEWS: &[&View] = &[
     &network::VIEW,
     &privileges::VIEW,
     &through_eyes::VIEW,
+    &proc_views::VIEW,
     &coverage::VIEW,
 ];
 
@@ -49,6 +53,8 @@ pub struct View {
     pub about: &'static str,
     /// Whether it is the view to look at when this has happened.
     pub concerns: fn(&EventKind) -> bool,
+    /// It shows what has happened lately, not only the step: [`Moment::lately`] is there.
+    pub looks_back: bool,
     /// Its picture of a moment.
     pub picture: fn(&Moment) -> Picture,
 }
@@ -63,6 +69,8 @@ pub struct Moment<'a> {
     pub after: &'a World,
     /// The events of the step, the last ones when there are many.
     pub events: &'a [Event],
+    /// What has happened to processor time and limits lately, for a view that looks back.
+    pub lately: &'a [Event],
     /// Tasks at which folded rows have been unfolded.
     pub unfolded: &'a BTreeSet<TaskId>,
     /// The process where one stands, for views that show the world as it is seen from somewhere: the one that
@@ -73,6 +81,8 @@ pub struct Moment<'a> {
 /// What may change while the same moment is looked at.
 #[derive(Clone, PartialEq)]
 pub struct Look {
+    /// Where one can stand, and where one has chosen to.
+    pub seats: Seats,
     /// The process that is pointed at.
     pub picked: Option<TaskId>,
     /// Where messages go.

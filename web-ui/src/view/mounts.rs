@@ -14,7 +14,7 @@ use super::{Picture, View};
 use crate::state::Msg;
 use crate::widget::mark::{change_class, change_mark};
 use crate::widget::namespace::{ns_class, ns_letter};
-use crate::widget::twin::Twin;
+use crate::widget::twin::{Text, Twin};
 
 /// The view on the stage.
 pub const VIEW: View = View {
@@ -22,6 +22,7 @@ pub const VIEW: View = View {
     title: "Mounts",
     about: "Mount points of every mount namespace, and how mounts travel between them",
     concerns: |kind: &EventKind| kind.family() == Family::Mount,
+    looks_back: false,
     picture: |moment| {
         let graph = MountGraph::of_step(moment.before, moment.after, moment.events, moment.stand, &BTreeSet::new());
         let graph = Rc::new(graph);
@@ -63,7 +64,7 @@ pub fn MountsView(Props { graph, .. }: &Props) -> Html {
     let (width, height) = (PATHS + COLUMN * graph.columns.len(), HEAD + ROW * graph.rows.len());
     html! {
         <section class="view mounts" data-testid="view-mounts" aria-label="Mounts and their propagation">
-            <Twin title="Mounts" text={graph.text()}>
+            <Twin title="Mounts" text={Text::of(graph, MountGraph::text)}>
                 <div class="mounts__scroll" tabindex="0" role="group" aria-label="Mount points by mount namespaces">
                     <div class="mounts__sheet" style={format!("width: {width}px; height: {height}px")}>
                         { for graph.columns.iter().enumerate().map(|(i, c)| column_head(i, c)) }

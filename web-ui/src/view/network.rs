@@ -11,7 +11,7 @@ use yew::{Html, Properties, classes, component, html};
 use super::{Picture, View};
 use crate::widget::mark::{change_class, change_mark};
 use crate::widget::namespace::{ns_class, ns_letter};
-use crate::widget::twin::Twin;
+use crate::widget::twin::{Text, Twin};
 
 /// The view on the stage.
 pub const VIEW: View = View {
@@ -19,6 +19,7 @@ pub const VIEW: View = View {
     title: "Network",
     about: "Devices and cables of every network namespace, and where packets go",
     concerns: |kind: &EventKind| kind.family() == Family::Network,
+    looks_back: false,
     picture: |moment| {
         let map = NetTopology::of_step(moment.before, moment.after, moment.events, moment.stand);
         let map = Rc::new(map);
@@ -55,7 +56,7 @@ pub fn NetworkView(Props { map }: &Props) -> Html {
     let plan = plan(map);
     html! {
         <section class="view network" data-testid="view-network" aria-label="The network">
-            <Twin title="Network" text={map.text()}>
+            <Twin title="Network" text={Text::of(map, NetTopology::text)}>
                 <div class="network__scroll" tabindex="0" role="group" aria-label="Network namespaces and their devices">
                     <div class="network__map" style={format!("width: {}px; height: {}px", plan.width, plan.height)}>
                         { for map.houses.iter().enumerate().map(|(i, h)| house(map, &plan, i, h)) }

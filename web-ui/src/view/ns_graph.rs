@@ -15,7 +15,7 @@ use super::{Picture, View};
 use crate::state::Msg;
 use crate::widget::mark::{change_class, change_mark};
 use crate::widget::namespace::{ns_class, ns_letter};
-use crate::widget::twin::Twin;
+use crate::widget::twin::{Text, Twin};
 
 /// The view on the stage.
 pub const VIEW: View = View {
@@ -26,6 +26,7 @@ pub const VIEW: View = View {
         kind.family() == Family::Namespace
             && !matches!(kind, EventKind::NodenameSet { .. } | EventKind::LinkChanged { .. })
     },
+    looks_back: false,
     picture: |moment| {
         let graph = Rc::new(NsGraph::of_step(moment.before, moment.after, moment.unfolded));
         Picture::new(move |look| {
@@ -58,7 +59,7 @@ pub fn NsGraphView(Props { graph, picked, dispatch }: &Props) -> Html {
     let rows = graph.rows.len();
     html! {
         <section class="view ns-graph" data-testid="view-ns-graph" aria-label="Namespaces and what keeps them alive">
-            <Twin title="Namespaces" text={graph.text()}>
+            <Twin title="Namespaces" text={Text::of(graph, NsGraph::text)}>
                 <div class="ns-graph__scroll" tabindex="0" role="group" aria-label="Holders by kinds of namespaces">
                     <div class="ns-graph__loom" style={format!("--rows: {rows}")}>
                         <span class="ns-graph__corner">{ "held by" }</span>

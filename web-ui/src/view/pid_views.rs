@@ -14,7 +14,7 @@ use super::{Picture, View};
 use crate::state::Msg;
 use crate::widget::mark::{change_class, change_mark};
 use crate::widget::namespace::{ns_class, ns_letter};
-use crate::widget::twin::Twin;
+use crate::widget::twin::{Text, Twin};
 
 /// The view on the stage.
 pub const VIEW: View = View {
@@ -22,6 +22,7 @@ pub const VIEW: View = View {
     title: "PID views",
     about: "The number that each process has in each PID namespace",
     concerns: |kind: &EventKind| kind.family() == Family::Pid,
+    looks_back: false,
     picture: |moment| {
         let views = Rc::new(PidViews::of_step(moment.before, moment.after));
         Picture::new(move |look| {
@@ -46,7 +47,7 @@ pub struct Props {
 pub fn PidViewsView(Props { views, picked, dispatch }: &Props) -> Html {
     html! {
         <section class="view pid-views" data-testid="view-pid-views" aria-label="PID views">
-            <Twin title="PID views" text={views.text()}>
+            <Twin title="PID views" text={Text::of(views, PidViews::text)}>
                 <div class="pid-views__both">
                     <div class="pid-views__scroll" tabindex="0" role="region" aria-label="Processes by PID namespaces">
                         <table class="pid-views__matrix">
@@ -94,13 +95,14 @@ fn matrix_row(views: &PidViews, row: &Row, picked: Option<TaskId>, dispatch: &Ca
     let task = row.task;
     let on = dispatch.reform(move |_| Msg::Pick(Some(task)));
     let off = dispatch.reform(move |_| Msg::Pick(None));
+    let stand = dispatch.reform(move |_: web_sys::MouseEvent| Msg::Stand(Some(task)));
     let focus = dispatch.reform(move |_| Msg::Pick(Some(task)));
     let lit = picked == Some(task);
     html! {
         <tr key={task.0} class={classes!("pid-views__row", lit.then_some("is-picked"), change_class(row.change))}
             onmouseenter={on} onmouseleave={off}>
             <th scope="row">
-                <button type="button" class="pill" onfocus={focus} aria-pressed={lit.to_string()}>
+                <button type="button" class="pill" onfocus={focus} onclick={stand} aria-pressed={lit.to_string()} title="stand here: see what it sees">
                     if row.thread { <span class="pill__thread">{ "thread of" }</span> }
                     <span class="pill__name">{ &row.comm }</span>
                     <span class={classes!("state", format!("state--{}", row.state.letter()))} title={row.state.word()}>

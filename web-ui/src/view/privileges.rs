@@ -12,9 +12,11 @@ use kernel_model::security::capability::{Cap, NAMES};
 use yew::{Callback, Html, Properties, classes, component, html, use_state};
 
 use super::{Picture, View};
+use crate::state::Msg;
 use crate::widget::mark::{change_class, change_mark};
 use crate::widget::namespace::{ns_class, ns_letter};
-use crate::widget::twin::Twin;
+use crate::widget::seat::{Seats, seat};
+use crate::widget::twin::{Text, Twin};
 
 /// The view on the stage.
 pub const VIEW: View = View {
@@ -22,6 +24,7 @@ pub const VIEW: View = View {
     title: "Privileges",
     about: "Capabilities, ids and where they count, of the process where you stand",
     concerns: |kind: &EventKind| kind.family() == Family::Capability,
+    looks_back: false,
     picture: |moment| {
         // The capability that the step has asked for is the one to look at.
         let asked = moment.events.iter().rev().find_map(|event| match &event.kind {
@@ -31,7 +34,10 @@ pub const VIEW: View = View {
         let asked = asked.unwrap_or(Cap::SYS_ADMIN);
         let of = |task| Privileges::of_step(moment.before, moment.after, task, asked);
         let privileges = Rc::new(moment.stand.map_or_else(Privileges::default, of));
-        Picture::new(move |_| html! { <PrivilegesView privileges={privileges.clone()} /> })
+        Picture::new(move |look| {
+            let (seats, dispatch) = (look.seats.clone(), look.dispatch.clone());
+            html! { <PrivilegesView privileges={privileges.clone()} {seats} {dispatch} /> }
+        })
     },
 };
 
@@ -40,11 +46,16 @@ pub const VIEW: View = View {
 pub struct Props {
     /// What is shown.
     pub privileges: Rc<Privileges>,
+    /// Where one can stand.
+    #[prop_or_default]
+    pub seats: Seats,
+    /// Where messages go.
+    pub dispatch: Callback<Msg>,
 }
 
 /// The view.
 #[component]
-pub fn PrivilegesView(Props { privileges }: &Props) -> Html {
+pub fn PrivilegesView(Props { privileges, seats, dispatch }: &Props) -> Html {
     let pointed = use_state(|| None::<usize>);
     let point = {
         let pointed = pointed.clone();
@@ -53,11 +64,9 @@ pub fn PrivilegesView(Props { privileges }: &Props) -> Html {
     let shown = &**privileges;
     html! {
         <section class="view privileges" data-testid="view-privileges" aria-label="What a process may do">
-            <Twin title="Privileges" text={shown.text()}>
-                if shown.task.is_none() {
-                    <p class="view__more">{ "Choose a process to stand in." }</p>
-                } else {
-                    <h3 class="privileges__who">{ &shown.name }</h3>
+            <Twin title="Privileges" text={Text::of(privileges, Privileges::text)}>
+                <p class="seats">{ seat(seats, shown.task, dispatch) }{ " may" }</p>
+                if shown.task.is_some() {
                     <div class="privileges__sets" role="group" aria-label="Capability sets">
                         { for shown.sets.iter().map(|set| set_row(set, *pointed, &point)) }
                         <p class="privileges__cap" aria-live="polite">{ cap_line(shown, *pointed) }</p>

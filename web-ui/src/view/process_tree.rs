@@ -12,7 +12,7 @@ use super::{Picture, View};
 use crate::state::Msg;
 use crate::widget::mark::{change_class, change_mark};
 use crate::widget::namespace::{ns_class, ns_title};
-use crate::widget::twin::Twin;
+use crate::widget::twin::{Text, Twin};
 
 /// The view on the stage.
 pub const VIEW: View = View {
@@ -20,6 +20,7 @@ pub const VIEW: View = View {
     title: "Process tree",
     about: "Who has started whom, and which namespaces each process is in",
     concerns: |kind: &EventKind| matches!(kind.family(), Family::Process | Family::Namespace | Family::Signal),
+    looks_back: false,
     picture: |moment| {
         let tree = Rc::new(PidTree::unfolded(moment.before, moment.after, moment.unfolded));
         Picture::new(move |look| {
@@ -44,7 +45,7 @@ pub struct Props {
 pub fn ProcessTreeView(Props { tree, picked, dispatch }: &Props) -> Html {
     html! {
         <section class="view process-tree" data-testid="view-process-tree" aria-label="Process tree with namespaces">
-            <Twin title="Process tree" text={tree.text()}>
+            <Twin title="Process tree" text={Text::of(tree, PidTree::text)}>
                 <ol class="process-tree__list">
                     { for tree.rows.iter().map(|row| tree_row(row, *picked, dispatch)) }
                 </ol>
@@ -60,6 +61,7 @@ fn tree_row(row: &Row, picked: Option<TaskId>, dispatch: &Callback<Msg>) -> Html
     let task = row.task;
     let on = dispatch.reform(move |_| Msg::Pick(Some(task)));
     let off = dispatch.reform(move |_| Msg::Pick(None));
+    let stand = dispatch.reform(move |_: web_sys::MouseEvent| Msg::Stand(Some(task)));
     let focus = dispatch.reform(move |_| Msg::Pick(Some(task)));
     let lit = picked == Some(task);
     if row.folded > 0 {
@@ -75,7 +77,7 @@ fn tree_row(row: &Row, picked: Option<TaskId>, dispatch: &Callback<Msg>) -> Html
         <li key={task.0} class={classes!("process-tree__row", lit.then_some("is-picked"), change_class(row.change))}
             onmouseenter={on} onmouseleave={off}>
             { rails(row) }
-            <button type="button" class="pill" onfocus={focus} aria-pressed={lit.to_string()}>
+            <button type="button" class="pill" onfocus={focus} onclick={stand} aria-pressed={lit.to_string()} title="stand here: see what it sees">
                 <span class="pill__nr">{ row.pid }</span>
                 <span class="pill__name">{ &row.args }</span>
                 if let Some(own) = row.own_pid {

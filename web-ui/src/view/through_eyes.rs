@@ -5,12 +5,14 @@ use std::rc::Rc;
 
 use kernel_model::event::{EventKind, Family};
 use kernel_model::projection::through_eyes::{Section, Thing, ThroughEyes};
-use yew::{Html, Properties, classes, component, html};
+use yew::{Callback, Html, Properties, classes, component, html};
 
 use super::{Picture, View};
+use crate::state::Msg;
 use crate::widget::mark::{change_class, change_mark};
 use crate::widget::namespace::{ns_class, ns_letter};
-use crate::widget::twin::Twin;
+use crate::widget::seat::{Seats, seat};
+use crate::widget::twin::{Text, Twin};
 
 /// The view on the stage.
 pub const VIEW: View = View {
@@ -23,10 +25,13 @@ pub const VIEW: View = View {
             EventKind::NamespaceEntered { .. } | EventKind::NodenameSet { .. } | EventKind::RootChanged { .. }
         ) || kind.family() == Family::Pid && matches!(kind, EventKind::PidLookedUp { found: None, .. })
     },
+    looks_back: false,
     picture: |moment| {
         let eyes = moment.stand.map(|task| ThroughEyes::of_step(moment.before, moment.after, task));
         let eyes = Rc::new(eyes.unwrap_or_default());
-        Picture::new(move |_| html! { <ThroughEyesView eyes={eyes.clone()} /> })
+        Picture::new(move |look| {
+            html! { <ThroughEyesView eyes={eyes.clone()} seats={look.seats.clone()} dispatch={look.dispatch.clone()} /> }
+        })
     },
 };
 
@@ -35,18 +40,21 @@ pub const VIEW: View = View {
 pub struct Props {
     /// What is shown.
     pub eyes: Rc<ThroughEyes>,
+    /// Where one can stand.
+    #[prop_or_default]
+    pub seats: Seats,
+    /// Where messages go.
+    pub dispatch: Callback<Msg>,
 }
 
 /// The view.
 #[component]
-pub fn ThroughEyesView(Props { eyes }: &Props) -> Html {
+pub fn ThroughEyesView(Props { eyes, seats, dispatch }: &Props) -> Html {
     html! {
         <section class="view through-eyes" data-testid="view-through-eyes" aria-label="What a process can see">
-            <Twin title="Through its eyes" text={eyes.text()}>
-                if eyes.task.is_none() {
-                    <p class="view__more">{ "Choose a process to stand in." }</p>
-                } else {
-                    <h3 class="through-eyes__who">{ format!("{} sees", eyes.name) }</h3>
+            <Twin title="Through its eyes" text={Text::of(eyes, ThroughEyes::text)}>
+                <p class="seats">{ seat(seats, eyes.task, dispatch) }{ " sees" }</p>
+                if eyes.task.is_some() {
                     <div class="through-eyes__sections">{ for eyes.sections.iter().map(section) }</div>
                 }
             </Twin>

@@ -3,7 +3,7 @@
 use yew::{Callback, Html, Properties, component, html};
 
 use crate::appearance::Theme;
-use crate::state::Msg;
+use crate::state::{Msg, Panel};
 
 /// Props of [`Header`].
 #[derive(Clone, PartialEq, Properties)]
@@ -31,14 +31,16 @@ pub fn Header(Props { theme, dispatch }: &Props) -> Html {
                 </svg>
                 { "Ringside" }
             </h1>
-            <p class="head__world">{ "one kernel on the bare machine" }</p>
+            <button type="button" id="worlds-open" class="head__world" aria-haspopup="dialog" onclick={send(Msg::Open(Panel::Worlds, "worlds-open"))}>
+                { "worlds ▾" }
+            </button>
             <nav class="head__actions" aria-label="Page">
                 <button type="button" class="quiet" onclick={send(Msg::NewSession)}>{ "new" }</button>
                 <button type="button" class="quiet" onclick={send(Msg::Share)}>{ "share" }</button>
                 <button type="button" class="quiet" onclick={send(Msg::Theme(next))} aria-label={format!("theme: {name}")}>
                     { format!("theme: {name}") }
                 </button>
-                <button type="button" class="quiet" onclick={send(Msg::Help(true))} aria-label="keys and help">{ "?" }</button>
+                <button type="button" id="help-open" class="quiet" onclick={send(Msg::Open(Panel::Help, "help-open"))} aria-label="keys and help">{ "?" }</button>
             </nav>
         </header>
     }

@@ -2,13 +2,12 @@
 
 use yew::{Callback, Html, Properties, component, html};
 
+use super::dialog::Dialog;
 use crate::state::Msg;
 
 /// Props of [`Help`].
 #[derive(Clone, PartialEq, Properties)]
 pub struct Props {
-    /// Whether it is shown.
-    pub open: bool,
     /// Where messages go.
     pub dispatch: Callback<Msg>,
 }
@@ -42,21 +41,9 @@ const TERMINAL: [(&str, &str); 6] = [
     ("Shift Tab", "out of the terminal"),
 ];
 
-/// The list; nothing when it is closed.
+/// The list.
 #[component]
-pub fn Help(Props { open, dispatch }: &Props) -> Html {
-    if !open {
-        return Html::default();
-    }
-    let close = dispatch.reform(|_: web_sys::MouseEvent| Msg::Help(false));
-    let close_by_key = {
-        let dispatch = dispatch.clone();
-        Callback::from(move |event: web_sys::KeyboardEvent| {
-            if event.key() == "Escape" {
-                dispatch.emit(Msg::Help(false));
-            }
-        })
-    };
+pub fn Help(Props { dispatch }: &Props) -> Html {
     let list = |title: &'static str, keys: &'static [(&'static str, &'static str)]| {
         html! {
             <div>
@@ -66,18 +53,12 @@ pub fn Help(Props { open, dispatch }: &Props) -> Html {
         }
     };
     html! {
-        <div class="help" role="dialog" aria-modal="true" aria-label="Keys" onkeydown={close_by_key}>
-            <div class="help__sheet">
-                <div class="view__head">
-                    <h2>{ "Keys" }</h2>
-                    <button type="button" id="help-close" class="quiet" onclick={close}>{ "close" }</button>
-                </div>
-                <div class="help__lists">
-                    { list("Where the timeline has the keyboard", &TIMELINE) }
-                    { list("In the terminal", &TERMINAL) }
-                    { list("Where the tabs of the stage have the keyboard", &STAGE) }
-                </div>
+        <Dialog title="Keys" dispatch={dispatch.clone()}>
+            <div class="help__lists">
+                { list("Where the timeline has the keyboard", &TIMELINE) }
+                { list("In the terminal", &TERMINAL) }
+                { list("Where the tabs of the stage have the keyboard", &STAGE) }
             </div>
-        </div>
+        </Dialog>
     }
 }

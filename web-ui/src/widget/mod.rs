@@ -1,5 +1,6 @@
 //! Parts of pages that are no views: the terminal, the timeline, the inspector, marks and badges.
 
+pub mod dialog;
 pub mod divider;
 pub mod glyph;
 pub mod header;
@@ -10,9 +11,11 @@ pub mod log_import;
 pub mod mark;
 pub mod namespace;
 pub mod notice;
+pub mod seat;
 pub mod stage;
 pub mod syscall_console;
 pub mod terminal;
 pub mod timeline;
 pub mod twin;
 pub mod welcome;
+pub mod worlds;

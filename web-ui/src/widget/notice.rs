@@ -26,7 +26,7 @@ pub fn NoticeBar(Props { notice, dispatch }: &Props) -> Html {
                     { match notice.offer {
                         Offer::Nothing => Html::default(),
                         Offer::Download(..) | Offer::DownloadSession => html! { <button type="button" onclick={send(Msg::TakeOffer)}>{ "download it" }</button> },
-                        Offer::GoBack(_) => html! { <button type="button" onclick={send(Msg::TakeOffer)}>{ "back to the one before" }</button> },
+                        Offer::GoBack => html! { <button type="button" onclick={send(Msg::TakeOffer)}>{ "back to the one before" }</button> },
                     } }
                     <button type="button" class="quiet" onclick={send(Msg::Dismiss)}>{ "close" }</button>
                 </div>

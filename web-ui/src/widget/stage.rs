@@ -89,8 +89,8 @@ fn beside_choice(stage: &Stage, dispatch: &Callback<Msg>) -> Html {
     let chosen = dispatch.reform(|event: Event| Msg::Beside(element::chosen_value(&event)));
     let others = VIEWS.iter().filter(|view| !stage.shows(view));
     let label = match stage.visible().len() - 1 {
-        0 => "beside: none".to_owned(),
-        n => format!("beside: {n} of {MAX_BESIDE}"),
+        0 => "beside".to_owned(),
+        n => format!("beside {n}/{MAX_BESIDE}"),
     };
     html! {
         <select class="stage__beside" aria-label="Show beside the main view" onchange={chosen} disabled={others.clone().next().is_none()}>

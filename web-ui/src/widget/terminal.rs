@@ -65,6 +65,7 @@ pub fn TerminalPane(
         });
     }
     let send = |msg: Msg| dispatch.reform(move |_: web_sys::MouseEvent| msg.clone());
+    let last = terminal.lines.iter().rev().find(|l| l.prompt.is_some()).map(|l| l.event);
     html! {
         <section class={classes!("terminal", terminal.past.then_some("is-past"))} aria-label="Terminal">
             <div class="terminal__bar">
@@ -88,7 +89,7 @@ pub fn TerminalPane(
                     if terminal.more {
                         <div class="terminal__more">{ "earlier lines: step back to see them" }</div>
                     }
-                    { for terminal.lines.iter().map(line) }
+                    { for terminal.lines.iter().map(|l| line(l, last == Some(l.event), dispatch)) }
                 </div>
                 if !candidates.is_empty() {
                     <div class="terminal__candidates" role="status" aria-label="Completions">
@@ -165,10 +166,16 @@ fn status(motion: Motion, turns: u64, restoring: Option<usize>, terminal: &Termi
     }
 }
 
-fn line(line: &Line) -> Html {
+/// A line; at one that was typed a button copies what came out. Of these only the last is reached with the tabulator.
+fn line(line: &Line, last: bool, dispatch: &Callback<Msg>) -> Html {
+    let event = line.event;
+    let copy = dispatch.reform(move |_: web_sys::MouseEvent| Msg::CopyOutput(event));
     html! {
         <div key={format!("{}.{}", line.event, line.part)} class="terminal__line">
             { for line.prompt.iter().map(prompt) }{ &line.text }
+            if line.prompt.is_some() && line.part == 0 {
+                <button type="button" class="terminal__copy" tabindex={if last { "0" } else { "-1" }} aria-label="copy output" onclick={copy}></button>
+            }
         </div>
     }
 }

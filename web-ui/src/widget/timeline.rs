@@ -12,7 +12,7 @@ use super::icon::{Icon, icon};
 use crate::browser::element;
 use crate::browser::key::Key;
 use crate::shown::Branch;
-use crate::state::Msg;
+use crate::state::{Msg, Panel};
 use crate::tape::{Mark, Span, Tape};
 
 /// Width of an event on the tape, in pixels. The style sheet knows it as `--event`.
@@ -195,7 +195,7 @@ fn meaning(key: &Key, granularity: Granularity, family: Family, playing: bool, l
         "u" => Msg::Stride(Stride::Out, Direction::Forward),
         "n" => Msg::Until(family, Direction::Forward),
         "N" => Msg::Until(family, Direction::Back),
-        "?" => Msg::Help(true),
+        "?" => Msg::Open(Panel::Help, "timeline"),
         _ => return None,
     })
 }

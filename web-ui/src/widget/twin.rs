@@ -1,6 +1,26 @@
 //! A picture and its twin in plain text, which can be copied and is read well by a screen reader.
 
+use std::rc::Rc;
+
 use yew::{Callback, Html, Properties, component, html, use_state};
+
+/// The text of a twin, made only when somebody wants to read it.
+#[derive(Clone)]
+pub struct Text(Rc<dyn Fn() -> String>);
+
+impl Text {
+    /// The text of what is shown.
+    pub fn of<T: 'static>(shown: &Rc<T>, text: fn(&T) -> String) -> Text {
+        let shown = shown.clone();
+        Text(Rc::new(move || text(&shown)))
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
 
 /// Props of [`Twin`].
 #[derive(Clone, PartialEq, Properties)]
@@ -8,7 +28,7 @@ pub struct Props {
     /// Name of the view.
     pub title: &'static str,
     /// The twin.
-    pub text: String,
+    pub text: Text,
     /// The picture.
     pub children: Html,
 }
@@ -28,7 +48,7 @@ pub fn Twin(Props { title, text, children }: &Props) -> Html {
                 <button type="button" class="quiet" aria-pressed={as_text.to_string()} onclick={toggle}>{ "text" }</button>
             </div>
             if *as_text {
-                <pre class="view__text" tabindex="0" aria-label={format!("{title} as text")}>{ text }</pre>
+                <pre class="view__text" tabindex="0" aria-label={format!("{title} as text")}>{ (text.0)() }</pre>
             } else {
                 { children.clone() }
             }

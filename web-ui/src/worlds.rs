@@ -1,0 +1,174 @@
+//! Prepared worlds: sessions to begin with. Each is a list of lines, so that its making can be stepped through like
+//! everything else, and it can be changed, shared and rewound.
+
+use kernel_model::action::{Action, Stamped, When};
+use kernel_model::console::ConsoleId;
+use kernel_model::timeline::Session;
+use kernel_model::world::Config;
+
+/// A world to begin with.
+#[derive(PartialEq, Debug)]
+pub struct PreparedWorld {
+    /// What it is called.
+    pub name: &'static str,
+    /// What there is to be seen in it.
+    pub about: &'static str,
+    /// The view to look at first.
+    pub view: &'static str,
+    /// Control groups are version 2 only.
+    pub cgroup_v2: bool,
+    /// What is typed, line by line.
+    pub lines: &'static [&'static str],
+}
+
+impl PreparedWorld {
+    /// The session that makes it.
+    pub fn session(&self) -> Session {
+        let line = |text: &&str| Stamped {
+            when: When::AtRest,
+            action: Action::Line { console: ConsoleId(1), text: (*text).to_owned() },
+        };
+        let config = Config { cgroup_v2: self.cgroup_v2, terminal: true };
+        Session { config, actions: self.lines.iter().map(line).collect() }
+    }
+}
+
+/// All of them, the simplest first.
+pub const WORLDS: &[PreparedWorld] = &[
+    PreparedWorld {
+        name: "The bare lab",
+        about: "A machine as it has booted: init, a shell, and one namespace of each kind.",
+        view: "process-tree",
+        cgroup_v2: false,
+        lines: &[],
+    },
+    PreparedWorld {
+        name: "A container by hand",
+        about: "unshare makes every wall of a container. Its first process is number 1 inside.",
+        view: "pid-views",
+        cgroup_v2: false,
+        lines: &[
+            "unshare --mount --uts --ipc --net --pid --fork --mount-proc sh -c 'hostname box; sleep 1000; true' & sleep 1",
+            "lsns",
+        ],
+    },
+    PreparedWorld {
+        name: "A docker container",
+        about: "docker run, step by step: images, overlayfs, namespaces, limits, masked paths.",
+        view: "ns-graph",
+        cgroup_v2: false,
+        lines: &[
+            "docker run -d --name web --memory 64m --pids-limit 20 alpine sleep 1000",
+            "docker ps",
+            "docker exec web ps",
+        ],
+    },
+    PreparedWorld {
+        name: "Root without privileges",
+        about: "User 1000 becomes root in a user namespace of its own, and in there only.",
+        view: "privileges",
+        cgroup_v2: false,
+        lines: &[
+            "setpriv --reuid=1000 --regid=1000 --clear-groups unshare --user --map-root-user --pid --fork --mount-proc sh -c 'id; sleep 1000; true' & sleep 1",
+            "cat /proc/$!/uid_map",
+        ],
+    },
+    PreparedWorld {
+        name: "PID namespaces in each other",
+        about: "Three levels deep: one process with three numbers.",
+        view: "pid-views",
+        cgroup_v2: false,
+        lines: &[
+            "unshare --pid --fork --mount-proc sh -c 'unshare --pid --fork --mount-proc sleep 1000; true' & sleep 1",
+            "ps -ef",
+        ],
+    },
+    PreparedWorld {
+        name: "A mount that travels",
+        about: "A shared mount, a slave that receives, a private one that does not.",
+        view: "mounts",
+        cgroup_v2: false,
+        lines: &[
+            "mkdir -p /mnt/shared; mount -t tmpfs shared /mnt/shared; mount --make-shared /mnt/shared",
+            "unshare --mount --propagation slave sleep 1000 & unshare --mount --propagation private sleep 1000 & sleep 1",
+            "mkdir /mnt/shared/usb; mount -t tmpfs usb /mnt/shared/usb",
+        ],
+    },
+    PreparedWorld {
+        name: "Control groups, version 1",
+        about: "A quota of processor time and a limit of memory, both of them hit.",
+        view: "cgroups",
+        cgroup_v2: false,
+        lines: &[
+            "cd /sys/fs/cgroup; mkdir memory/box cpu/box; echo 4M > memory/box/memory.limit_in_bytes; echo 20000 > cpu/box/cpu.cfs_quota_us",
+            "sh -c 'echo $$ > memory/box/tasks; head -c 8M /dev/zero | tail | wc -c'",
+            "sh -c 'echo $$ > cpu/box/tasks; timeout 0.5 sh -c \"while :; do :; done\"'",
+        ],
+    },
+    PreparedWorld {
+        name: "Control groups, version 2",
+        about: "The same limits in the one hierarchy of today.",
+        view: "cgroups",
+        cgroup_v2: true,
+        lines: &[
+            "cd /sys/fs/cgroup; echo +cpu +memory +pids > cgroup.subtree_control; mkdir box; echo 4M > box/memory.max; echo 20000 100000 > box/cpu.max; echo 8 > box/pids.max",
+            "sh -c 'echo $$ > box/cgroup.procs; head -c 8M /dev/zero | tail | wc -c'",
+            "sh -c 'echo $$ > box/cgroup.procs; timeout 0.5 sh -c \"while :; do :; done\"'; cat box/memory.events",
+        ],
+    },
+    PreparedWorld {
+        name: "Two networks and a cable",
+        about: "Two network namespaces, a veth pair, and a ping from one to the other.",
+        view: "network",
+        cgroup_v2: false,
+        lines: &[
+            "ip netns add red; ip netns add blue; ip link add veth-red type veth peer name veth-blue",
+            "ip link set veth-red netns red; ip link set veth-blue netns blue",
+            "ip -n red addr add 10.0.0.1/24 dev veth-red; ip -n red link set veth-red up",
+            "ip -n blue addr add 10.0.0.2/24 dev veth-blue; ip -n blue link set veth-blue up",
+            "ip netns exec red ping -c 1 10.0.0.2",
+        ],
+    },
+    PreparedWorld {
+        name: "A process that hides",
+        about: "A mount over its directory in /proc: ps does not see it, kill does.",
+        view: "proc-views",
+        cgroup_v2: false,
+        lines: &[
+            "sleep 1000 & mkdir /tmp/empty; mount --bind /tmp/empty /proc/$!",
+            "ps -ef",
+            "kill -0 $! && echo $! is alive",
+        ],
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::{Lab, Motion};
+    use crate::view;
+
+    #[test]
+    fn each_world_comes_to_rest_and_says_nothing_is_wrong() {
+        for world in WORLDS {
+            assert!(view::named(world.view).is_some(), "{} wants a view that is not there", world.name);
+            let mut lab = Lab::restore(world.session(), None);
+            let mut slices = 0;
+            while lab.motion() == Motion::Running {
+                lab.run(|| true);
+                slices += 1;
+                assert!(slices < 1000, "{} does not come to rest", world.name);
+            }
+            let (lines, _) = {
+                lab.transcript.follow(&mut lab.timeline, true);
+                lab.transcript.lines(ConsoleId(1), lab.position())
+            };
+            let text: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+            for wrong in ["not found", "nvalid", "annot", "No such", "denied", "not permitted", "not modelled", "usage"]
+            {
+                let line = text.iter().find(|line| line.contains(wrong) && !line.contains("Unable to find image"));
+                assert_eq!(line, None, "{}: {text:#?}", world.name);
+            }
+        }
+    }
+}
