@@ -6,6 +6,7 @@ use kernel_model::action::{Action, Stamped, When};
 use kernel_model::kernel::Trace;
 use kernel_model::namespace::NsKind;
 use kernel_model::pv_ops::NoMachine;
+use kernel_model::security::lsm::LsmChoice;
 use kernel_model::step::Running;
 use kernel_model::syscall::{Call, Sysno, Value};
 use kernel_model::table::Id;
@@ -75,7 +76,7 @@ pub fn build(size: Size) -> (World, Vec<Action>) {
     (running.world, actions)
 }
 
-const CONFIG: Config = Config { cgroup_v2: false, terminal: true };
+const CONFIG: Config = Config { cgroup_v2: false, terminal: true, lsm: LsmChoice::None };
 
 fn booted() -> Running<NoMachine> {
     let mut running = Running::new(World::boot(CONFIG), NoMachine);

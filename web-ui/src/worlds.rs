@@ -28,7 +28,7 @@ impl PreparedWorld {
             when: When::AtRest,
             action: Action::Line { console: ConsoleId(1), text: (*text).to_owned() },
         };
-        let config = Config { cgroup_v2: self.cgroup_v2, terminal: true };
+        let config = Config { cgroup_v2: self.cgroup_v2, terminal: true, ..Config::default() };
         Session { config, actions: self.lines.iter().map(line).collect() }
     }
 }
