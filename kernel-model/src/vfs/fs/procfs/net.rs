@@ -181,17 +181,24 @@ impl World {
         text
     }
 
-    /// `sockstat_seq_show`. Sockets are counted where they are, the first number everywhere in the namespace.
+    /// `sockstat_seq_show`.
     fn net_sockstat_text(&self, net: NetNsId) -> String {
         let own = || self.sockets.iter().map(|(_, s)| s).filter(|s| s.net == net);
         let used = own().filter(|s| !s.orphan).count();
-        let tcp = |wanted: &dyn Fn(&Socket, TcpState) -> bool| {
-            own().filter(|s| matches!(&s.protocol, Protocol::Tcp(end) if wanted(s, end.state))).count()
+        let tcp = |wanted: &dyn Fn(TcpState) -> bool| {
+            own().filter(|s| matches!(&s.protocol, Protocol::Tcp(end) if wanted(end.state))).count()
         };
-        let waiting = tcp(&|_, state| state == TcpState::TimeWait);
-        let inuse = tcp(&|_, state| !matches!(state, TcpState::Close | TcpState::TimeWait));
-        let orphans = tcp(&|s, state| s.orphan && state != TcpState::TimeWait);
-        let alloc = tcp(&|_, state| state != TcpState::TimeWait);
+        let waiting = tcp(&|state| state == TcpState::TimeWait);
+        let inuse = tcp(&|state| !matches!(state, TcpState::Close | TcpState::TimeWait));
+        // These two are counted for the whole machine: what one namespace sees tells of the others.
+        let everywhere = |wanted: &dyn Fn(&Socket) -> bool| {
+            let ends = self.sockets.iter().filter(|(_, s)| match &s.protocol {
+                Protocol::Tcp(end) => end.state != TcpState::TimeWait && wanted(s),
+                _ => false,
+            });
+            ends.count()
+        };
+        let (orphans, alloc) = (everywhere(&|s| s.orphan), everywhere(&|_| true));
         let udp = own().filter(|s| matches!(s.protocol, Protocol::Udp) && s.local.1 != 0).count();
         let raw = own().filter(|s| matches!(s.protocol, Protocol::Icmp { raw: true, .. } | Protocol::Raw)).count();
         format!(
