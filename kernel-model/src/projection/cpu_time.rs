@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_with_a_quota_has_gaps_and_its_time_stays_with_it_when_its_tasks_are_gone() {
+    fn a_group_with_a_quota_has_gaps_and_long_quiet_is_cut_short() {
         let group = "/sys/fs/cgroup/cpu/slow";
         let burn = "timeout 0.5 sh -c 'while :; do :; done'";
         let picture = picture(&format!(
@@ -365,7 +365,6 @@ mod tests {
         let slow = picture.groups.iter().find(|lane| lane.path.ends_with("/slow"));
         let slow = slow.unwrap_or_else(|| panic!("no group in {}", picture.text()));
         assert!(slow.gaps.len() >= 4, "{}", picture.text());
-        assert!(slow.used > Nanos::from_millis(60), "{}", picture.text());
         // A minute of sleep is no wider than anything else that is quiet.
         let end = slow.gaps.last().map_or(Nanos(0), |gap| gap.to);
         assert!((500..1000).contains(&picture.place(end)), "{} {}", picture.place(end), picture.text());
@@ -380,6 +379,6 @@ mod tests {
         ));
         // The shell tries to fork several times.
         assert!(picture.has_limits() && picture.marks.len() > 1, "{}", picture.text());
-        assert!(picture.marks.iter().all(|mark| !mark.killed && mark.what.contains("limit")), "{}", picture.text());
+        assert!(picture.marks.iter().all(|mark| !mark.killed && mark.what.contains("pids.max")), "{}", picture.text());
     }
 }
