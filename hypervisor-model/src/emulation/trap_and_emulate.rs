@@ -63,16 +63,14 @@ impl TrapAndEmulate {
         let is_privileged = crate::cpu::execute::failing_check(&real, instruction.opcode).is_some();
         let is_sensitive = instruction.opcode.row().class == Class::Sensitive;
         let traps = is_privileged || is_sensitive && self.architecture == Architecture::Virtualizable;
-        if !traps {
-            if let Some(what) = self.divergence(instruction) {
-                let ran = run(&mut real, bus, instruction);
-                self.take_over(&real);
-                self.divergences += 1;
-                return match ran {
-                    Ok(()) => Handled::Diverged(what),
-                    Err(step) => step,
-                };
-            }
+        if let Some(what) = self.divergence(instruction).filter(|_| !traps) {
+            let ran = run(&mut real, bus, instruction);
+            self.take_over(&real);
+            self.divergences += 1;
+            return match ran {
+                Ok(()) => Handled::Diverged(what),
+                Err(step) => step,
+            };
         }
         let ran = run(&mut self.cpu, bus, instruction);
         match ran {

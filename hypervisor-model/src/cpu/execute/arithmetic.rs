@@ -135,7 +135,7 @@ fn compute(opcode: Opcode, left: u64, right: u64, width: Width, flags: Rflags) -
     new.set(Rflags::OF, overflow);
     new.set(Rflags::ZF, result == 0);
     new.set(Rflags::SF, result & sign != 0);
-    new.set(Rflags::PF, (result as u8).count_ones() % 2 == 0);
+    new.set(Rflags::PF, (result as u8).count_ones().is_multiple_of(2));
     new.set(Rflags::AF, is_sum && (left ^ right ^ result) & 0x10 != 0);
     (result, new)
 }

@@ -252,7 +252,7 @@ impl Console<'_> {
         platform::below(self.setting.platform, self.setting.ring, instruction, &mut row);
         let entered = row.outcome != Outcome::Fault && next.cpl != before.cpl;
         self.rows.push(row);
-        self.preparation.note(instruction, &before, &next);
+        self.preparation.note(instruction);
         self.cpu = next;
         self.cpu.tsc += 1;
         if let Some(handler) = &line.handler {

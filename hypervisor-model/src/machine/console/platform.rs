@@ -195,7 +195,7 @@ fn translated(instruction: &Instruction, row: &mut Row) {
 }
 
 fn is_cr(instruction: &Instruction, wanted: ControlRegister) -> bool {
-    instruction.operands.iter().any(|operand| *operand == Operand::Register(Register::Control(wanted)))
+    instruction.operands.contains(&Operand::Register(Register::Control(wanted)))
 }
 
 fn emulated(row: &mut Row) {

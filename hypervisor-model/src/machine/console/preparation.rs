@@ -24,16 +24,13 @@ pub struct Preparation {
 }
 
 impl Preparation {
-    /// Notes the registers that an instruction has set.
-    pub fn note(&mut self, instruction: &Instruction, before: &Cpu, after: &Cpu) {
-        for register in General::ALL {
-            if before.registers.get(register) != after.registers.get(register) {
-                self.set.insert(register);
-            }
-        }
+    /// Notes the register that an instruction names as its destination. What it sets besides (CPUID, RDMSR, IN) is not
+    /// the program's choice.
+    pub fn note(&mut self, instruction: &Instruction) {
         let writes_first = !matches!(
             instruction.opcode,
             Opcode::Push
+                | Opcode::In
                 | Opcode::Cmp
                 | Opcode::Test
                 | Opcode::Call
