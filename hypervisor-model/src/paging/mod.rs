@@ -20,6 +20,9 @@ pub mod tlb;
 pub mod translate;
 pub mod walk;
 
+#[cfg(test)]
+mod tests;
+
 pub use ept::Ept;
 pub use event::{PagingEvent, Silent, Trace};
 pub use fault::{Attempt, PageFault, TranslationStop};
