@@ -3,6 +3,8 @@
 //! [`runc`] builds a container from a bundle; [`docker`] stands in front of it with images. A container that is made by hand with unshare(1), mount(8) and
 //! pivot_root(8) is the same thing: nothing in the kernel knows the difference.
 
+#[cfg(test)]
+mod by_hand;
 mod docker;
 mod golang;
 mod json;

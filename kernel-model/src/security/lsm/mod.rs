@@ -76,6 +76,7 @@ pub enum Lsm {
 
 /// What the active module keeps of a task, in its credentials (`cred->security`).
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant)] // credentials are shared: there are few of them
 pub enum Blob {
     /// Nothing.
     #[default]
