@@ -69,6 +69,7 @@ const GROUPS: &[(&str, &[&Program])] = &[
     ("SELinux", &super::security::selinux::PROGRAMS),
     ("Networks", super::net::PROGRAMS),
     ("Container runtimes", super::container::PROGRAMS),
+    ("System containers", super::container::LXC),
     ("The shell and help", super::shell::PROGRAMS),
 ];
 

@@ -8,6 +8,7 @@ mod by_hand;
 mod docker;
 mod golang;
 mod json;
+mod lxc;
 mod netlink;
 mod oci;
 mod runc;
@@ -18,3 +19,6 @@ use super::registry::Program;
 
 /// The programs in this folder.
 pub const PROGRAMS: &[&Program] = &[&docker::CONTAINERD_SHIM, &docker::DOCKER, &runc::RUNC];
+
+/// The programs of LXC.
+pub const LXC: &[&Program] = lxc::PROGRAMS;
