@@ -73,8 +73,8 @@ async fn main(sys: Sys) -> Result<i32, i32> {
         config.0.push((define.0.trim().to_owned(), define.1.trim().to_owned()));
     }
     if cgroup::init_of(&sys, &name).await.is_some() {
-        complain(&sys, &name, "tools/lxc_start.c: main: 279", "Container is already running").await;
-        return Err(1);
+        complain(&sys, &name, "tools/lxc_start.c: main: 256", "Container is already running").await;
+        return Ok(0);
     }
     let command = if operands.is_empty() {
         let init = config.get("lxc.init.cmd").unwrap_or("/sbin/init");
@@ -120,7 +120,7 @@ impl Container<'_> {
                     let place = "lxccontainer.c: wait_on_daemonized_start: 878";
                     complain(sys, &self.name, place, "Received container state \"ABORTING\" instead of \"RUNNING\"")
                         .await;
-                    sys.eprint("lxc-start: The container failed to start\n").await;
+                    failed_to_start(sys, &self.name, true).await;
                     return Err(1);
                 }
                 Ok(0)
@@ -350,4 +350,15 @@ impl Container<'_> {
         sys.close(old).await?;
         sys.close(new).await
     }
+}
+
+/// What lxc-start says last when there is no container (`tools/lxc_start.c`).
+async fn failed_to_start(sys: &Sys, name: &str, in_background: bool) {
+    complain(sys, name, "tools/lxc_start.c: main: 306", "The container failed to start").await;
+    if in_background {
+        let what = "To get more details, run the container in foreground mode";
+        complain(sys, name, "tools/lxc_start.c: main: 309", what).await;
+    }
+    let what = "Additional information can be obtained by setting the --logfile and --logpriority options";
+    complain(sys, name, "tools/lxc_start.c: main: 311", what).await;
 }

@@ -53,7 +53,7 @@ fn a_life(config: Config) {
     );
     assert_eq!(
         s.line("lxc-attach -n c1 -- sh -c 'echo x > /proc/sys/kernel/hostname'"),
-        "sh: can't create /proc/sys/kernel/hostname: Read-only file system\n[exit 1]\n"
+        "sh: line 1: /proc/sys/kernel/hostname: Read-only file system\n[exit 1]\n"
     );
     assert_eq!(
         s.line("lxc-freeze -n c1; lxc-info -s -n c1; lxc-unfreeze -n c1; lxc-info -s -H -n c1"),
@@ -61,12 +61,12 @@ fn a_life(config: Config) {
     );
     assert_eq!(
         s.line("lxc-destroy -n c1"),
-        "lxc-destroy: c1: ../src/lxc/tools/lxc_destroy.c: do_destroy: 122 c1 is running\n[exit 1]\n"
+        "lxc-destroy: c1: ../src/lxc/tools/lxc_destroy.c: do_destroy: 91 c1 is running\n[exit 1]\n"
     );
     assert_eq!(s.line("lxc-stop -n c1 -k; lxc-info -s -n c1"), "State:          STOPPED\n");
     assert_eq!(
         s.line("lxc-stop -n c1"),
-        "lxc-stop: c1: ../src/lxc/tools/lxc_stop.c: main: 191 c1 is not running\n[exit 2]\n"
+        "lxc-stop: c1: ../src/lxc/tools/lxc_stop.c: main: 168 c1 is not running\n[exit 2]\n"
     );
     assert_eq!(s.line("lxc-start -F -n c1 -- /bin/sh -c 'hostname; id -u; echo $$'"), "c1\n0\n1\n");
     assert_eq!(s.line("lxc-destroy -n c1; lxc-ls; ls /var/lib/lxc"), "");

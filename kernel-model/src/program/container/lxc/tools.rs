@@ -84,7 +84,7 @@ async fn create(sys: Sys) -> Result<i32, i32> {
     let (options, name) = named(&sys).await?;
     let dir = format!("{PATH}/{name}");
     if sys.stat(&format!("{dir}/config")).await.is_ok() {
-        complain(&sys, &name, "tools/lxc_create.c: main: 260", "Container already exists").await;
+        complain(&sys, &name, "tools/lxc_create.c: main: 264", "Container already exists").await;
         return Err(1);
     }
     match options.value('t') {
@@ -163,12 +163,12 @@ async fn copy(sys: &Sys, from: &str, to: &str, mode: u32) -> Result<(), Errno> {
 async fn destroy(sys: Sys) -> Result<i32, i32> {
     let (options, name) = named(&sys).await?;
     if Config::load(&sys, &name).await.is_none() {
-        complain(&sys, &name, "tools/lxc_destroy.c: main: 242", "Container is not defined").await;
+        complain(&sys, &name, "tools/lxc_destroy.c: main: 240", "Container is not defined").await;
         return Err(1);
     }
     if let Some(pid) = cgroup::init_of(&sys, &name).await {
         if !options.has('f') {
-            complain(&sys, &name, "tools/lxc_destroy.c: do_destroy: 122", &format!("{name} is running")).await;
+            complain(&sys, &name, "tools/lxc_destroy.c: do_destroy: 91", &format!("{name} is running")).await;
             return Err(1);
         }
         let _ = sys.kill(pid, 9).await;
@@ -291,7 +291,7 @@ async fn wait_until_stopped(sys: &Sys, name: &str, seconds: u64) -> bool {
 async fn stop(sys: Sys) -> Result<i32, i32> {
     let (options, name) = named(&sys).await?;
     let Some(pid) = cgroup::init_of(&sys, &name).await else {
-        complain(&sys, &name, "tools/lxc_stop.c: main: 191", &format!("{name} is not running")).await;
+        complain(&sys, &name, "tools/lxc_stop.c: main: 168", &format!("{name} is not running")).await;
         return Err(2);
     };
     if !options.has('k') {
@@ -314,7 +314,7 @@ async fn attach(sys: Sys) -> Result<i32, i32> {
         let refused = Errno::ECONNREFUSED;
         let place = "attach.c: get_attach_context: 406";
         complain(&sys, &name, place, &format!("{refused} - Failed to get init pid")).await;
-        let place = "attach.c: lxc_attach: 1469";
+        let place = "attach.c: lxc_attach: 1470";
         complain(&sys, &name, place, &format!("{refused} - Failed to get attach context")).await;
         return Err(1);
     };
@@ -380,8 +380,10 @@ async fn unfreeze(sys: Sys) -> Result<i32, i32> {
 async fn set_frozen(sys: &Sys, frozen: bool) -> Result<i32, i32> {
     let (_, name) = named(sys).await?;
     if cgroup::init_of(sys, &name).await.is_none() {
-        let place = if frozen { "tools/lxc_freeze.c: main: 90" } else { "tools/lxc_unfreeze.c: main: 90" };
-        complain(sys, &name, place, &format!("{name} is not running")).await;
+        if !frozen {
+            return Ok(0);
+        }
+        complain(sys, &name, "tools/lxc_freeze.c: main: 87", &format!("Failed to freeze /var/lib/lxc:{name}")).await;
         return Err(1);
     }
     match cgroup::freeze(sys, &name, frozen).await {
