@@ -88,13 +88,13 @@ mod tests {
     #[test]
     fn every_preset_can_be_read_and_has_the_name_of_its_file() {
         for (name, _) in PRESETS {
-            assert_eq!(Costs::preset(name).unwrap().name, name);
+            assert_eq!(Costs::preset(name).expect("it can be read").name, name);
         }
     }
 
     #[test]
     fn an_unknown_preset_says_which_there_are() {
-        let error = Costs::preset("abacus").unwrap_err();
+        let error = Costs::preset("abacus").expect_err("there is none");
         assert_eq!(error.to_string(), "there is no preset 'abacus'; there are: nehalem-2011");
     }
 }

@@ -311,14 +311,14 @@ mod tests {
         let (mut tables, _) = KernelTables::new(1 << 19);
         let mut writes = Vec::new();
         tables.set(range(1, 16, 1), true, Frames::New, &mut writes);
-        let parents = writes.last().copied().unwrap();
+        let parents = writes.last().copied().expect("an entry was written");
         tables.protect(range(1, 16, 1), &mut writes);
         tables.set(range(2, 16, 1), false, Frames::Of(MmId(1)), &mut writes);
-        let childs = writes.last().copied().unwrap();
+        let childs = writes.last().copied().expect("an entry was written");
         assert_eq!(childs.value & crate::paging::format::ADDRESS, parents.value & crate::paging::format::ADDRESS);
         assert_eq!(childs.value & RW, 0);
         tables.set(range(2, 16, 1), true, Frames::New, &mut writes);
-        let own = writes.last().copied().unwrap();
+        let own = writes.last().copied().expect("an entry was written");
         assert_ne!(own.value & crate::paging::format::ADDRESS, parents.value & crate::paging::format::ADDRESS);
     }
 

@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn a_frame_that_was_changed_without_a_flush_stays_the_old_one() {
         let mut machine = Machine::new(0x9000 | P | US | A);
-        machine.access(AccessKind::Read).0.unwrap();
+        machine.access(AccessKind::Read).0.expect("the tables allow it");
         machine.memory.write_u64(machine.leaf_entry, 0xa000 | P | US | A);
         assert_eq!(machine.access(AccessKind::Read), (Ok(0x9000), 0), "stale, as the architecture allows");
         machine.tlb.flush(Flush::Invlpg(LINEAR), machine.tag);
@@ -144,9 +144,9 @@ mod tests {
     #[test]
     fn a_right_that_was_added_needs_no_flush() {
         let mut machine = Machine::new(0x9000 | P | US | A | D);
-        machine.access(AccessKind::Read).0.unwrap();
+        machine.access(AccessKind::Read).0.expect("the tables allow it");
         assert!(machine.access(AccessKind::Write).0.is_err());
-        machine.access(AccessKind::Read).0.unwrap();
+        machine.access(AccessKind::Read).0.expect("the tables allow it");
         machine.memory.write_u64(machine.leaf_entry, 0x9000 | P | RW | US | A | D);
         assert_eq!(machine.access(AccessKind::Write).0, Ok(0x9000));
     }
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn the_first_write_sets_the_dirty_bit_though_the_page_is_remembered() {
         let mut machine = Machine::new(0x9000 | P | RW | US | A);
-        machine.access(AccessKind::Read).0.unwrap();
+        machine.access(AccessKind::Read).0.expect("the tables allow it");
         assert!(machine.access(AccessKind::Write).1 > 0);
         assert_eq!(machine.memory.read_u64(machine.leaf_entry) & D, D);
         assert_eq!(machine.access(AccessKind::Write).1, 0);
@@ -164,7 +164,7 @@ mod tests {
     fn loading_cr3_drops_one_pcid_and_leaves_what_is_global() {
         for (bits, kept) in [(0, false), (G, true)] {
             let mut machine = Machine::new(0x9000 | P | US | A | bits);
-            machine.access(AccessKind::Read).0.unwrap();
+            machine.access(AccessKind::Read).0.expect("the tables allow it");
             machine.tlb.flush(Flush::Cr3Pcid(6), machine.tag);
             assert_eq!(machine.access(AccessKind::Read).1, 0, "another PCID");
             machine.tlb.flush(Flush::Cr3Pcid(5), machine.tag);

@@ -1,7 +1,7 @@
 //! A large world in the page: ten thousand processes in a thousand containers, nested three deep. Every view
 //! summarises it, and a step is a step.
 
-use anyhow::{Result, ensure};
+use anyhow::ensure;
 use ringside_tests::large_world::{FULL, open};
 use ringside_tests::scenario::{Scenario, scenario};
 
