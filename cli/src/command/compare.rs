@@ -30,7 +30,12 @@ pub struct Compare {
     /// The script
     file: PathBuf,
     /// Platforms, separated by commas; the others are compared with the first
-    #[arg(long, value_delimiter = ',', default_value = "native,container,kvm-ept", value_name = "NAMES")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "native,container,kvm-ept,kvm-shadow,emulated,uml",
+        value_name = "NAMES"
+    )]
     platforms: Vec<Platform>,
     /// What operations cost: the name of a preset
     #[arg(long, default_value = DEFAULT_PRESET, value_name = "NAME")]

@@ -60,8 +60,8 @@ impl KvmEpt {
     fn translate(&mut self, cpu: usize, access: MemoryAccess, counters: &mut Counters) -> Access {
         loop {
             let memory = &mut self.memory.machine;
-            match self.processors[cpu].access(memory, &mut self.ept, access, &self.costs, counters) {
-                Ok(()) => return Access::Done,
+            match self.processors[cpu].locate(memory, &mut self.ept, access, &self.costs, counters) {
+                Ok(_) => return Access::Done,
                 Err(TranslationStop::Nested(fault)) => {
                     if self.map(Gpa(fault.guest_physical), counters).is_none() {
                         return Access::Faulted;

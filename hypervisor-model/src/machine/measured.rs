@@ -7,8 +7,11 @@ use super::Platform;
 use super::computer::Computer;
 use super::cost::Costs;
 use super::counters::Counters;
+use super::emulated::Emulated;
 use super::kvm_ept::KvmEpt;
+use super::kvm_shadow::KvmShadow;
 use super::native::Native;
+use super::uml::Uml;
 use crate::memory::PAGE_SIZE;
 
 /// Frames of the machine that a kernel sees: 2 GiB, as the kernel model's memory has.
@@ -49,6 +52,11 @@ impl Platform {
     pub fn machine(self, costs: Costs) -> Result<Box<dyn Measured>, NoMemory> {
         Ok(match self {
             Platform::Native | Platform::Container => Box::new(Computer::new(Native::new(FRAMES, costs), FRAMES, true)),
+            Platform::KvmShadow => {
+                Box::new(Computer::new(KvmShadow::new(FRAMES, costs).ok_or(NoMemory)?, FRAMES, true))
+            }
+            Platform::Emulated => Box::new(Computer::new(Emulated::new(FRAMES, costs), FRAMES, false)),
+            Platform::Uml => Box::new(Computer::new(Uml::new(FRAMES, costs), FRAMES, true)),
             Platform::KvmEpt => Box::new(Computer::new(KvmEpt::new(FRAMES, costs).ok_or(NoMemory)?, FRAMES, true)),
         })
     }

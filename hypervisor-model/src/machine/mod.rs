@@ -5,14 +5,17 @@ pub mod computer;
 pub mod console;
 pub mod cost;
 pub mod counters;
+pub mod emulated;
 pub mod guest_memory;
 pub mod hardware;
 pub mod kernel_tables;
 pub mod kvm_ept;
+pub mod kvm_shadow;
 pub mod measured;
 pub mod native;
 pub mod processor;
 pub mod table_tree;
+pub mod uml;
 
 use std::fmt;
 use std::str::FromStr;
@@ -31,14 +34,26 @@ pub enum Platform {
     Container,
     /// A guest of KVM with EPT.
     KvmEpt,
+    /// A guest of KVM with shadow page tables.
+    KvmShadow,
+    /// A guest of an emulator.
+    Emulated,
+    /// User-mode Linux: a kernel as a process.
+    Uml,
 }
 
 /// The platforms with their names.
-const PLATFORMS: [(Platform, &str); 3] =
-    [(Platform::Native, "native"), (Platform::Container, "container"), (Platform::KvmEpt, "kvm-ept")];
+const PLATFORMS: [(Platform, &str); 6] = [
+    (Platform::Native, "native"),
+    (Platform::Container, "container"),
+    (Platform::KvmEpt, "kvm-ept"),
+    (Platform::KvmShadow, "kvm-shadow"),
+    (Platform::Emulated, "emulated"),
+    (Platform::Uml, "uml"),
+];
 
 /// The names of the platforms to come, so that asking for one is answered with the truth.
-const NOT_MODELLED: [&str; 8] = ["kvm-shadow", "xen-pv", "xen-pv32", "xen-pv64", "xen-hvm", "bt", "emulated", "uml"];
+const NOT_MODELLED: [&str; 5] = ["bt", "xen-pv", "xen-pv32", "xen-pv64", "xen-hvm"];
 
 /// Why a platform cannot be had.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]

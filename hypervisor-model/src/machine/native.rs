@@ -45,8 +45,8 @@ impl Hardware for Native {
     }
 
     fn access(&mut self, cpu: usize, access: MemoryAccess, counters: &mut Counters) -> Access {
-        match self.processors[cpu].access(&mut self.memory, &mut Flat, access, &self.costs, counters) {
-            Ok(()) => Access::Done,
+        match self.processors[cpu].locate(&mut self.memory, &mut Flat, access, &self.costs, counters) {
+            Ok(_) => Access::Done,
             Err(_) => Access::Faulted,
         }
     }

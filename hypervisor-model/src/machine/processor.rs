@@ -4,7 +4,7 @@ use super::cost::Costs;
 use super::counters::Counters;
 use super::hardware::MemoryAccess;
 use crate::cpu::{Cr0, Cr4, Efer};
-use crate::memory::PhysicalMemory;
+use crate::memory::{Hpa, PhysicalMemory};
 use crate::paging::event::References;
 use crate::paging::{
     Attempt, Flush, PagingState, Regime, SecondDimension, Tag, Tlb, TlbConfig, TranslationStop, translate,
@@ -22,6 +22,11 @@ pub struct Processor {
 impl Processor {
     /// A processor whose translations carry `vpid` and `ept` as tags; CR4.PCIDE is on if it has PCIDs.
     pub fn new(vpid: u16, ept: u64, has_pcid: bool) -> Processor {
+        Processor::with_tlb(vpid, ept, has_pcid, TlbConfig::default())
+    }
+
+    /// The same with a TLB of another size.
+    pub fn with_tlb(vpid: u16, ept: u64, has_pcid: bool, tlb: TlbConfig) -> Processor {
         let mut cr4 = Cr4::PAE | Cr4::PGE;
         cr4.set(Cr4::PCIDE, has_pcid);
         let state = PagingState {
@@ -31,7 +36,7 @@ impl Processor {
             ..PagingState::default()
         };
         let tag = Tag { vpid, pcid: 0, ept };
-        Processor { state, regime: Regime::new(&state), tag, tlb: Tlb::new(TlbConfig::default()) }
+        Processor { state, regime: Regime::new(&state), tag, tlb: Tlb::new(tlb) }
     }
 
     /// What the registers say of paging.
@@ -65,9 +70,18 @@ impl Processor {
         self.tag.pcid = self.regime.pcid;
     }
 
-    /// Names the root of the second dimension.
-    pub fn set_ept(&mut self, root: u64) {
-        self.tag.ept = root;
+    /// Sets all registers that paging looks at. Nothing is forgotten.
+    pub fn set_state(&mut self, state: PagingState) {
+        if state != self.state {
+            self.state = state;
+            self.regime = Regime::new(&state);
+            self.tag.pcid = self.regime.pcid;
+        }
+    }
+
+    /// The VPID that its translations carry.
+    pub fn vpid(&self) -> u16 {
+        self.tag.vpid
     }
 
     /// Forgets what an operation makes it forget.
@@ -77,18 +91,18 @@ impl Processor {
         counters.flush(name, 0);
     }
 
-    /// Translates an access.
+    /// Translates an access: where it is in the machine's memory.
     ///
     /// # Errors
     /// The fault that it meets.
-    pub fn access<S: SecondDimension>(
+    pub fn locate<S: SecondDimension>(
         &mut self,
         memory: &mut PhysicalMemory,
         second: &mut S,
         access: MemoryAccess,
         costs: &Costs,
         counters: &mut Counters,
-    ) -> Result<(), TranslationStop> {
+    ) -> Result<Hpa, TranslationStop> {
         let attempt = Attempt { kind: access.kind, is_user: access.is_user, is_implicit: false };
         let mut references = References::default();
         let context = (&self.regime, self.tag);
@@ -99,6 +113,6 @@ impl Processor {
         }
         counters.walk_references += references.0;
         counters.spend("page walks", references.0 * costs.walk_reference.cycles);
-        found.map(|_| ())
+        found.map(|found| found.leaf.at(access.linear))
     }
 }

@@ -1,0 +1,174 @@
+//! A guest of KVM with shadow page tables and VPIDs as hardware.
+//!
+//! The processor walks tables that KVM makes from the guest's and the memory slots. What exits: loads of CR3, INVLPG,
+//! page faults, whether they are the guest's own or hidden from it, writes to guest tables that are write-protected,
+//! HLT, and interrupts to another processor. Which of the guest's writes to its tables are seen is KVM's own policy
+//! ([`crate::kvm::mmu`]).
+
+use super::computer::PROCESSORS;
+use super::cost::Costs;
+use super::counters::Counters;
+use super::hardware::{Access, Hardware, MemoryAccess};
+use super::kernel_tables::{DIRECT_MAP, EntryWrite};
+use super::processor::Processor;
+use crate::cpu::AccessKind;
+use crate::kvm::mmu::{Config, KvmMmu, MemoryExit, MemorySlot, Mmu, Paging, Resolution, SlotId, VcpuMmu};
+use crate::memory::{Gfn, GuestId, Hfn, Owner, PhysicalMemory};
+use crate::paging::{Attempt, Flat, Flush, TranslationStop};
+use crate::vmx::exit_reason::ExitReason;
+
+/// Frames for the tables that KVM makes, beside those of the guest.
+const FOR_TABLES: u64 = 16 << 8;
+/// How often an access is tried before it is given up: a hidden fault at each level, and a true one.
+const ATTEMPTS: usize = 16;
+
+/// A guest of KVM with shadow page tables.
+#[derive(Clone, PartialEq, Debug)]
+pub struct KvmShadow {
+    memory: PhysicalMemory,
+    vm: KvmMmu,
+    vcpus: [VcpuMmu; PROCESSORS],
+    processors: [Processor; PROCESSORS],
+    costs: Costs,
+}
+
+/// What became of an access of the guest.
+enum Reached {
+    /// Memory, at this address of the machine.
+    Memory(crate::memory::Hpa),
+    /// KVM is to emulate the instruction.
+    Emulated,
+    /// The guest's own tables forbid it.
+    Faulted,
+}
+
+impl KvmShadow {
+    /// A guest with so many frames of memory, a power of two; `None` when the machine has no room for it.
+    pub fn new(frames: u64, costs: Costs) -> Option<KvmShadow> {
+        let mut memory = PhysicalMemory::new(frames + FOR_TABLES);
+        let guest = GuestId(1);
+        let first = memory.allocate_block(frames, Owner::Guest(guest))?;
+        let mut vm = KvmMmu::new(Config::new(guest, Paging::Shadow));
+        let behind = (first.0..first.0 + frames).map(Hfn).collect();
+        vm.set_slot(&mut memory, MemorySlot::new(SlotId(0), Gfn(0), behind)).ok()?;
+        let processor = |vpid| Processor::new(vpid, 0, false);
+        let vcpus = [VcpuMmu::new(), VcpuMmu::new()];
+        Some(KvmShadow { memory, vm, vcpus, processors: [processor(1), processor(2)], costs })
+    }
+
+    fn mmu(&mut self, cpu: usize) -> Mmu<'_> {
+        Mmu { memory: &mut self.memory, vm: &mut self.vm, vcpu: &mut self.vcpus[cpu] }
+    }
+
+    fn exit(&self, reason: ExitReason, counters: &mut Counters) {
+        counters.exit(reason.linux_name(), self.costs.vm_exit.cycles);
+    }
+
+    /// VM entry: the root in CR3, and what has to be forgotten. Whether the guest can run at all.
+    fn enter(&mut self, cpu: usize, counters: &mut Counters) -> bool {
+        let Ok(entered) = self.mmu(cpu).enter() else { return false };
+        if let Some(state) = self.mmu(cpu).shadow_state() {
+            self.processors[cpu].set_state(state);
+        }
+        if entered.flush {
+            let vpid = self.processors[cpu].vpid();
+            self.processors[cpu].flush(Flush::InvvpidContext(vpid), counters);
+        }
+        true
+    }
+
+    /// Makes an access of the guest until it has reached memory, must be emulated, or is refused by the guest's tables.
+    fn reach(&mut self, cpu: usize, access: MemoryAccess, counters: &mut Counters) -> Reached {
+        let attempt = Attempt { kind: access.kind, is_user: access.is_user, is_implicit: false };
+        for _ in 0..ATTEMPTS {
+            if !self.enter(cpu, counters) {
+                return Reached::Faulted;
+            }
+            let memory = &mut self.memory;
+            let fault = match self.processors[cpu].locate(memory, &mut Flat, access, &self.costs, counters) {
+                Ok(hpa) => return Reached::Memory(hpa),
+                Err(TranslationStop::PageFault(fault)) => fault,
+                Err(_) => return Reached::Faulted,
+            };
+            self.exit(ExitReason::ExceptionOrNmi, counters);
+            match self.mmu(cpu).handle(MemoryExit::PageFault { fault, attempt }) {
+                Resolution::Resume => {}
+                Resolution::Inject(_) => return Reached::Faulted,
+                Resolution::Emulate { .. } => return Reached::Emulated,
+            }
+        }
+        Reached::Faulted
+    }
+}
+
+impl Hardware for KvmShadow {
+    fn write_entry(&mut self, cpu: usize, write: EntryWrite, counters: &mut Counters) {
+        if self.vcpus[cpu].guest.cr3 == 0 {
+            // Booting: there is no address space yet.
+            self.mmu(cpu).write_guest(write.at, 8, write.value);
+            return;
+        }
+        // The kernel writes through its direct map, which lies over guest-physical memory.
+        let linear = DIRECT_MAP + write.at.0;
+        let access = MemoryAccess { linear, kind: AccessKind::Write, is_user: false };
+        match self.reach(cpu, access, counters) {
+            Reached::Memory(hpa) => self.memory.write_u64(hpa, write.value),
+            Reached::Emulated | Reached::Faulted => {
+                // A guest's table is written by KVM, which takes its shadow along.
+                self.mmu(cpu).write_guest(write.at, 8, write.value);
+            }
+        }
+    }
+
+    fn write_cr3(&mut self, cpu: usize, value: u64, counters: &mut Counters) {
+        self.exit(ExitReason::CrAccess, counters);
+        if self.vcpus[cpu].guest.cr3 == 0 {
+            let mut state = *Processor::new(0, 0, true).state();
+            state.cr3 = value & !(1 << 63);
+            self.mmu(cpu).set_registers(state);
+        } else {
+            self.mmu(cpu).set_cr3(value);
+        }
+        self.enter(cpu, counters);
+    }
+
+    fn invlpg(&mut self, cpu: usize, linear: u64, counters: &mut Counters) {
+        self.exit(ExitReason::Invlpg, counters);
+        self.mmu(cpu).invlpg(linear);
+        let vpid = self.processors[cpu].vpid();
+        self.processors[cpu].flush(Flush::InvvpidAddress(vpid, linear), counters);
+    }
+
+    fn shootdown(&mut self, _from: usize, _to: usize, counters: &mut Counters) {
+        counters.ring_crossings += 2;
+        counters.spend("interrupts between processors", self.costs.interprocessor_interrupt.cycles);
+        self.exit(ExitReason::Wrmsr, counters);
+        self.exit(ExitReason::ExternalInterrupt, counters);
+    }
+
+    fn access(&mut self, cpu: usize, access: MemoryAccess, counters: &mut Counters) -> Access {
+        match self.reach(cpu, access, counters) {
+            Reached::Memory(_) | Reached::Emulated => Access::Done,
+            Reached::Faulted => Access::Faulted,
+        }
+    }
+
+    fn syscall_entry(&mut self, _cpu: usize, counters: &mut Counters) {
+        counters.ring_crossings += 1;
+        counters.spend("system calls", self.costs.syscall.cycles / 2);
+    }
+
+    fn return_to_user(&mut self, _cpu: usize, counters: &mut Counters) {
+        counters.ring_crossings += 1;
+        counters.spend("system calls", self.costs.syscall.cycles - self.costs.syscall.cycles / 2);
+    }
+
+    fn page_fault(&mut self, _cpu: usize, counters: &mut Counters) {
+        counters.ring_crossings += 2;
+        counters.spend("page faults", self.costs.exception.cycles);
+    }
+
+    fn halt(&mut self, _cpu: usize, counters: &mut Counters) {
+        self.exit(ExitReason::Hlt, counters);
+    }
+}
