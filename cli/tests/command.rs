@@ -214,3 +214,42 @@ fn insn_says_what_is_wrong_with_its_arguments() {
     assert!(trouble(&["insn", "nop", "--cr4", "umpi"]).contains("CR4 has no bit 'umpi'"));
     assert!(trouble(&["insn"]).contains("no instructions were given"));
 }
+
+#[test]
+fn compare_runs_a_script_everywhere_and_counts_what_each_machine_does() {
+    let folder = Folder::new("compare");
+    let script = folder.file("steps.sh", "echo hello\nps\n(exit 3)\ncat /etc/hostname | wc -c\n");
+    let all = json(&["compare", &script, "--json"]);
+    let platform = |name: &str| all["platforms"][name].clone();
+    let number = |name: &str, pointer: &str| {
+        platform(name).pointer(pointer).and_then(Value::as_u64).unwrap_or_else(|| panic!("{name} has {pointer}"))
+    };
+    for name in ["container", "kvm-ept", "kvm-shadow", "emulated", "uml"] {
+        assert_eq!(platform(name)["transcript"], platform("native")["transcript"], "{name}");
+    }
+    assert_eq!(platform("container")["cycles"], platform("native")["cycles"], "a container is the same kernel");
+    assert_eq!(number("native", "/vm_exits/total"), 0);
+    assert!(platform("kvm-ept")["vm_exits"]["by_reason"]["CR_ACCESS"].is_null(), "under EPT the guest has its own CR3");
+    let flushes = platform("native")["tlb"]["flushes"].as_object().expect("flushes by kind").clone();
+    let loads: u64 =
+        flushes.iter().filter(|(kind, _)| kind.starts_with("MOV CR3")).filter_map(|(_, n)| n.as_u64()).sum();
+    let exits = number("kvm-shadow", "/vm_exits/by_reason/CR_ACCESS");
+    assert_eq!(exits, loads, "with shadow tables each load of CR3 exits");
+    assert!(number("kvm-ept", "/walk_references") > 3 * number("kvm-shadow", "/walk_references"));
+    assert!(number("uml", "/ring_crossings") > 4 * number("native", "/ring_crossings"));
+    assert_eq!(number("emulated", "/ring_crossings"), 0);
+}
+
+#[test]
+fn compare_says_what_is_wrong_with_its_arguments() {
+    let folder = Folder::new("compare-arguments");
+    let script = folder.file("one.sh", "true\n");
+    let refused = |extra: &[&str]| {
+        let output = ringside(&[&["compare", &script], extra].concat());
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(refused(&["--platforms", "vax"]).contains("there is no platform 'vax'; there are: native"));
+    assert!(refused(&["--platforms", "xen-pv64"]).contains("is not modelled yet"));
+    assert!(refused(&["--costs", "abacus"]).contains("there is no preset 'abacus'"));
+}

@@ -358,7 +358,7 @@ mod tests {
     #[test]
     fn a_group_with_a_quota_has_gaps_and_long_quiet_is_cut_short() {
         let group = "/sys/fs/cgroup/cpu/slow";
-        let burn = "timeout 0.5 sh -c 'while :; do :; done'";
+        let burn = r#"timeout 0.5 sh -c "while :; do :; done""#;
         let picture = picture(&format!(
             "mkdir {group}; echo 20000 > {group}/cpu.cfs_quota_us; sh -c 'echo $$ > {group}/tasks; {burn}'; sleep 60"
         ));

@@ -35,7 +35,7 @@ create (as run),  start CONTAINER...,  exec [-d] [-i] [-e NAME=VALUE] [-u USER] 
 ps [-a] [-q] [--no-trunc],  logs CONTAINER,  inspect [-f '{{.A.B}}'] CONTAINER...,  top CONTAINER [ps options],  stats --no-stream
 stop [-t SECONDS] CONTAINER...,  kill [-s SIGNAL] CONTAINER...,  rm [-f] CONTAINER...,  pause, unpause, wait CONTAINER...
 images [-q],  pull IMAGE,  network ls,  info,  version
-There is no daemon. The network is none unless another one is asked for: bridges are not modelled yet, nor is the default system-call filter.
+There is no daemon. The network is none unless another one is asked for: bridges are not modelled yet.
 With -t the container gets the terminal of the command itself."
 );
 
