@@ -150,7 +150,8 @@ fn press_and_be(page: &Page, key: &str, there: impl Fn(u64) -> bool) -> Result<(
 /// Goes on with the tabulator to the element for which a JavaScript condition on `e` is true.
 fn go_to(page: &Page, condition: &str) -> Result<()> {
     let there = format!("(e => !!({condition}))(document.activeElement)");
-    for _ in 0..160 {
+    // Coverage has a few hundred places to stop at.
+    for _ in 0..500 {
         if page.evaluate(&there)? {
             return Ok(());
         }
@@ -199,12 +200,12 @@ fn without_a_mouse(page: &Page) -> Result<()> {
         tab_of(page, &view)?;
         page.wait_until(&format!("document.querySelector('#stage-main [data-testid=view-{view}]')"))?;
     }
+    tab_of(page, "pid-views")?;
     choose(page, "Show beside the main view", "network")?;
     page.wait_until("document.querySelector('.pane--beside [data-testid=view-network]')")?;
     push(page, "put Network away")?;
     page.wait_until("!document.querySelector('.pane--beside [data-testid=view-network]')")?;
     // A process to stand in, by its pill.
-    tab_of(page, "pid-views")?;
     go_to(page, "e.classList.contains('pill') && e.innerText.includes('sleep')")?;
     page.press("Enter")?;
     page.wait_until("document.activeElement.ariaPressed === 'true'")
