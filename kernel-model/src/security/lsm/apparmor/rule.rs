@@ -328,8 +328,8 @@ mod tests {
         assert!(file_perms(&rules, "/etc/motd", false).allow.contains(Perms::READ | Perms::WRITE));
         let shadow = file_perms(&rules, "/etc/shadow", false);
         assert_eq!((shadow.allow, shadow.quiet.contains(Perms::READ)), (Perms::empty(), true));
-        assert!(file_perms(&rules, "/home/x", true).allow.contains(Perms::READ));
-        assert!(!file_perms(&rules, "/home/x", false).allow.contains(Perms::READ));
+        assert!(file_perms(&rules, "/home/student/x", true).allow.contains(Perms::READ));
+        assert!(!file_perms(&rules, "/home/student/x", false).allow.contains(Perms::READ));
     }
 
     #[test]
