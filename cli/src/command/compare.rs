@@ -65,6 +65,7 @@ impl Compare {
         }
         let text = read_text(&self.file, SCRIPT_MAX)?;
         let mut script = Script::parse(&text).with_context(|| format!("cannot parse {}", self.file.display()))?;
+        script = script.found_in(&self.file);
         script.world = self.world.map_or(script.world, Into::into);
         let costs = Costs::preset(&self.costs)?;
         let lanes = self.platforms.iter().map(|p| Lane::run(&script, *p, &costs)).collect::<Result<Vec<_>>>()?;

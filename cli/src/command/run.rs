@@ -43,6 +43,7 @@ impl Run {
     pub(super) fn execute(self) -> Result<ExitCode> {
         let text = read_text(&self.file, SCRIPT_MAX)?;
         let mut script = Script::parse(&text).with_context(|| format!("cannot parse {}", self.file.display()))?;
+        script = script.found_in(&self.file);
         script.world = self.world.map_or(script.world, Into::into);
         let mut out = BufWriter::new(io::stdout().lock());
         let mut written = Ok(());

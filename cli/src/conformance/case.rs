@@ -121,7 +121,7 @@ impl Case {
 
     fn check_script(&self, setting: Setting) -> Result<Verdict> {
         let expected = read_text(&self.file.with_extension("expected"), RECORDING_MAX)?;
-        let mut script = Script::parse(&read_text(&self.file, SCRIPT_MAX)?)?;
+        let mut script = Script::parse(&read_text(&self.file, SCRIPT_MAX)?)?.found_in(&self.file);
         script.world = setting.world.unwrap_or(script.world);
         let entries = run::run(&script, setting.platform, |_, _| {})?;
         Ok(Verdict::on_transcripts(&expected, &transcript::write(&entries)))

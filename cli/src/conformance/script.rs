@@ -3,6 +3,7 @@
 use brush_parser::{Parser, ParserOptions};
 use kernel_model::security::lsm::LsmChoice;
 use std::fmt;
+use std::path::Path;
 
 /// A script of complete commands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +79,18 @@ impl Script {
             None => Ok(Script { world: world_of(text), lsm: lsm_of(text), commands }),
         }
     }
+
+    /// The same script, found in this file: in a folder called `cgroup2` scripts are for the world with version 2 even
+    /// when their header does not say so, as the recordings on a freshly booted kernel.
+    #[must_use]
+    pub fn found_in(mut self, file: &Path) -> Script {
+        // `freeze.sh`, named from within the folder, is in it, too.
+        let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+        if file.parent().and_then(Path::file_name).is_some_and(|folder| folder == "cgroup2") {
+            self.world = StandardWorld::V2;
+        }
+        self
+    }
 }
 
 /// The world that the comments at the head of a script ask for.
@@ -151,6 +164,13 @@ mod tests {
         for (script, line) in [("echo\nif true\n", 2), ("a\n\nfi\nb\n", 3), ("echo 'x\n", 1), ("echo )\n", 1)] {
             assert_eq!(Script::parse(script).expect_err(script).line, line, "{script}");
         }
+    }
+
+    #[test]
+    fn the_folder_chooses_the_world_where_the_header_does_not() {
+        let world = |file| Script::parse("echo").expect("a script").found_in(Path::new(file)).world;
+        assert_eq!(world("recordings/cgroup2/freeze.sh"), StandardWorld::V2);
+        assert_eq!(world("recordings/shell/freeze.sh"), StandardWorld::V1);
     }
 
     #[test]
