@@ -135,7 +135,6 @@ fn counters_to_json(counters: &Counters) -> Value {
     json!({
         "ring_crossings": counters.ring_crossings,
         "vm_exits": { "total": counters.exits(), "by_reason": counters.vm_exits },
-        "user_exits": { "total": counters.user_exits.values().sum::<u64>(), "by_reason": counters.user_exits },
         "hypercalls": { "total": counters.hypercalls.values().sum::<u64>(), "by_name": counters.hypercalls },
         "tlb": { "hits": counters.tlb.hits, "misses": counters.tlb.misses, "flushes": counters.tlb.flushes },
         "walk_references": counters.walk_references,

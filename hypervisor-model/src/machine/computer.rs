@@ -57,11 +57,6 @@ impl<H: Hardware> Computer<H> {
         Computer { hardware, counters, tables, processors: Default::default(), has_pcid }
     }
 
-    /// The page tables of the kernel.
-    pub fn tables(&self) -> &KernelTables {
-        &self.tables
-    }
-
     fn apply(&mut self, cpu: usize, writes: &[EntryWrite]) {
         for write in writes {
             self.hardware.write_entry(cpu, *write, &mut self.counters);

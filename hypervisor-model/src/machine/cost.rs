@@ -34,14 +34,8 @@ pub struct Costs {
     pub walk_reference: Cost,
     /// A VM exit, what the hypervisor does, and the entry.
     pub vm_exit: Cost,
-    /// A return from the hypervisor to its process in user mode, and back.
-    pub user_exit: Cost,
     /// A switch of the host from one process to another.
     pub process_switch: Cost,
-    /// What a passage between a guest's user mode and its translated kernel costs more than a system call.
-    pub translated_crossing: Cost,
-    /// A write to a page table by translated code that calls the VMM.
-    pub translated_write: Cost,
     /// A look-up in an emulator's software TLB.
     pub emulated_reference: Cost,
     /// A privileged instruction in an emulator.

@@ -22,8 +22,6 @@ pub struct Counters {
     pub ring_crossings: u64,
     /// VM exits by reason.
     pub vm_exits: BTreeMap<&'static str, u64>,
-    /// Returns from the hypervisor to its process in user mode, by reason.
-    pub user_exits: BTreeMap<&'static str, u64>,
     /// Hypercalls by name.
     pub hypercalls: BTreeMap<&'static str, u64>,
     /// Translation lookaside buffers.
@@ -73,7 +71,6 @@ impl Counters {
         };
         self.ring_crossings += more.ring_crossings;
         plus(&mut self.vm_exits, &more.vm_exits);
-        plus(&mut self.user_exits, &more.user_exits);
         plus(&mut self.hypercalls, &more.hypercalls);
         self.tlb.hits += more.tlb.hits;
         self.tlb.misses += more.tlb.misses;
@@ -91,7 +88,6 @@ impl Counters {
         Counters {
             ring_crossings: self.ring_crossings - before.ring_crossings,
             vm_exits: minus(&self.vm_exits, &before.vm_exits),
-            user_exits: minus(&self.user_exits, &before.user_exits),
             hypercalls: minus(&self.hypercalls, &before.hypercalls),
             tlb: TlbCounters {
                 hits: self.tlb.hits - before.tlb.hits,

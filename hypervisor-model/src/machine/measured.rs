@@ -8,14 +8,17 @@ use super::computer::Computer;
 use super::cost::Costs;
 use super::counters::Counters;
 use super::emulated::Emulated;
-use super::kvm_ept::KvmEpt;
-use super::kvm_shadow::KvmShadow;
+use super::kvm::Kvm;
 use super::native::Native;
 use super::uml::Uml;
+use crate::kvm::mmu::Paging;
 use crate::memory::PAGE_SIZE;
 
 /// Frames of the machine that a kernel sees: 2 GiB, as the kernel model's memory has.
 const FRAMES: u64 = (2 << 30) / PAGE_SIZE;
+
+/// EPT as KVM uses it on a processor that has accessed and dirty flags there (`enable_ept_ad_bits`).
+const EPT: Paging = Paging::Ept { accessed_and_dirty: true, pml: false };
 
 /// A machine that counts what it does.
 pub trait Measured: PvOps {
@@ -50,14 +53,15 @@ impl Platform {
     /// # Errors
     /// The hypervisor finds no memory.
     pub fn machine(self, costs: Costs) -> Result<Box<dyn Measured>, NoMemory> {
+        let kvm = |paging| Kvm::new(FRAMES, paging, costs.clone()).ok_or(NoMemory);
         Ok(match self {
-            Platform::Native | Platform::Container => Box::new(Computer::new(Native::new(FRAMES, costs), FRAMES, true)),
-            Platform::KvmShadow => {
-                Box::new(Computer::new(KvmShadow::new(FRAMES, costs).ok_or(NoMemory)?, FRAMES, true))
+            Platform::Native | Platform::Container => {
+                Box::new(Computer::new(Native::new(FRAMES, costs.clone()), FRAMES, true))
             }
-            Platform::Emulated => Box::new(Computer::new(Emulated::new(FRAMES, costs), FRAMES, false)),
-            Platform::Uml => Box::new(Computer::new(Uml::new(FRAMES, costs), FRAMES, true)),
-            Platform::KvmEpt => Box::new(Computer::new(KvmEpt::new(FRAMES, costs).ok_or(NoMemory)?, FRAMES, true)),
+            Platform::KvmEpt => Box::new(Computer::new(kvm(EPT)?, FRAMES, true)),
+            Platform::KvmShadow => Box::new(Computer::new(kvm(Paging::Shadow)?, FRAMES, true)),
+            Platform::Emulated => Box::new(Computer::new(Emulated::new(FRAMES, costs.clone()), FRAMES, false)),
+            Platform::Uml => Box::new(Computer::new(Uml::new(FRAMES, costs.clone()), FRAMES, true)),
         })
     }
 }

@@ -6,15 +6,12 @@ pub mod console;
 pub mod cost;
 pub mod counters;
 pub mod emulated;
-pub mod guest_memory;
 pub mod hardware;
 pub mod kernel_tables;
-pub mod kvm_ept;
-pub mod kvm_shadow;
+pub mod kvm;
 pub mod measured;
 pub mod native;
 pub mod processor;
-pub mod table_tree;
 pub mod uml;
 
 use std::fmt;

@@ -79,6 +79,11 @@ impl Processor {
         }
     }
 
+    /// Names the root of the second dimension.
+    pub fn set_ept(&mut self, root: u64) {
+        self.tag.ept = root;
+    }
+
     /// The VPID that its translations carry.
     pub fn vpid(&self) -> u16 {
         self.tag.vpid

@@ -1,9 +1,12 @@
-//! A guest of KVM with shadow page tables and VPIDs as hardware.
+//! A guest of KVM as hardware, with EPT or with shadow page tables, and with VPIDs.
 //!
-//! The processor walks tables that KVM makes from the guest's and the memory slots. What exits: loads of CR3, INVLPG,
-//! page faults, whether they are the guest's own or hidden from it, writes to guest tables that are write-protected,
-//! HLT, and interrupts to another processor. Which of the guest's writes to its tables are seen is KVM's own policy
-//! ([`crate::kvm::mmu`]).
+//! With EPT the guest's kernel keeps its own page tables, and nothing that it does to them exits; the first touch of each
+//! guest frame does. With shadow tables the processor walks what KVM makes from the guest's tables: loads of CR3, INVLPG,
+//! every page fault, whether it is the guest's own or hidden from it, and writes to guest tables that are write-protected
+//! exit. HLT exits in both, and so does an interrupt sent to another processor: a write to a register of the x2APIC and, at
+//! the other end, an interrupt that kicks the virtual processor out of the guest (without posted interrupts).
+//!
+//! What KVM does to its tables is [`crate::kvm::mmu`]'s.
 
 use super::computer::PROCESSORS;
 use super::cost::Costs;
@@ -22,9 +25,9 @@ const FOR_TABLES: u64 = 16 << 8;
 /// How often an access is tried before it is given up: a hidden fault at each level, and a true one.
 const ATTEMPTS: usize = 16;
 
-/// A guest of KVM with shadow page tables.
+/// A guest of KVM.
 #[derive(Clone, PartialEq, Debug)]
-pub struct KvmShadow {
+pub struct Kvm {
     memory: PhysicalMemory,
     vm: KvmMmu,
     vcpus: [VcpuMmu; PROCESSORS],
@@ -42,18 +45,20 @@ enum Reached {
     Faulted,
 }
 
-impl KvmShadow {
+impl Kvm {
     /// A guest with so many frames of memory, a power of two; `None` when the machine has no room for it.
-    pub fn new(frames: u64, costs: Costs) -> Option<KvmShadow> {
+    pub fn new(frames: u64, paging: Paging, costs: Costs) -> Option<Kvm> {
         let mut memory = PhysicalMemory::new(frames + FOR_TABLES);
         let guest = GuestId(1);
         let first = memory.allocate_block(frames, Owner::Guest(guest))?;
-        let mut vm = KvmMmu::new(Config::new(guest, Paging::Shadow));
+        let mut vm = KvmMmu::new(Config::new(guest, paging));
         let behind = (first.0..first.0 + frames).map(Hfn).collect();
         vm.set_slot(&mut memory, MemorySlot::new(SlotId(0), Gfn(0), behind)).ok()?;
-        let processor = |vpid| Processor::new(vpid, 0, false);
+        // The guest's PCIDs are in the tags only where the processor runs on the guest's own CR3.
+        let processor = |vpid| Processor::new(vpid, 0, vm.config.is_tdp());
+        let processors = [processor(1), processor(2)];
         let vcpus = [VcpuMmu::new(), VcpuMmu::new()];
-        Some(KvmShadow { memory, vm, vcpus, processors: [processor(1), processor(2)], costs })
+        Some(Kvm { memory, vm, vcpus, processors, costs })
     }
 
     fn mmu(&mut self, cpu: usize) -> Mmu<'_> {
@@ -67,12 +72,17 @@ impl KvmShadow {
     /// VM entry: the root in CR3, and what has to be forgotten. Whether the guest can run at all.
     fn enter(&mut self, cpu: usize, counters: &mut Counters) -> bool {
         let Ok(entered) = self.mmu(cpu).enter() else { return false };
-        if let Some(state) = self.mmu(cpu).shadow_state() {
-            self.processors[cpu].set_state(state);
-        }
+        let flush = if let Some(ept) = self.mmu(cpu).ept() {
+            self.processors[cpu].set_ept(ept.eptp);
+            Flush::InveptContext(ept.eptp)
+        } else {
+            if let Some(state) = self.mmu(cpu).shadow_state() {
+                self.processors[cpu].set_state(state);
+            }
+            Flush::InvvpidContext(self.processors[cpu].vpid())
+        };
         if entered.flush {
-            let vpid = self.processors[cpu].vpid();
-            self.processors[cpu].flush(Flush::InvvpidContext(vpid), counters);
+            self.processors[cpu].flush(flush, counters);
         }
         true
     }
@@ -84,14 +94,26 @@ impl KvmShadow {
             if !self.enter(cpu, counters) {
                 return Reached::Faulted;
             }
-            let memory = &mut self.memory;
-            let fault = match self.processors[cpu].locate(memory, &mut Flat, access, &self.costs, counters) {
+            let ept = self.mmu(cpu).ept();
+            let (processor, memory) = (&mut self.processors[cpu], &mut self.memory);
+            let located = match ept {
+                Some(mut ept) => processor.locate(memory, &mut ept, access, &self.costs, counters),
+                None => processor.locate(memory, &mut Flat, access, &self.costs, counters),
+            };
+            let (reason, exit) = match located {
                 Ok(hpa) => return Reached::Memory(hpa),
-                Err(TranslationStop::PageFault(fault)) => fault,
+                // Under EPT a page fault is the guest's own, and no exit.
+                Err(TranslationStop::PageFault(fault)) if ept.is_none() => {
+                    (ExitReason::ExceptionOrNmi, MemoryExit::PageFault { fault, attempt })
+                }
+                Err(TranslationStop::Nested(fault)) if fault.is_misconfigured => {
+                    (ExitReason::EptMisconfiguration, MemoryExit::Nested(fault))
+                }
+                Err(TranslationStop::Nested(fault)) => (ExitReason::EptViolation, MemoryExit::Nested(fault)),
                 Err(_) => return Reached::Faulted,
             };
-            self.exit(ExitReason::ExceptionOrNmi, counters);
-            match self.mmu(cpu).handle(MemoryExit::PageFault { fault, attempt }) {
+            self.exit(reason, counters);
+            match self.mmu(cpu).handle(exit) {
                 Resolution::Resume => {}
                 Resolution::Inject(_) => return Reached::Faulted,
                 Resolution::Emulate { .. } => return Reached::Emulated,
@@ -101,7 +123,7 @@ impl KvmShadow {
     }
 }
 
-impl Hardware for KvmShadow {
+impl Hardware for Kvm {
     fn write_entry(&mut self, cpu: usize, write: EntryWrite, counters: &mut Counters) {
         if self.vcpus[cpu].guest.cr3 == 0 {
             // Booting: there is no address space yet.
@@ -121,11 +143,19 @@ impl Hardware for KvmShadow {
     }
 
     fn write_cr3(&mut self, cpu: usize, value: u64, counters: &mut Counters) {
-        self.exit(ExitReason::CrAccess, counters);
+        let is_tdp = self.vm.config.is_tdp();
+        if is_tdp {
+            self.processors[cpu].write_cr3(value, &self.costs, counters);
+        } else {
+            self.exit(ExitReason::CrAccess, counters);
+        }
         if self.vcpus[cpu].guest.cr3 == 0 {
             let mut state = *Processor::new(0, 0, true).state();
             state.cr3 = value & !(1 << 63);
             self.mmu(cpu).set_registers(state);
+        } else if is_tdp {
+            let state = *self.processors[cpu].state();
+            self.mmu(cpu).observe(state);
         } else {
             self.mmu(cpu).set_cr3(value);
         }
@@ -133,6 +163,11 @@ impl Hardware for KvmShadow {
     }
 
     fn invlpg(&mut self, cpu: usize, linear: u64, counters: &mut Counters) {
+        if self.vm.config.is_tdp() {
+            self.processors[cpu].flush(Flush::Invlpg(linear), counters);
+            counters.spend("TLB flushes", self.costs.invlpg.cycles);
+            return;
+        }
         self.exit(ExitReason::Invlpg, counters);
         self.mmu(cpu).invlpg(linear);
         let vpid = self.processors[cpu].vpid();
