@@ -406,6 +406,34 @@ mod tests {
         assert_eq!(lab.other_futures(), branches);
     }
 
+    fn slices_of(lab: &mut Lab, count: u32) {
+        let mut left = count;
+        lab.run(|| {
+            left -= 1;
+            left > 0
+        });
+    }
+
+    #[test]
+    fn what_was_typed_is_shown_of_each_of_several_long_commands() {
+        let mut lab = Lab::new();
+        at_rest(&mut lab);
+        lab.transcript.follow(&mut lab.timeline, true);
+        for _ in 0..3 {
+            let before = lab.len();
+            lab.act(line("i=0; while [ $i -lt 100 ]; do i=$((i + 1)); /bin/true; done"));
+            while lab.motion() == Motion::Running {
+                slices_of(&mut lab, 60);
+                lab.timeline.to_end();
+                let calm = lab.motion() != Motion::Running;
+                lab.transcript.follow(&mut lab.timeline, calm);
+            }
+            assert!(lab.len() > before + 4500, "each does more than is read in one go: {}", lab.len() - before);
+        }
+        let (lines, _) = lab.transcript.lines(ConsoleId(1), lab.position());
+        assert_eq!(lines.iter().filter(|l| l.prompt.is_some()).count(), 3);
+    }
+
     #[test]
     fn what_was_typed_stays_above_what_a_long_command_prints() {
         let mut lab = Lab::new();
@@ -413,11 +441,7 @@ mod tests {
         lab.transcript.follow(&mut lab.timeline, true);
         lab.act(line("i=0; while [ $i -lt 400 ]; do i=$((i + 1)); done; echo $((500 + 5))"));
         while lab.motion() == Motion::Running {
-            let mut slices = 2;
-            lab.run(|| {
-                slices -= 1;
-                slices > 0
-            });
+            slices_of(&mut lab, 2);
             let calm = lab.motion() != Motion::Running;
             lab.transcript.follow(&mut lab.timeline, calm);
             let at = lab.position();

@@ -16,7 +16,7 @@ use kernel_model::timeline::Timeline;
 const REACH: u64 = 4096;
 /// Most events that are read in one go while the history grows.
 const HASTY_REACH: u64 = 256;
-/// Events that are read where a command begins, however much it does afterwards: they tell what was typed.
+/// Events that are read where an action begins, however much is passed over: they tell what was typed.
 const BEGINNING: u64 = 64;
 /// Most bytes of output that are kept.
 const MAX_BYTES: usize = 256 << 10;
@@ -96,13 +96,13 @@ impl Transcript {
             self.hole = (floor > start).then_some((start, floor.min(end)));
         }
         if at > self.end + reach {
-            let start = match self.hole {
-                Some((start, _)) => start,
-                None => {
-                    self.read(timeline, floor.min(self.end + BEGINNING));
-                    self.end
-                }
-            };
+            let start = self.hole.map_or(self.end, |(start, _)| start);
+            let passed = self.end..floor;
+            let begun: Vec<u64> = timeline.action_starts().iter().copied().filter(|at| passed.contains(at)).collect();
+            for at in begun {
+                self.end = at;
+                self.read(timeline, floor.min(at + BEGINNING));
+            }
             self.hole = Some((start, floor));
             self.end = floor;
         }
