@@ -125,6 +125,8 @@ pub enum Msg {
     Unfold(Option<TaskId>),
     Open(Panel, &'static str),
     Close,
+    /// The sheet is gone.
+    Closed,
     OpenWorld(&'static PreparedWorld),
     GoBack,
     Pick(Option<TaskId>),
@@ -409,20 +411,20 @@ impl State {
                 self.panel = Some(panel);
                 self.returns_to = returns_to;
             }
-            Msg::Close => {
-                self.panel = None;
-                return vec![Effect::Focus(self.returns_to)];
-            }
+            Msg::Close => self.panel = None,
+            Msg::Closed => return vec![Effect::Focus(self.returns_to)],
             Msg::OpenWorld(world) => {
                 self.panel = None;
+                self.returns_to = "terminal-input";
                 self.open_world(world);
-                return vec![Effect::Save, Effect::NextFrame, Effect::Focus("terminal-input")];
+                return vec![Effect::Save, Effect::NextFrame];
             }
             Msg::GoBack => {
                 self.panel = None;
                 self.notice = None;
+                self.returns_to = "terminal-input";
                 self.go_back();
-                return vec![Effect::Save, Effect::NextFrame, Effect::Focus("terminal-input")];
+                return vec![Effect::Save, Effect::NextFrame];
             }
             Msg::Pick(task) => self.picked = task,
             Msg::CopyOutput(command) => return vec![Effect::Copy(self.shown.terminal.output_of(command))],

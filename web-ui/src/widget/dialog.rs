@@ -21,8 +21,12 @@ pub struct Props {
 pub fn Dialog(Props { title, dispatch, children }: &Props) -> Html {
     let sheet = use_node_ref();
     {
-        let sheet = sheet.clone();
-        use_effect_with((), move |()| element::show_modal(&sheet));
+        let (sheet, dispatch) = (sheet.clone(), dispatch.clone());
+        use_effect_with((), move |()| {
+            element::show_modal(&sheet);
+            // As long as it is there nothing else can have the keyboard.
+            move || dispatch.emit(Msg::Closed)
+        });
     }
     let close = dispatch.reform(|_: web_sys::MouseEvent| Msg::Close);
     let cancel = {
