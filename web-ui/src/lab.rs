@@ -422,6 +422,9 @@ mod tests {
         for _ in 0..3 {
             let before = lab.len();
             lab.act(line("i=0; while [ $i -lt 100 ]; do i=$((i + 1)); /bin/true; done"));
+            // The page looks at once, when only the key has arrived.
+            lab.timeline.to_end();
+            lab.transcript.follow(&mut lab.timeline, false);
             while lab.motion() == Motion::Running {
                 slices_of(&mut lab, 60);
                 lab.timeline.to_end();

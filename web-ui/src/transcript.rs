@@ -97,10 +97,11 @@ impl Transcript {
         }
         if at > self.end + reach {
             let start = self.hole.map_or(self.end, |(start, _)| start);
-            let passed = self.end..floor;
-            let begun: Vec<u64> = timeline.action_starts().iter().copied().filter(|at| passed.contains(at)).collect();
+            let starts = timeline.action_starts().iter().copied();
+            let begun: Vec<u64> = starts.filter(|at| at + BEGINNING > self.end && *at < floor).collect();
             for at in begun {
-                self.end = at;
+                // Part of it may have been read before.
+                self.end = self.end.max(at);
                 self.read(timeline, floor.min(at + BEGINNING));
             }
             self.hole = Some((start, floor));
