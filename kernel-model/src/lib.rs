@@ -24,6 +24,8 @@ pub mod program;
 pub mod projection;
 pub mod pv_ops;
 pub mod security;
+#[cfg(test)]
+mod session;
 pub mod shell;
 pub mod step;
 pub mod strace;

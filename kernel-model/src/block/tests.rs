@@ -1,46 +1,16 @@
 //! Sessions: a disk, what limits do to it, and when what was written gets there.
 
-use crate::action::Action;
 use crate::block::event::BlockEvent;
-use crate::console::ConsoleId;
 use crate::event::{Event, EventKind};
-use crate::kernel::Trace;
-use crate::pv_ops::NoMachine;
-use crate::step::Running;
-use crate::world::{Config, World};
-
-struct Session {
-    running: Running<NoMachine>,
-    events: Vec<Event>,
-}
+use crate::session::Session;
+use crate::world::Config;
 
 impl Session {
     /// A world whose disk is mounted at `/mnt`; the shell is there.
     fn mounted(config: Config) -> Session {
-        let mut session = Session { running: Running::new(World::boot(config), NoMachine), events: Vec::new() };
+        let mut session = Session::new(config);
         assert_eq!(session.line("mkfs.ext4 -q /dev/vda; mount /dev/vda /mnt; cd /mnt"), "");
         session
-    }
-
-    fn line(&mut self, line: &str) -> String {
-        let mut trace = Trace::new();
-        self.running.run(200_000, &mut trace);
-        self.running.inject(&Action::Line { console: ConsoleId(1), text: line.to_owned() }, &mut trace);
-        let ended = self.running.run(200_000, &mut trace);
-        assert_eq!(self.running.world.check(), Ok(()), "after {line}");
-        let mut text = String::new();
-        for event in &trace.events {
-            match &event.kind {
-                EventKind::Output { bytes, .. } => text.push_str(&String::from_utf8_lossy(bytes)),
-                EventKind::CommandEnded { status, .. } if *status != 0 => text.push_str(&format!("[exit {status}]\n")),
-                _ => {}
-            }
-        }
-        if !ended {
-            text.push_str("[does not end]\n");
-        }
-        self.events = trace.events;
-        text
     }
 
     /// How long a line takes, in tenths of a second.
@@ -53,7 +23,7 @@ impl Session {
 
     fn held_back(&self) -> usize {
         let throttled = |e: &&Event| matches!(e.kind, EventKind::Block(BlockEvent::Throttled { .. }));
-        self.events.iter().filter(throttled).count()
+        self.last_events().iter().filter(throttled).count()
     }
 }
 

@@ -1,18 +1,11 @@
 //! Sessions: what was typed, what came out. The words are those of runc 1.1.5 and docker 28.
 
-use crate::action::Action;
-use crate::console::ConsoleId;
-use crate::event::{Event, EventKind};
-use crate::kernel::Trace;
-use crate::pv_ops::NoMachine;
-use crate::step::Running;
+use crate::event::EventKind;
+use crate::session::Session;
 use crate::strace;
 use crate::syscall::{Sysno, Value};
 use crate::task::TaskId;
-use crate::world::{Config, World};
-
-/// How many turns a line may take.
-const BUDGET: u64 = 400_000;
+use crate::world::Config;
 
 /// A bundle with busybox in it, whose process is not at a terminal and runs what `$1` says.
 const BUNDLE: &[&str] = &[
@@ -22,16 +15,7 @@ const BUNDLE: &[&str] = &[
     r#"args() { sed "s/\"terminal\": true/\"terminal\": false/; s/\"sh\"\$/$1/" spec.json > config.json; }"#,
 ];
 
-struct Session {
-    running: Running<NoMachine>,
-    events: Vec<Event>,
-}
-
 impl Session {
-    fn new(config: Config) -> Session {
-        Session { running: Running::new(World::boot(config), NoMachine), events: Vec::new() }
-    }
-
     /// A world with a bundle.
     fn with_bundle() -> Session {
         let mut session = Session::new(Config::default());
@@ -39,28 +23,6 @@ impl Session {
             assert_eq!(session.line(line), "", "{line}");
         }
         session
-    }
-
-    /// What a line prints, with `[exit N]` when its status is not 0.
-    fn line(&mut self, line: &str) -> String {
-        let mut trace = Trace::new();
-        self.running.run(BUDGET, &mut trace);
-        self.running.inject(&Action::Line { console: ConsoleId(1), text: line.to_owned() }, &mut trace);
-        let ended = self.running.run(BUDGET, &mut trace);
-        assert_eq!(self.running.world.check(), Ok(()), "after {line}");
-        let mut text = String::new();
-        for event in &trace.events {
-            match &event.kind {
-                EventKind::Output { bytes, .. } => text.push_str(&String::from_utf8_lossy(bytes)),
-                EventKind::CommandEnded { status, .. } if *status != 0 => text.push_str(&format!("[exit {status}]\n")),
-                _ => {}
-            }
-        }
-        if !ended {
-            text.push_str("[does not end]\n");
-        }
-        self.events.extend(trace.events);
-        text
     }
 }
 

@@ -1,40 +1,7 @@
 //! Sessions: what was typed, what came out.
 
-use crate::action::Action;
-use crate::console::ConsoleId;
-use crate::event::EventKind;
-use crate::kernel::Trace;
-use crate::pv_ops::NoMachine;
-use crate::step::Running;
-use crate::world::{Config, World};
-
-struct Session(Running<NoMachine>);
-
-impl Session {
-    fn new(config: Config) -> Session {
-        Session(Running::new(World::boot(config), NoMachine))
-    }
-
-    fn line(&mut self, line: &str) -> String {
-        let mut trace = Trace::new();
-        self.0.run(200_000, &mut trace);
-        self.0.inject(&Action::Line { console: ConsoleId(1), text: line.to_owned() }, &mut trace);
-        let ended = self.0.run(200_000, &mut trace);
-        assert_eq!(self.0.world.check(), Ok(()), "after {line}");
-        let mut text = String::new();
-        for event in &trace.events {
-            match &event.kind {
-                EventKind::Output { bytes, .. } => text.push_str(&String::from_utf8_lossy(bytes)),
-                EventKind::CommandEnded { status, .. } if *status != 0 => text.push_str(&format!("[exit {status}]\n")),
-                _ => {}
-            }
-        }
-        if !ended {
-            text.push_str("[does not end]\n");
-        }
-        text
-    }
-}
+use crate::session::Session;
+use crate::world::Config;
 
 fn a_life(config: Config) {
     let mut s = Session::new(config);
