@@ -14,6 +14,7 @@ use crate::block::event::BlockEvent;
 use crate::cgroup::event::CgroupEvent;
 use crate::console::ConsoleId;
 use crate::ipc::sysv::IpcKind;
+use crate::machine::report::{DeedKind, Report};
 use crate::mm::event::MemoryEvent;
 use crate::namespace::NsRef;
 use crate::namespace::ipc::IpcNsId;
@@ -36,7 +37,7 @@ use crate::vfs::fd_table::Fd;
 use crate::vfs::mount::MountId;
 
 /// Something that happened.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Event {
     /// In which task; `None` when it came from outside or happened to nobody in particular.
     pub task: Option<TaskId>,
@@ -58,7 +59,7 @@ pub enum Granularity {
 }
 
 /// What happened.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 #[allow(missing_docs)] // the fields are the nouns of each variant's sentence
 pub enum EventKind {
     // --- commands and other actions ---
@@ -235,6 +236,8 @@ pub enum EventKind {
     Memory(MemoryEvent),
     /// Something happened at a disk.
     Block(BlockEvent),
+    /// The machine below tells what it did, or what happened in another kernel there.
+    Machine(Report),
     /// Something that is not modelled was asked for.
     NotModelled { what: Arc<str> },
 }
@@ -285,6 +288,7 @@ impl EventKind {
             | EventKind::CallReturned { .. }
             | EventKind::CallSlept { .. }
             | EventKind::Output { .. } => Granularity::Syscall,
+            EventKind::Machine(Report::Elsewhere { event, .. }) => event.kind.granularity(),
             _ => Granularity::Micro,
         }
     }
@@ -369,6 +373,13 @@ impl EventKind {
             | EventKind::SocketConnected { .. }
             | EventKind::PacketDropped { .. } => Family::Network,
             EventKind::Memory(_) => Family::Memory,
+            EventKind::Machine(Report::Elsewhere { event, .. }) => event.kind.family(),
+            EventKind::Machine(Report::Did(deed)) => match deed.kind {
+                DeedKind::Exit => Family::Exit,
+                DeedKind::Walk => Family::Walk,
+                DeedKind::Flush => Family::Tlb,
+                _ => Family::Machine,
+            },
             EventKind::Block(_) => Family::File,
             EventKind::NotModelled { .. } => Family::NotModelled,
         }
@@ -395,12 +406,16 @@ pub enum Family {
     Memory,
     Scheduling,
     Cgroup,
+    Exit,
+    Walk,
+    Tlb,
+    Machine,
     NotModelled,
 }
 
 impl Family {
     /// All families in the order of a legend.
-    pub const ALL: [Family; 17] = [
+    pub const ALL: [Family; 21] = [
         Family::Command,
         Family::Call,
         Family::Error,
@@ -417,6 +432,10 @@ impl Family {
         Family::Memory,
         Family::Scheduling,
         Family::Cgroup,
+        Family::Exit,
+        Family::Walk,
+        Family::Tlb,
+        Family::Machine,
         Family::NotModelled,
     ];
 
@@ -439,6 +458,10 @@ impl Family {
             Family::Memory => "memory",
             Family::Scheduling => "scheduling",
             Family::Cgroup => "control group",
+            Family::Exit => "VM exit",
+            Family::Walk => "page walk",
+            Family::Tlb => "TLB",
+            Family::Machine => "machine",
             Family::NotModelled => "not modelled",
         }
     }

@@ -3,6 +3,8 @@
 //! Everything that the kernel does is a method or a function over [`Kernel`]. It dereferences to its
 //! [`World`], so `k.tasks[id]` reads as in the kernel's own sources. The world itself stays a plain value.
 
+use std::any::Any;
+
 use crate::event::{Event, EventKind};
 use crate::pv_ops::{PageRange, PvOp, PvOps};
 use crate::world::World;
@@ -36,7 +38,7 @@ impl Kernel<'_> {
     /// Says that something has happened. The change itself has been made before.
     pub fn emit(&mut self, kind: EventKind) {
         let event = Event { task: self.world.sched.current, at: self.world.clock, kind };
-        self.trace.record(event, self.world);
+        self.trace.record(event, self.world, self.machine);
     }
 
     /// The same for what happens to memory.
@@ -48,11 +50,13 @@ impl Kernel<'_> {
     pub fn privileged(&mut self, op: PvOp) {
         self.machine.execute(self.world.sched.cpu.0, op);
         self.emit(EventKind::Privileged { op });
+        self.emit_reports();
     }
 
     /// The program of the current task touches memory that is there.
     pub(crate) fn touched(&mut self, at: PageRange, write: bool) {
         self.machine.touch(self.world.sched.cpu.0, at, write);
+        self.emit_reports();
     }
 }
 
@@ -67,8 +71,8 @@ pub struct Trace {
     pub silent: bool,
     /// At which event (by `count`) the world is to be kept.
     pub keep_at: Option<usize>,
-    /// The world as it was just after that event.
-    pub kept: Option<World>,
+    /// The world as it was just after that event, and the machine below it.
+    pub kept: Option<(World, Box<dyn Any>)>,
 }
 
 impl Trace {
@@ -82,14 +86,14 @@ impl Trace {
         Trace { silent: true, ..Trace::default() }
     }
 
-    /// Keeps every event, and the world as it is just after event number `index`.
+    /// Keeps every event, the world as it is just after event number `index`, and the machine.
     pub fn keeping_world_at(index: usize) -> Trace {
         Trace { keep_at: Some(index), ..Trace::default() }
     }
 
-    fn record(&mut self, event: Event, world: &World) {
+    fn record(&mut self, event: Event, world: &World, machine: &dyn PvOps) {
         if self.keep_at == Some(self.count) {
-            self.kept = Some(world.clone());
+            self.kept = Some((world.clone(), machine.keep()));
         }
         self.count += 1;
         if !self.silent {

@@ -16,6 +16,7 @@ pub mod errno;
 pub mod event;
 pub mod ipc;
 pub mod kernel;
+pub mod machine;
 pub mod mm;
 pub mod namespace;
 pub mod net;

@@ -8,9 +8,19 @@
 //! what hardware does by itself ([`PvOp::SyscallEntry`], [`PvOp::PageFault`]), and which memory user mode touches
 //! ([`PvOps::touch`]).
 
+use std::any::Any;
+
 use serde::{Deserialize, Serialize};
 
+use crate::errno::Errno;
+use crate::machine::device::{DeviceAnswer, DeviceCall, DeviceNode};
+use crate::machine::interrupt::{DiskRequest, Interrupt};
+use crate::machine::report::Report;
+use crate::machine::{Port, SystemId};
 use crate::mm::MmId;
+use crate::net::packet::Frame;
+use crate::time::Nanos;
+use crate::world::World;
 
 /// Pages that follow each other in an address space.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -99,14 +109,70 @@ pub enum PvOp {
 /// As many pages as an address space has: see [`PvOp::FlushTlb`].
 pub const ALL_PAGES: u64 = 1 << 36;
 
-/// What carries out privileged operations: the machine below the kernel.
-pub trait PvOps {
+/// A machine can be kept as it is at an event, as the world is.
+pub trait Keep {
+    /// A copy whose type only the timeline knows.
+    fn keep(&self) -> Box<dyn Any>;
+}
+
+impl<T: Clone + 'static> Keep for T {
+    fn keep(&self) -> Box<dyn Any> {
+        Box::new(self.clone())
+    }
+}
+
+/// What carries out privileged operations: the machine below the kernel. What there is beside them is in
+/// [`machine`](crate::machine); a machine that has nothing of it need not mention it.
+pub trait PvOps: Keep {
     /// Carries out one operation on processor `cpu`.
     fn execute(&mut self, cpu: u32, op: PvOp);
 
     /// A program touches memory on processor `cpu`: nothing that the kernel takes part in, as long as the pages are
     /// there.
     fn touch(&mut self, _cpu: u32, _at: PageRange, _write: bool) {}
+
+    /// Hands over what it has done since it was asked last, in order. Every run of the same history gives the same.
+    fn reports(&mut self) -> Vec<Report> {
+        Vec::new()
+    }
+
+    /// The kernel's next turn begins at this moment. Whether somebody else's turn was taken instead; one that is idle
+    /// has nothing to do itself.
+    fn turn(&mut self, _now: Nanos, _is_idle: bool) -> bool {
+        false
+    }
+
+    /// When something is due of which the machine will tell, while everybody sleeps: the next [`PvOps::turn`] after that
+    /// moment is where it happens.
+    fn next_timer(&self) -> Option<Nanos> {
+        None
+    }
+
+    /// Hands over the interrupts that have come for the kernel, in order.
+    fn interrupts(&mut self) -> Vec<Interrupt> {
+        Vec::new()
+    }
+
+    /// The nodes in `/dev` that it has drivers for.
+    fn devices(&self) -> &'static [DeviceNode] {
+        &[]
+    }
+
+    /// Answers a call to one of its devices.
+    fn device(&mut self, _call: DeviceCall<'_>) -> DeviceAnswer {
+        DeviceAnswer::Failed(Errno::ENXIO)
+    }
+
+    /// Takes a request to one of its disks; [`Interrupt::DiskDone`] says that it is done.
+    fn submit(&mut self, _request: DiskRequest) {}
+
+    /// Takes a frame that leaves by one of its network devices.
+    fn transmit(&mut self, _port: Port, _frame: &Frame) {}
+
+    /// The world of another kernel that lives in it.
+    fn world_of(&self, _system: SystemId) -> Option<&World> {
+        None
+    }
 }
 
 /// A machine that does nothing that could be seen: for tests of the kernel alone.

@@ -21,7 +21,8 @@ use crate::task::sched::Wait;
 use crate::task::signal::Signal;
 use crate::task::{Driver, ExitStatus, InCall, TaskId, TaskState, signal_delivery};
 use crate::time::Nanos;
-use crate::world::World;
+use crate::vfs::inode::InodeKind;
+use crate::world::{Config, World};
 
 /// What a system call costs apart from what it does. The machine models refine this.
 const CALL_COST: Nanos = Nanos(300);
@@ -56,6 +57,15 @@ impl<M: PvOps> Running<M> {
         Running { world, machine, runtime: Runtime::new() }
     }
 
+    /// Boots a standard world on a machine, with the nodes of the machine's devices.
+    pub fn boot(config: Config, machine: M) -> Self {
+        let mut running = Running::new(World::boot(config), machine);
+        for node in running.machine.devices() {
+            running.world.make_device_node(node.name, InodeKind::CharDevice(node.dev.0, node.dev.1), node.mode);
+        }
+        running
+    }
+
     /// Puts an action in. Its consequences come with the turns that follow.
     pub fn inject(&mut self, action: &Action, trace: &mut Trace) {
         let mut k = Kernel { world: &mut self.world, machine: &mut self.machine, trace, from_outside: true };
@@ -65,7 +75,7 @@ impl<M: PvOps> Running<M> {
     /// Takes one turn.
     pub fn turn(&mut self, trace: &mut Trace) -> Turn {
         let mut k = Kernel { world: &mut self.world, machine: &mut self.machine, trace, from_outside: false };
-        k.turn(&mut self.runtime)
+        k.turn(&mut self.runtime, true)
     }
 
     /// Takes turns until everything is at rest, at most `budget` of them. Whether it came to rest.
@@ -76,6 +86,27 @@ impl<M: PvOps> Running<M> {
             }
         }
         false
+    }
+
+    /// Takes one turn in which no time passes while everybody sleeps: for a kernel that runs when another gives it the
+    /// processor. What it waits for is due at [`Running::next_timer`].
+    pub fn turn_in_time(&mut self, trace: &mut Trace) -> Turn {
+        let mut k = Kernel { world: &mut self.world, machine: &mut self.machine, trace, from_outside: false };
+        k.turn(&mut self.runtime, false)
+    }
+
+    /// Moves the clock to `now`, if it is not there yet: timers that are due on the way fire.
+    pub fn advance_to(&mut self, now: Nanos, trace: &mut Trace) {
+        if self.world.clock < now {
+            let mut k = Kernel { world: &mut self.world, machine: &mut self.machine, trace, from_outside: false };
+            k.advance_to(now);
+        }
+    }
+
+    /// When the next timer is due: of the kernel, or of what lives in its machine.
+    pub fn next_timer(&mut self) -> Option<Nanos> {
+        let below = self.machine.next_timer();
+        [self.world.next_timer_at(), below].into_iter().flatten().min()
     }
 
     /// Makes one call in the name of `task` at once, whatever its program is about to do. `None` when the
@@ -133,12 +164,15 @@ impl Kernel<'_> {
         }
     }
 
-    fn turn(&mut self, runtime: &mut Runtime) -> Turn {
+    fn turn(&mut self, runtime: &mut Runtime, time_passes: bool) -> Turn {
         self.turn += 1;
         let before = self.trace.count;
+        if self.serve_machine(false) {
+            return Turn::Taken;
+        }
         let Some(task) = self.schedule() else {
             // A processor that becomes idle is something that happens: only the next turn finds everything at rest.
-            if self.pass_time() || self.trace.count > before {
+            if self.serve_machine(true) || (time_passes && self.pass_time()) || self.trace.count > before {
                 return Turn::Taken;
             }
             self.turn -= 1;
@@ -253,6 +287,8 @@ impl Kernel<'_> {
                 self.sleep(task, sleep);
                 None
             }
+            Err(Stop::Again) if self.signal_pending(task) => self.interrupt_call(task, call),
+            Err(Stop::Again) => None,
             Err(Stop::NoReturn) => {
                 if let Some(t) = self.world.tasks.get_mut(task) {
                     t.in_call = None;

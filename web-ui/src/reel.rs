@@ -38,7 +38,7 @@ impl Reel {
     }
 
     /// The events before the cursor, after reading on to it if the history is `calm`. The cursor stays where it is.
-    pub fn up_to_cursor<M: PvOps + Clone>(&mut self, timeline: &mut Timeline<M>, calm: bool) -> Vec<Event> {
+    pub fn up_to_cursor<M: PvOps + Clone + 'static>(&mut self, timeline: &mut Timeline<M>, calm: bool) -> Vec<Event> {
         let at = timeline.position();
         let floor = at.saturating_sub(REACH);
         if at < self.first || floor > self.end || (self.first > 0 && at < self.end && self.before(at) < TOO_FEW) {

@@ -58,7 +58,7 @@ pub struct Span {
 
 impl Tape {
     /// The tape around the cursor of a history; the step that is shown began before event `from`.
-    pub fn of<M: PvOps + Clone>(timeline: &mut Timeline<M>, from: u64, calm: bool) -> Tape {
+    pub fn of<M: PvOps + Clone + 'static>(timeline: &mut Timeline<M>, from: u64, calm: bool) -> Tape {
         let position = timeline.position();
         let reach = if calm { REACH } else { HASTY_REACH };
         let first = position.saturating_sub(reach);

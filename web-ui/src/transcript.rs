@@ -84,7 +84,7 @@ impl Transcript {
 
     /// Makes the range reach up to the cursor. The cursor stays where it is. While the history grows (it is
     /// not `calm`) only a little is read at a time.
-    pub fn follow<M: PvOps + Clone>(&mut self, timeline: &mut Timeline<M>, calm: bool) {
+    pub fn follow<M: PvOps + Clone + 'static>(&mut self, timeline: &mut Timeline<M>, calm: bool) {
         let at = timeline.position();
         let reach = if calm { REACH } else { HASTY_REACH };
         let floor = at.saturating_sub(reach);
@@ -117,7 +117,7 @@ impl Transcript {
         if self.first == 0 { usize::MAX } else { self.entries.iter().take_while(|e| e.event < event).count() }
     }
 
-    fn read<M: PvOps + Clone>(&mut self, timeline: &mut Timeline<M>, to: u64) {
+    fn read<M: PvOps + Clone + 'static>(&mut self, timeline: &mut Timeline<M>, to: u64) {
         let from = self.end;
         let events = timeline.events_in(from, (to - from) as usize);
         // What is not there yet is read the next time.

@@ -152,7 +152,7 @@ impl<H: Hardware> Computer<H> {
     }
 }
 
-impl<H: Hardware> PvOps for Computer<H> {
+impl<H: Hardware + Clone + 'static> PvOps for Computer<H> {
     fn execute(&mut self, cpu: u32, op: PvOp) {
         let cpu = cpu as usize % PROCESSORS;
         let mut writes = Vec::new();

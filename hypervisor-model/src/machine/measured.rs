@@ -1,5 +1,6 @@
 //! Machines that count: one for each platform, behind one type.
 
+use kernel_model::machine::report::Report;
 use kernel_model::pv_ops::{PageRange, PvOp, PvOps};
 use thiserror::Error;
 
@@ -8,6 +9,7 @@ use super::computer::Computer;
 use super::cost::Costs;
 use super::counters::Counters;
 use super::emulated::Emulated;
+use super::hardware::Hardware;
 use super::kvm::Kvm;
 use super::native::Native;
 use super::uml::Uml;
@@ -24,11 +26,24 @@ const EPT: Paging = Paging::Ept { accessed_and_dirty: true, pml: false };
 pub trait Measured: PvOps {
     /// What it has counted.
     fn counters(&self) -> &Counters;
+
+    /// A copy of it.
+    fn copy(&self) -> Box<dyn Measured>;
 }
 
-impl<H: super::hardware::Hardware> Measured for Computer<H> {
+impl Clone for Box<dyn Measured> {
+    fn clone(&self) -> Self {
+        (**self).copy()
+    }
+}
+
+impl<H: Hardware + Clone + 'static> Measured for Computer<H> {
     fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    fn copy(&self) -> Box<dyn Measured> {
+        Box::new(self.clone())
     }
 }
 
@@ -39,6 +54,10 @@ impl PvOps for Box<dyn Measured> {
 
     fn touch(&mut self, cpu: u32, at: PageRange, write: bool) {
         (**self).touch(cpu, at, write);
+    }
+
+    fn reports(&mut self) -> Vec<Report> {
+        (**self).reports()
     }
 }
 

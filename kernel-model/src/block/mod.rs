@@ -25,6 +25,8 @@ use crate::cgroup::CgroupId;
 use crate::event::EventKind;
 use crate::id;
 use crate::kernel::Kernel;
+use crate::machine::Port;
+use crate::machine::interrupt::DiskRequest;
 use crate::mm::writeback::FileCache;
 use crate::syscall::{Sleep, Stop};
 use crate::table::Table;
@@ -95,6 +97,8 @@ pub struct Disk {
     pub raw: Content,
     /// The file system that mkfs(8) made.
     pub fs: Option<SuperId>,
+    /// Where its requests go when the machine serves them; a disk without serves them itself.
+    pub port: Option<Port>,
     /// Requests that wait for the disk.
     pub queue: imbl::Vector<BioId>,
     /// The one that it works at.
@@ -178,6 +182,7 @@ impl World {
             raw: Content::default(),
             fs: None,
             queue: imbl::Vector::new(),
+            port: None,
             active: None,
             done: [(0, 0, Nanos(0)); 2],
         })
@@ -252,6 +257,13 @@ impl Kernel<'_> {
     }
 
     fn start_service(&mut self, disk: DiskId, bio: &Bio) {
+        if let Some(port) = self.block.disks[disk].port {
+            let Some(active) = self.block.disks[disk].active else { return };
+            let request = DiskRequest { port, disk, bio: active, direction: bio.direction, bytes: bio.bytes };
+            self.machine.submit(request);
+            self.emit_reports();
+            return;
+        }
         let time = if bio.bytes == 0 { FLUSH } else { LATENCY + Nanos(bio.bytes * 1_000_000_000 / BYTES_PER_SECOND) };
         let at = self.local_clock() + time;
         self.block.timers.insert((at, BlockTimer::Done(disk)));
@@ -269,7 +281,7 @@ impl Kernel<'_> {
     }
 
     /// The disk is done with a request (`bio_endio`), and goes on with the next.
-    fn end_request(&mut self, disk: DiskId) {
+    pub(crate) fn end_request(&mut self, disk: DiskId) {
         let Some(id) = self.block.disks[disk].active.take() else { return };
         if let Some(next) = self.block.disks[disk].queue.pop_front() {
             self.block.disks[disk].active = Some(next);

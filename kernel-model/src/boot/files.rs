@@ -157,6 +157,17 @@ pub fn executable(program: &str) -> Content {
 }
 
 /// The world while it is being furnished. Paths are absolute and lead through what has been made before.
+impl World {
+    /// Makes a node of a device below `/dev`, and the directory that it is in. One that is there stays as it is.
+    pub(crate) fn make_device_node(&mut self, name: &str, kind: InodeKind, mode: u32) {
+        let mut boot = Boot { world: self };
+        if let Some((dir, _)) = name.rsplit_once('/') {
+            boot.make_new(&format!("/dev/{dir}"), InodeKind::Directory, 0o755);
+        }
+        boot.make_new(&format!("/dev/{name}"), kind, mode);
+    }
+}
+
 struct Boot<'a> {
     world: &'a mut World,
 }
@@ -217,6 +228,15 @@ impl Boot<'_> {
             self.world.charge_pages(sb, content.page_count());
         }
         self.world.create_in(dir, name, kind, mode, Kuid(owner), Kgid(owner)).ok()
+    }
+
+    /// The same if the name is free.
+    fn make_new(&mut self, path: &str, kind: InodeKind, mode: u32) {
+        let Some((dir, name)) = path.rsplit_once('/') else { return };
+        let Node::Tree(dir) = place(self.world, dir).node else { return };
+        if self.world.child_of(dir, name).is_none() {
+            self.make(path, kind, mode, 0);
+        }
     }
 
     fn dir(&mut self, path: &str, mode: u32) {

@@ -14,6 +14,7 @@ use super::bridge::{Bridge, BridgePort};
 use super::mac::Mac;
 use super::neighbour::Neighbour;
 use crate::id;
+use crate::machine::Port;
 use crate::namespace::net::NetNsId;
 
 id! {
@@ -77,13 +78,20 @@ pub enum DeviceKind {
     Bridge(Bridge),
     /// Takes what is sent and forgets it.
     Dummy,
+    /// Its other end is in the machine below.
+    Below {
+        /// Where its frames go.
+        port: Port,
+        /// Its driver: `virtio_net`, `vif`, `tun`.
+        driver: String,
+    },
 }
 
 impl DeviceKind {
-    /// What `ip link add type` calls it; `None` for `lo`, which nobody adds.
+    /// What `ip link add type` calls it; `None` for `lo` and what the machine gives, which nobody adds.
     pub fn name(&self) -> Option<&'static str> {
         match self {
-            DeviceKind::Loopback => None,
+            DeviceKind::Loopback | DeviceKind::Below { .. } => None,
             DeviceKind::Veth { .. } => Some("veth"),
             DeviceKind::Bridge(_) => Some("bridge"),
             DeviceKind::Dummy => Some("dummy"),
@@ -148,7 +156,9 @@ impl NetDevice {
         let (own_flags, mtu) = match kind {
             DeviceKind::Loopback => (iff::LOOPBACK, 65_536),
             DeviceKind::Dummy => (iff::BROADCAST | iff::NOARP, 1500),
-            DeviceKind::Veth { .. } | DeviceKind::Bridge(_) => (iff::BROADCAST | iff::MULTICAST, 1500),
+            DeviceKind::Veth { .. } | DeviceKind::Bridge(_) | DeviceKind::Below { .. } => {
+                (iff::BROADCAST | iff::MULTICAST, 1500)
+            }
         };
         NetDevice {
             net,
@@ -215,7 +225,7 @@ impl NetDevice {
         match self.kind {
             DeviceKind::Loopback => (0, 0),
             DeviceKind::Dummy => (0, 0),
-            DeviceKind::Veth { .. } | DeviceKind::Bridge(_) => (68, 65_535),
+            DeviceKind::Veth { .. } | DeviceKind::Bridge(_) | DeviceKind::Below { .. } => (68, 65_535),
         }
     }
 

@@ -7,6 +7,7 @@ use super::mac::Mac;
 use crate::errno::Errno;
 use crate::event::EventKind;
 use crate::kernel::Kernel;
+use crate::machine::Port;
 use crate::namespace::net::NetNsId;
 use crate::world::World;
 
@@ -20,6 +21,7 @@ impl World {
         let Some(device) = self.net_devices.get(dev) else { return false };
         match &device.kind {
             DeviceKind::Loopback | DeviceKind::Dummy => true,
+            DeviceKind::Below { .. } => device.is_up(),
             DeviceKind::Veth { peer } => {
                 device.is_up() && peer.and_then(|p| self.net_devices.get(p)).is_some_and(|p| p.is_up())
             }
@@ -169,6 +171,19 @@ impl Kernel<'_> {
         self.net_namespaces[net].devices.insert(ifindex, dev);
         self.emit(EventKind::DeviceAdded { ns: net, device: name.into(), kind: what.into() });
         Ok(dev)
+    }
+
+    /// Puts a device into the first namespace whose other end is in the machine; nothing happens if its name is taken.
+    pub(crate) fn register_below(&mut self, name: &str, mac: Mac, driver: &str, port: Port) {
+        let Some(net) = self.net_namespaces.ids().next() else { return };
+        let kind = DeviceKind::Below { port, driver: driver.to_owned() };
+        let _ = self.register_device(net, name, None, kind, Some(mac));
+    }
+
+    /// The device of an end in the machine.
+    pub(crate) fn device_below(&self, port: Port) -> Option<NetDevId> {
+        let is_it = |d: &NetDevice| matches!(d.kind, DeviceKind::Below { port: p, .. } if p == port);
+        self.net_devices.iter().find(|(_, d)| is_it(d)).map(|(id, _)| id)
     }
 
     /// Makes two devices the ends of one cable.

@@ -100,8 +100,9 @@ impl Kernel<'_> {
             DeviceKind::Bridge(_) => return self.bridge_xmit(dev, frame),
             DeviceKind::Loopback => Some(dev),
             DeviceKind::Veth { peer } => *peer,
-            DeviceKind::Dummy => None,
+            DeviceKind::Dummy | DeviceKind::Below { .. } => None,
         };
+        let below = if let DeviceKind::Below { port, .. } = device.kind { Some(port) } else { None };
         if device.peer().is_some() && !self.has_carrier(dev) {
             self.net_devices[dev].sent.dropped += 1;
             return self.drop_frame(Some(dev), &frame, "the other end of the cable is down");
@@ -111,6 +112,10 @@ impl Kernel<'_> {
         // What loops back has no Ethernet header when it is counted.
         device.sent.bytes += if device.is_loopback() { len - ETH_HEADER as u64 } else { len };
         self.frame_event(PacketStage::Transmitted, Some(dev), &frame);
+        if let Some(port) = below {
+            self.machine.transmit(port, &frame);
+            return self.emit_reports();
+        }
         match next {
             Some(at) => self.backlog.push_back(InFlight { at, frame }),
             None => self.drop_frame(Some(dev), &frame, "a dummy device swallows what is sent"),

@@ -334,6 +334,7 @@ fn description(world: &World, file: crate::vfs::file::FileId, task: TaskId) -> S
         FileKind::MountTree(path) => format!("detached mounts at {}", world.d_path(*path, task)),
         FileKind::FsContext(fc) => format!("a context for {}", fc.fs_type),
         FileKind::Placeholder(what) => what.clone(),
+        FileKind::Device(device) => device.name.clone(),
     }
 }
 

@@ -273,6 +273,7 @@ fn step(kind: &EventKind, who: &str, world: &World) -> (String, &'static str) {
         EventKind::Cgroup(event) => super::explain_cgroup::explain(event, who, world),
         EventKind::Memory(event) => event.explain(who, world),
         EventKind::Block(event) => event.explain(who, world),
+        EventKind::Machine(report) => super::machine::explain(report),
         EventKind::NotModelled { what } => {
             (format!("Ringside does not model {what}. A real kernel would do it; here it is left out."), "help")
         }
@@ -404,6 +405,7 @@ fn wait_reason(world: &World, wait: Wait) -> String {
         Wait::Bio(_) => "the disk is done".to_owned(),
         Wait::Memory(_) => "there is memory".to_owned(),
         Wait::MemoryPenalty(_) => "it has slept off what its group has above memory.high".to_owned(),
+        Wait::Device(_) => "the machine answers".to_owned(),
         Wait::Ipc(_, kind, id) => format!("something happens to the {} {id}", kind.name()),
     }
 }

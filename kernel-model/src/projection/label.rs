@@ -120,6 +120,7 @@ pub fn label(kind: &EventKind, world: &World) -> String {
         EventKind::Cgroup(event) => super::explain_cgroup::label(event, world),
         EventKind::Memory(event) => event.label(world),
         EventKind::Block(event) => event.label(world),
+        EventKind::Machine(report) => super::machine::label(report),
         EventKind::NotModelled { what } => format!("not modelled: {what}"),
     }
 }

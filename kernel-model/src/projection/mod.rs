@@ -14,6 +14,7 @@ pub mod explain;
 mod explain_cgroup;
 pub mod id_map;
 pub mod label;
+pub mod machine;
 pub mod mount_graph;
 pub mod mount_table;
 mod net_packet;

@@ -129,6 +129,8 @@ pub enum Stop {
     /// It must wait. The task sleeps; when one of the events happens the handler runs again from its
     /// start, so it must not have changed anything before it says this.
     Block(Sleep),
+    /// It has done a part of what it does, in the machine below: it runs again in the next turn of its task.
+    Again,
     /// There is nobody to return to: the task has exited or runs a new program.
     NoReturn,
 }

@@ -27,6 +27,7 @@ pub(super) struct Cursor<M> {
     /// How many events have happened there.
     position: u64,
     world: World,
+    machine: M,
     /// Parts of the history as they were needed last, the latest first.
     sections: VecDeque<Section<M>>,
 }
@@ -48,9 +49,14 @@ struct SlotStart<M> {
     machine: M,
 }
 
-impl<M: PvOps + Clone> Cursor<M> {
+impl<M: PvOps + Clone + 'static> Cursor<M> {
     pub(super) fn at_start(running: &Running<M>) -> Self {
-        Cursor { position: 0, world: running.world.clone(), sections: VecDeque::new() }
+        Cursor {
+            position: 0,
+            world: running.world.clone(),
+            machine: running.machine.clone(),
+            sections: VecDeque::new(),
+        }
     }
 
     pub(super) fn position(&self) -> u64 {
@@ -64,7 +70,7 @@ impl<M: PvOps + Clone> Cursor<M> {
     }
 }
 
-impl<M: PvOps + Clone> Timeline<M> {
+impl<M: PvOps + Clone + 'static> Timeline<M> {
     /// How many events have happened at the cursor.
     pub fn position(&self) -> u64 {
         self.cursor.position
@@ -73,6 +79,11 @@ impl<M: PvOps + Clone> Timeline<M> {
     /// The world at the cursor, which may be in the middle of a system call.
     pub fn world(&self) -> &World {
         &self.cursor.world
+    }
+
+    /// The machine at the cursor, as it was when what was done there was reported.
+    pub fn machine(&self) -> &M {
+        &self.cursor.machine
     }
 
     /// The event just before the cursor: the step that is shown.
@@ -110,36 +121,40 @@ impl<M: PvOps + Clone> Timeline<M> {
         if position == self.cursor.position {
             return;
         }
-        if position == self.events {
-            self.cursor.world = self.head.world.clone();
-        } else {
-            self.cursor.world = self.world_at(position);
-        }
+        (self.cursor.world, self.cursor.machine) =
+            if position == self.events { self.newest() } else { self.state_at(position) };
         self.cursor.position = position;
     }
 
     /// Moves the cursor to the end.
     pub fn to_end(&mut self) {
         self.cursor.position = self.events;
-        self.cursor.world = self.head.world.clone();
+        (self.cursor.world, self.cursor.machine) = self.newest();
     }
 
-    fn world_at(&mut self, position: u64) -> World {
+    fn newest(&self) -> (World, M) {
+        (self.head.world.clone(), self.head.machine.clone())
+    }
+
+    fn state_at(&mut self, position: u64) -> (World, M) {
         let Some(event) = position.checked_sub(1) else {
-            return self.keyframes.first().map_or_else(|| self.head.world.clone(), |f| f.world.clone());
+            let first = self.keyframes.first().map(|f| (f.world.clone(), f.machine.clone()));
+            return first.unwrap_or_else(|| self.newest());
         };
-        let Some(mut replay) = self.replay_to(event) else { return self.head.world.clone() };
+        let Some(mut replay) = self.replay_to(event) else { return self.newest() };
         while replay.event <= event {
             let offset = (event - replay.event) as usize;
             let mut trace = Trace::keeping_world_at(offset);
             if !replay.next_slot(&self.actions, &mut trace) {
                 break;
             }
-            if let Some(world) = trace.kept {
-                return world;
+            if let Some((world, machine)) = trace.kept {
+                // What was kept is what runs here.
+                let machine = machine.downcast::<M>().map_or_else(|_| replay.running.machine.clone(), |m| *m);
+                return (world, machine);
             }
         }
-        replay.running.world
+        (replay.running.world, replay.running.machine)
     }
 
     /// The slots and actions that remain when the history is cut off at the end of the cursor's slot.

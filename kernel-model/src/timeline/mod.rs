@@ -40,7 +40,7 @@ pub struct Session {
 }
 
 /// A history with a cursor in it. `M` is the machine below the kernel.
-pub struct Timeline<M: PvOps + Clone> {
+pub struct Timeline<M: PvOps + Clone + 'static> {
     config: Config,
     /// The actions of the branch that is shown.
     actions: Vec<Stamped>,
@@ -76,10 +76,10 @@ struct Keyframe<M> {
     machine: M,
 }
 
-impl<M: PvOps + Clone> Timeline<M> {
+impl<M: PvOps + Clone + 'static> Timeline<M> {
     /// Boots a world on `machine` and lets it come to rest.
     pub fn new(config: Config, machine: M) -> Self {
-        let head = Running::new(World::boot(config), machine);
+        let head = Running::boot(config, machine);
         let mut timeline = Timeline {
             config,
             actions: Vec::new(),
@@ -218,6 +218,11 @@ impl<M: PvOps + Clone> Timeline<M> {
     /// Whether nothing has happened yet.
     pub fn is_empty(&self) -> bool {
         self.events == 0
+    }
+
+    /// The machine below the newest state.
+    pub fn machine_at_head(&self) -> &M {
+        &self.head.machine
     }
 
     /// The newest state.

@@ -17,7 +17,7 @@ pub(super) struct Replay<M: PvOps> {
     pub(super) action: usize,
 }
 
-impl<M: PvOps + Clone> Replay<M> {
+impl<M: PvOps + Clone + 'static> Replay<M> {
     pub(super) fn from_keyframe(frame: &Keyframe<M>) -> Self {
         Replay {
             running: Running::new(frame.world.clone(), frame.machine.clone()),
@@ -44,7 +44,7 @@ impl<M: PvOps + Clone> Replay<M> {
     }
 }
 
-impl<M: PvOps + Clone> Timeline<M> {
+impl<M: PvOps + Clone + 'static> Timeline<M> {
     /// The last keyframe with at most `event` events before it.
     pub(super) fn keyframe_before(&self, event: u64) -> usize {
         self.keyframes.partition_point(|f| f.event <= event).saturating_sub(1)

@@ -19,7 +19,7 @@ pub enum Stride {
 /// How many events are looked at in one go.
 const PAGE: usize = 256;
 
-impl<M: PvOps + Clone> Timeline<M> {
+impl<M: PvOps + Clone + 'static> Timeline<M> {
     /// Moves to the next event that is a step at this granularity. Whether the cursor moved.
     pub fn step(&mut self, granularity: Granularity, direction: Direction) -> bool {
         if direction == Direction::Forward && self.position() == self.len() {

@@ -95,6 +95,7 @@ impl World {
             (FileKind::Socket(id), None) => self.socket_name(*id),
             (FileKind::PidFd(_), None) => "anon_inode:[pidfd]".to_owned(),
             (FileKind::Placeholder(name), None) => name.clone(),
+            (FileKind::Device(device), None) => device.name.clone(),
             (_, None) => String::new(),
         }
     }

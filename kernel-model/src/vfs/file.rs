@@ -60,6 +60,7 @@ impl OpenFile {
         match self.kind {
             FileKind::Path(path) | FileKind::Tty(_, path) | FileKind::MountTree(path) => Some(path),
             FileKind::PipeRead(_, fifo) | FileKind::PipeWrite(_, fifo) | FileKind::PipeBoth(_, fifo) => fifo,
+            FileKind::Device(ref device) => device.place,
             FileKind::PidFd(_) | FileKind::Socket(_) | FileKind::FsContext(_) | FileKind::Placeholder(_) => None,
         }
     }
@@ -96,6 +97,8 @@ pub enum FileKind {
     MountTree(VfsPath),
     /// A file system that is about to be made or changed (fsopen(2), fspick(2)).
     FsContext(Box<super::fs::context::FsContext>),
+    /// A device of the machine below.
+    Device(Box<crate::machine::device::DeviceFile>),
     /// Something that is not modelled but occupies a descriptor, and what `/proc/PID/fd` shows for it.
     Placeholder(String),
 }

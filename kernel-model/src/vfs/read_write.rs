@@ -53,6 +53,7 @@ impl Kernel<'_> {
             FileKind::PipeRead(pipe, _) | FileKind::PipeBoth(pipe, _) => self.pipe_read(pipe, count, nonblock)?,
             FileKind::Tty(console, _) => self.read_terminal(console, count, nonblock)?,
             FileKind::Socket(socket) => return self.socket_read(task, socket, count, nonblock),
+            FileKind::Device(device) => self.read_device(task, &device, count)?,
             FileKind::Path(path) => match path.node {
                 Node::Tree(dentry) => match &self.inode_of(dentry).kind {
                     InodeKind::BlockDevice(major, minor) => {
@@ -149,6 +150,7 @@ impl Kernel<'_> {
                 (self.pipe_write(task, pipe, bytes, nonblock)?, pos)
             }
             FileKind::Socket(socket) => return self.socket_write(task, socket, bytes, nonblock),
+            FileKind::Device(device) => (self.write_device(task, &device, bytes)?, pos),
             FileKind::Tty(console, _) => {
                 if !bytes.is_empty() {
                     self.emit(EventKind::Output { console, bytes: bytes.into() });

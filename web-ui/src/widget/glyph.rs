@@ -21,6 +21,10 @@ pub fn sign(family: Family) -> &'static str {
         Family::Memory => "m",
         Family::Scheduling => "~",
         Family::Cgroup => "g",
+        Family::Exit => "X",
+        Family::Walk => "w",
+        Family::Tlb => "T",
+        Family::Machine => "%",
         Family::NotModelled => "?",
     }
 }
@@ -44,6 +48,10 @@ pub fn class(family: Family) -> &'static str {
         Family::Memory => "fam fam--memory",
         Family::Scheduling => "fam fam--scheduling",
         Family::Cgroup => "fam fam--cgroup",
+        Family::Exit => "fam fam--exit",
+        Family::Walk => "fam fam--walk",
+        Family::Tlb => "fam fam--tlb",
+        Family::Machine => "fam fam--machine",
         Family::NotModelled => "fam fam--not-modelled",
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::errno::Errno;
 use crate::kernel::Kernel;
+use crate::machine::device::DeviceOp;
 use crate::namespace::{NsKind, NsRef};
 use crate::program::libc::o;
 use crate::syscall::{Arg, Args, FlagNames, Ret, Support, SysResult, SyscallInfo, Sysno, Value};
@@ -79,6 +80,7 @@ fn ioctl(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
             let waiting = k.pipes.get(pipe).map_or(0, |p| p.data.len());
             Ok(Ret::new(0).with(2, waiting.into()))
         }
+        FileKind::Device(device) => k.call_device(caller, &device, DeviceOp::Ioctl(request as u64, a.get(2))),
         FileKind::Path(place) => match place.node {
             Node::Ns(ns) => namespace(k, caller, ns, request),
             Node::Tree(_) if request == FIONREAD && !k.is_dir(place) => {

@@ -306,7 +306,7 @@ fn open_place(k: &mut Kernel<'_>, caller: TaskId, place: VfsPath, flags: u32) ->
                 if exists { Ok(FileKind::Tty(console, place)) } else { Err(Errno::EIO.into()) }
             }
             Some(_) => Ok(FileKind::Path(place)),
-            None => Err(Errno::ENXIO.into()),
+            None => k.open_device_below(caller, (*major, *minor), place),
         },
         InodeKind::BlockDevice(major, minor) if k.disk_by_dev((*major, *minor)).is_some() => Ok(FileKind::Path(place)),
         InodeKind::BlockDevice(..) | InodeKind::Socket => Err(Errno::ENXIO.into()),

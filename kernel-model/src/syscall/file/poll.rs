@@ -76,7 +76,7 @@ fn poll(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>, timeout: Option<Nanos>)
 }
 
 /// What a descriptor is ready for, and what would change that.
-fn state_of(k: &Kernel<'_>, caller: TaskId, fd: i32, waits: &mut Vec<Wait>) -> i64 {
+fn state_of(k: &mut Kernel<'_>, caller: TaskId, fd: i32, waits: &mut Vec<Wait>) -> i64 {
     let Ok(id) = k.real_file_id(caller, fd) else { return POLLNVAL };
     match k.vfs.files[id].kind {
         FileKind::PipeRead(pipe, _) => {
@@ -122,6 +122,11 @@ fn state_of(k: &Kernel<'_>, caller: TaskId, fd: i32, waits: &mut Vec<Wait>) -> i
                 }
                 _ => POLLIN,
             }
+        }
+        FileKind::Device(_) => {
+            let Some(device) = k.device_file(id) else { return 0 };
+            waits.push(Wait::Device(device.handle));
+            k.poll_device(caller, &device)
         }
         FileKind::Placeholder(_) => 0,
         FileKind::Path(VfsPath { node: Node::Cgroup(node), .. }) => {

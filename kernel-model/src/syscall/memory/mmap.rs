@@ -3,6 +3,7 @@
 use super::{PROT, may_expand, may_lock, own_mm};
 use crate::errno::Errno;
 use crate::kernel::Kernel;
+use crate::machine::device::DeviceOp;
 use crate::mm::address_space::{Backing, MMAP_MIN, Prot, TASK_END, Vma};
 use crate::mm::event::MemoryEvent;
 use crate::mm::{MmId, PAGE_SIZE};
@@ -101,11 +102,19 @@ fn mmap(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     let prot = Prot((prot & 7) as u8);
     let backing = match file {
         Some(file) => {
-            check_file(k, file, prot, shared)?;
+            if let Some(device) = k.device_file(file) {
+                k.call_device(caller, &device, DeviceOp::Mmap(offset, length))?;
+            } else {
+                check_file(k, file, prot, shared)?;
+            }
             if let Some(place) = k.vfs.files[file].path() {
                 k.security_mmap_file(caller, place, prot.can(Prot::EXEC))?;
             }
-            Backing::File { file, offset: offset / PAGE_SIZE }
+            match k.device_file(file) {
+                // What is behind it is the machine's: here it is memory of the program.
+                Some(_) => Backing::Anonymous,
+                None => Backing::File { file, offset: offset / PAGE_SIZE },
+            }
         }
         None if flags & MAP_GROWSDOWN != 0 => Backing::Stack,
         None => Backing::Anonymous,
@@ -117,7 +126,7 @@ fn mmap(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     if !may_expand(k, caller, mm, pages, vma.is_data()) {
         return Err(Errno::ENOMEM.into());
     }
-    if let Some(file) = file {
+    if let (Some(file), Backing::File { .. }) = (file, &vma.backing) {
         k.vfs.files[file].refs += 1;
     }
     k.mm.spaces[mm].insert(first, vma);

@@ -15,6 +15,7 @@ use crate::syscall::Sleep;
 use crate::task::signal::Signal;
 use crate::task::{ProcessId, TaskId, TaskState};
 use crate::time::Nanos;
+use crate::world::World;
 
 /// Something that a task can wait for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -55,6 +56,8 @@ pub enum Wait {
     MemoryPenalty(TaskId),
     /// A disk is done with this request.
     Bio(crate::block::BioId),
+    /// The machine answers a call to one of its devices.
+    Device(u64),
     /// Something happens to this System V object, given by its id.
     Ipc(IpcNsId, IpcKind, i32),
 }
@@ -69,6 +72,22 @@ enum Timer {
     Block,
 }
 
+impl World {
+    fn next_timer(&self) -> Option<(Nanos, Timer)> {
+        let sleeper = self.sched.timers.get_min().map(|(at, task)| (*at, Timer::Sleeper(*task)));
+        let alarm = self.sched.alarms.get_min().map(|(at, process)| (*at, Timer::Alarm(*process)));
+        let bandwidth = self.sched.bandwidth_timers.get_min().map(|(at, timer)| (*at, Timer::Bandwidth(*timer)));
+        let network = self.net_timers.get_min().map(|(at, _)| (*at, Timer::Network));
+        let block = self.next_block_timer().map(|at| (at, Timer::Block));
+        [sleeper, alarm, bandwidth, network, block].into_iter().flatten().min()
+    }
+
+    /// When the next timer of any kind is due.
+    pub(crate) fn next_timer_at(&self) -> Option<Nanos> {
+        self.next_timer().map(|(at, _)| at)
+    }
+}
+
 impl Kernel<'_> {
     /// Everybody sleeps: moves the clock to the next timer if somebody waits for that. Whether it did.
     pub(crate) fn pass_time(&mut self) -> bool {
@@ -80,38 +99,40 @@ impl Kernel<'_> {
         let bandwidth = self.sched.bandwidth_timers.get_min().map(|(at, _)| *at).filter(|_| throttled);
         let network = self.net_timers.get_min().map(|(at, _)| *at);
         let block = self.next_block_timer();
-        let next = [sleeper, alarm, bandwidth, network, block].into_iter().flatten().min();
+        let machine = self.machine.next_timer();
+        let next = [sleeper, alarm, bandwidth, network, block, machine].into_iter().flatten().min();
         let to = match next {
             Some(at) if busy || (asked && at <= self.run_until) => at.max(self.clock),
             _ if asked => self.run_until,
             _ => return false,
         };
         // Period timers that change nothing fire on the way.
+        self.clock_reaches(to);
+        self.privileged(PvOp::SafeHalt);
+        self.emit(EventKind::ClockAdvanced { to });
+        self.fire_due_timers();
+        true
+    }
+
+    /// Moves the clock, as somebody else keeps it. Timers that are due fire.
+    pub(crate) fn advance_to(&mut self, to: Nanos) {
+        self.clock_reaches(to);
+        self.fire_due_timers();
+    }
+
+    fn clock_reaches(&mut self, to: Nanos) {
         while self.next_timer().is_some_and(|(at, _)| at < to) {
             self.fire_next_timer();
         }
         self.clock = to;
         self.calc_global_load();
-        self.privileged(PvOp::SafeHalt);
-        self.emit(EventKind::ClockAdvanced { to });
-        while self.next_timer().is_some_and(|(at, _)| at <= to) {
+    }
+
+    fn fire_due_timers(&mut self) {
+        let now = self.clock;
+        while self.next_timer().is_some_and(|(at, _)| at <= now) {
             self.fire_next_timer();
         }
-        true
-    }
-
-    fn next_timer(&self) -> Option<(Nanos, Timer)> {
-        let sleeper = self.sched.timers.get_min().map(|(at, task)| (*at, Timer::Sleeper(*task)));
-        let alarm = self.sched.alarms.get_min().map(|(at, process)| (*at, Timer::Alarm(*process)));
-        let bandwidth = self.sched.bandwidth_timers.get_min().map(|(at, timer)| (*at, Timer::Bandwidth(*timer)));
-        let network = self.net_timers.get_min().map(|(at, _)| (*at, Timer::Network));
-        let block = self.next_block_timer().map(|at| (at, Timer::Block));
-        [sleeper, alarm, bandwidth, network, block].into_iter().flatten().min()
-    }
-
-    /// When the next timer of any kind is due.
-    pub(super) fn next_timer_at(&self) -> Option<Nanos> {
-        self.next_timer().map(|(at, _)| at)
     }
 
     /// Lets the earliest timer do what it is for. The clock is moved to its time.

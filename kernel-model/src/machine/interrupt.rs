@@ -1,0 +1,57 @@
+//! Interrupts from the machine: what it has to say to a kernel that did not ask.
+
+use crate::block::{BioId, Direction, DiskId};
+use crate::net::mac::Mac;
+use crate::net::packet::Frame;
+
+use super::Port;
+
+/// Something that the machine wants a kernel to know. The kernel takes it at the beginning of its next turn.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Interrupt {
+    /// What calls to a device sleep for has happened: [`DeviceAnswer::Sleep`](super::device::DeviceAnswer::Sleep).
+    Answer(u64),
+    /// A disk is done with the request that it works at.
+    DiskDone(DiskId),
+    /// A frame came in by the cable of a network device.
+    Frame(Port, Frame),
+    /// There is a disk that was not there: its name below `/dev`, its numbers, its bytes, and where its requests go.
+    Disk {
+        /// Its name below `/dev`.
+        name: String,
+        /// Major and minor number.
+        dev: (u32, u32),
+        /// Its size in bytes.
+        size: u64,
+        /// Where its requests go.
+        port: Port,
+    },
+    /// There is a network device that was not there.
+    NetDevice {
+        /// Its name.
+        name: String,
+        /// Its Ethernet address.
+        mac: Mac,
+        /// Its driver, as `ethtool -i` would say: `virtio_net`, `vif`, `tun`.
+        driver: &'static str,
+        /// Where its frames go.
+        port: Port,
+    },
+    /// A network device is gone.
+    NetDeviceGone(Port),
+}
+
+/// A request to a disk that the machine serves: from the front-end driver to whatever is at its other end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DiskRequest {
+    /// Where to.
+    pub port: Port,
+    /// The disk, for [`Interrupt::DiskDone`].
+    pub disk: DiskId,
+    /// The request.
+    pub bio: BioId,
+    /// In which direction.
+    pub direction: Direction,
+    /// How much; 0 for emptying caches.
+    pub bytes: u64,
+}

@@ -1,0 +1,233 @@
+//! The seam, with a machine that has a little of everything.
+
+use super::device::{DeviceAnswer, DeviceCall, DeviceNode, DeviceOp};
+use super::interrupt::{DiskRequest, Interrupt};
+use super::report::{Deed, DeedKind, Lane, Report};
+use super::{Port, SystemId};
+use crate::action::Action;
+use crate::block::{Direction, Purpose};
+use crate::event::{Event, EventKind};
+use crate::kernel::{Kernel, Trace};
+use crate::net::mac::Mac;
+use crate::net::packet::Frame;
+use crate::pv_ops::{PvOp, PvOps};
+use crate::step::Running;
+use crate::syscall::{Call, CallResult, Sysno, Value};
+use crate::task::TaskId;
+use crate::time::Nanos;
+use crate::timeline::{Direction as To, Timeline};
+use crate::world::{Config, World};
+
+const SHELL: TaskId = TaskId(2);
+
+/// A machine with a device that counts, answers late, and takes several turns; with another kernel; that reports loads
+/// of CR3.
+#[derive(Clone, Default)]
+struct Toy {
+    loads: u64,
+    reports: Vec<Report>,
+    interrupts: Vec<Interrupt>,
+    left: u32,
+    sent: Vec<(Port, Frame)>,
+    asked: Vec<DiskRequest>,
+    due: Option<Nanos>,
+    is_answered: bool,
+}
+
+impl Toy {
+    fn deed(&self) -> Report {
+        Report::Did(
+            Deed {
+                kind: DeedKind::Exit,
+                name: "CR access",
+                from: Lane::GuestKernel,
+                to: Lane::Hypervisor,
+                cpu: 0,
+                depth: 0,
+                cycles: 1,
+                numbers: vec![("loads", self.loads)],
+                sentence: "Load {loads}.",
+                source: "",
+            }
+            .into(),
+        )
+    }
+}
+
+impl PvOps for Toy {
+    fn execute(&mut self, _cpu: u32, op: PvOp) {
+        if let PvOp::WriteCr3 { .. } = op {
+            self.loads += 1;
+            self.reports.push(self.deed());
+        }
+    }
+
+    fn reports(&mut self) -> Vec<Report> {
+        std::mem::take(&mut self.reports)
+    }
+
+    fn devices(&self) -> &'static [DeviceNode] {
+        &[DeviceNode { name: "toy/box", dev: (10, 232), mode: 0o600 }]
+    }
+
+    fn device(&mut self, call: DeviceCall<'_>) -> DeviceAnswer {
+        match call.op {
+            DeviceOp::Open(_) => DeviceAnswer::Opened(7, "toy".to_owned()),
+            DeviceOp::Ioctl(1, arg) => DeviceAnswer::Done(arg.as_int().unwrap_or(0) + 1, None),
+            DeviceOp::Ioctl(2, _) => DeviceAnswer::Opened(8, "anon_inode:toy-part".to_owned()),
+            DeviceOp::Ioctl(3, _) if self.left > 0 => {
+                self.left -= 1;
+                DeviceAnswer::Again(Nanos(1_000))
+            }
+            DeviceOp::Ioctl(4, _) if !self.is_answered => {
+                self.due = Some(call.now + Nanos(5_000_000));
+                DeviceAnswer::Sleep(call.handle, None)
+            }
+            DeviceOp::Read(count) => DeviceAnswer::Done(0, Some(Value::bytes(vec![b'x'; count.min(3)]))),
+            _ => DeviceAnswer::Done(0, None),
+        }
+    }
+
+    fn turn(&mut self, now: Nanos, _is_idle: bool) -> bool {
+        if self.due.is_some_and(|due| due <= now) {
+            self.due = None;
+            self.is_answered = true;
+            self.interrupts.push(Interrupt::Answer(7));
+        }
+        false
+    }
+
+    fn next_timer(&self) -> Option<Nanos> {
+        self.due
+    }
+
+    fn interrupts(&mut self) -> Vec<Interrupt> {
+        std::mem::take(&mut self.interrupts)
+    }
+
+    fn submit(&mut self, request: DiskRequest) {
+        self.asked.push(request);
+        self.interrupts.push(Interrupt::DiskDone(request.disk));
+    }
+
+    fn transmit(&mut self, port: Port, frame: &Frame) {
+        self.sent.push((port, frame.clone()));
+    }
+
+    fn world_of(&self, _system: SystemId) -> Option<&World> {
+        None
+    }
+}
+
+fn booted(machine: Toy) -> Running<Toy> {
+    let mut running = Running::boot(Config::default(), machine);
+    assert!(running.run(10_000, &mut Trace::silent()));
+    running
+}
+
+fn call(running: &mut Running<Toy>, nr: Sysno, args: Vec<Value>) -> Option<CallResult> {
+    running.call_as(SHELL, Call { nr, args }, &mut Trace::silent())
+}
+
+fn value(result: Option<CallResult>) -> i64 {
+    result.expect("the call returns").expect("and succeeds").value
+}
+
+fn open(running: &mut Running<Toy>) -> i64 {
+    value(call(running, Sysno::OPEN, vec![Value::str("/dev/toy/box"), 2.into()]))
+}
+
+fn typed(running: &mut Running<Toy>, text: &str) -> (String, Vec<Event>) {
+    let console = running.world.consoles.ids().next().expect("there is a console");
+    let mut trace = Trace::new();
+    running.inject(&Action::Line { console, text: text.to_owned() }, &mut trace);
+    assert!(running.run(100_000, &mut trace));
+    let bytes = trace.events.iter().filter_map(|e| match &e.kind {
+        EventKind::Output { bytes, .. } => Some(String::from_utf8_lossy(bytes).into_owned()),
+        _ => None,
+    });
+    (bytes.collect(), trace.events)
+}
+
+#[test]
+fn a_device_of_the_machine_has_a_node_and_answers() {
+    let mut running = booted(Toy::default());
+    assert_eq!(typed(&mut running, "stat -c '%a %t,%T' /dev/toy/box; head -c 3 /dev/toy/box").0, "600 a,e8\nxxx");
+    let fd = open(&mut running);
+    assert_eq!(value(call(&mut running, Sysno::IOCTL, vec![fd.into(), 1.into(), 41.into()])), 42);
+    let part = value(call(&mut running, Sysno::IOCTL, vec![fd.into(), 2.into(), Value::Null]));
+    assert_eq!(part, fd + 1);
+    let file = running.world.file_id(SHELL, part as i32).expect("it is open");
+    assert_eq!(running.world.file_name(file, SHELL), "anon_inode:toy-part");
+}
+
+#[test]
+fn a_call_that_is_not_done_is_made_again_in_the_next_turn() {
+    let mut running = booted(Toy { left: 2, ..Toy::default() });
+    let fd = open(&mut running);
+    assert_eq!(call(&mut running, Sysno::IOCTL, vec![fd.into(), 3.into(), Value::Null]), None);
+    assert_eq!(running.machine.left, 1);
+}
+
+#[test]
+fn a_call_sleeps_until_the_machine_answers() {
+    let mut running = booted(Toy::default());
+    let mut trace = Trace::silent();
+    let fd = open(&mut running);
+    call(&mut running, Sysno::IOCTL, vec![fd.into(), 4.into(), Value::Null]);
+    assert!(running.machine.due.is_some());
+    running.inject(&Action::Wait { span: Nanos(10_000_000) }, &mut trace);
+    assert!(running.run(1_000, &mut trace));
+    assert!(running.machine.is_answered, "the machine's timer is one of those for which time passes");
+}
+
+#[test]
+fn what_the_machine_did_follows_the_operation_that_caused_it() {
+    let mut running = booted(Toy::default());
+    let (_, events) = typed(&mut running, "/bin/true");
+    let load = events.iter().position(|e| matches!(e.kind, EventKind::Privileged { op: PvOp::WriteCr3 { .. } }));
+    let report = &events[load.expect("an address space was switched") + 1].kind;
+    let EventKind::Machine(Report::Did(deed)) = report else { panic!("{report:?}") };
+    assert_eq!((deed.name, report.family().label()), ("CR access", "VM exit"));
+}
+
+#[test]
+fn the_machine_at_an_event_is_as_it_was_there() {
+    let mut timeline = Timeline::new(Config::default(), Toy::default());
+    let console = timeline.head().consoles.ids().next().expect("there is a console");
+    timeline.act(Action::Line { console, text: "/bin/true; /bin/true".to_owned() });
+    assert!(timeline.run(10_000));
+    let end = timeline.len();
+    while timeline.step(crate::event::Granularity::Micro, To::Back) {
+        if let Some(EventKind::Machine(Report::Did(deed))) = timeline.current_event().map(|e| e.kind) {
+            assert_eq!(deed.number("loads"), Some(timeline.machine().loads));
+        }
+    }
+    assert_eq!(timeline.machine().loads, 0);
+    timeline.seek(end);
+    assert!(timeline.machine().loads > 2);
+}
+
+#[test]
+fn a_disk_and_a_cable_can_end_in_the_machine() {
+    let mac = Mac::made_up(77);
+    let disk = Interrupt::Disk { name: "xvda".to_owned(), dev: (202, 0), size: 1 << 20, port: Port(3) };
+    let card = Interrupt::NetDevice { name: "eth0".to_owned(), mac, driver: "vif", port: Port(4) };
+    let mut running = booted(Toy { interrupts: vec![disk, card], ..Toy::default() });
+    let (text, _) =
+        typed(&mut running, "ls -l /dev/xvda | cut -c1; ip link set eth0 up; ip -br link show eth0 | cut -c1-18");
+    assert_eq!(text, "b\neth0             U\n");
+    typed(&mut running, "ip addr add 10.0.0.1/24 dev eth0; ping -c 1 -W 1 10.0.0.2");
+    assert!(running.machine.sent.iter().any(|(port, _)| *port == Port(4)), "somebody is asked for the address");
+    let dev = running.world.disk_by_dev((202, 0)).expect("there is the disk");
+    let mut trace = Trace::new();
+    {
+        let Running { world, machine, .. } = &mut running;
+        let mut k = Kernel { world, machine, trace: &mut trace, from_outside: false };
+        let group = k.cgroups.groups.ids().next().expect("there is a group");
+        k.submit_bio(dev, Direction::Read, 4096, group, Purpose::Direct);
+    }
+    assert_eq!((running.machine.asked.len(), running.world.is_disk_busy()), (1, true));
+    assert!(running.run(100, &mut trace));
+    assert!(!running.world.is_disk_busy());
+}
