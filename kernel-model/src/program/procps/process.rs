@@ -13,6 +13,8 @@ pub const PAGE: u64 = 4096;
 #[allow(missing_docs)] // the fields of proc(5)
 pub struct Process {
     pub pid: i32,
+    /// The thread that is meant: the pid again, unless it was asked for another one.
+    pub tid: i32,
     pub comm: String,
     pub state: char,
     pub ppid: i32,
@@ -121,6 +123,20 @@ impl Sys {
         Ok(process)
     }
 
+    /// The threads of a process, each with the name and the arguments that the process has.
+    pub async fn threads_of(&self, process: &Process) -> Vec<Process> {
+        let mut all = Vec::new();
+        for entry in self.read_dir(&format!("/proc/{}/task", process.pid)).await.unwrap_or_default() {
+            if entry.d_name.starts_with('.') {
+                continue;
+            }
+            if let Ok(thread) = self.process(&format!("{}/task/{}", process.pid, entry.d_name)).await {
+                all.push(Process { pid: process.pid, argv: process.argv.clone(), ..thread });
+            }
+        }
+        all
+    }
+
     /// Reads the arguments of a process into it.
     pub async fn read_cmdline(&self, process: &mut Process) {
         let text = self.read_file(&format!("/proc/{}/cmdline", process.pid)).await.unwrap_or_default();
@@ -163,8 +179,10 @@ fn parse_stat(text: &str) -> Option<Process> {
     let field: Vec<&str> = rest.split_whitespace().collect();
     let int = |i: usize| field.get(i).and_then(|f| f.parse::<i64>().ok()).unwrap_or(0);
     let uint = |i: usize| field.get(i).and_then(|f| f.parse::<u64>().ok()).unwrap_or(0);
+    let pid = pid.parse().ok()?;
     Some(Process {
-        pid: pid.parse().ok()?,
+        pid,
+        tid: pid,
         comm: comm.to_owned(),
         state: field.first()?.chars().next()?,
         ppid: int(1) as i32,

@@ -114,6 +114,7 @@ const ROWS: &[Row] = &[
     Row("sid", "SID", Pid),
     Row("start", "STARTED", Right(8)),
     Row("start_time", "START", Right(5)),
+    Row("spid", "SPID", Pid),
     Row("stat", "STAT", Left(4)),
     Row("state", "S", Left(1)),
     Row("stime", "STIME", Right(5)),
@@ -174,6 +175,16 @@ impl Column {
         self
     }
 
+    /// Whether it is the column of this name.
+    pub fn is(&self, name: &str) -> bool {
+        self.name == name
+    }
+
+    /// Whether it tells what runs, and so shows the shape of a forest.
+    pub fn shows_forest(&self) -> bool {
+        matches!(self.name, "args" | "cmd" | "command" | "comm" | "ucmd" | "ucomm")
+    }
+
     /// How wide the column is.
     pub fn width(&self, context: &Context) -> usize {
         let own = match self.shape {
@@ -220,7 +231,21 @@ impl Column {
         }
     }
 
-    fn plain(&self, p: &Process, context: &Context) -> String {
+    /// What the column is sorted by where that is a number.
+    pub fn number(&self, p: &Process, context: &Context) -> Option<i64> {
+        Some(match self.name {
+            "%cpu" | "pcpu" | "c" | "cp" => permille_of_cpu(p, context) as i64,
+            "%mem" | "pmem" | "rss" | "rsz" | "rssize" => p.rss as i64,
+            "vsz" | "vsize" | "sz" => p.vsize as i64,
+            "time" | "cputime" | "times" | "cputimes" | "bsdtime" => (p.utime + p.stime) as i64,
+            "start" | "lstart" | "stime" | "start_time" | "bsdstart" => p.start_time as i64,
+            "etime" | "etimes" => age(p, context) as i64,
+            _ => return self.plain(p, context).parse().ok(),
+        })
+    }
+
+    /// What the column says where everything needed has been read.
+    pub fn plain(&self, p: &Process, context: &Context) -> String {
         let name = |text: String| match self.shape {
             Name(_) => {
                 let width = self.width(context);
@@ -236,7 +261,8 @@ impl Column {
         let group = |i: usize| name(context.accounts.group_name(p.gids[i]));
         let mask = |field: &str| p.status_field(field).unwrap_or("-").to_owned();
         match self.name {
-            "pid" | "tgid" | "tid" | "lwp" => p.pid.to_string(),
+            "pid" | "tgid" => p.pid.to_string(),
+            "tid" | "lwp" | "spid" => p.tid.to_string(),
             "ppid" => p.ppid.to_string(),
             "pgid" | "pgrp" => p.pgrp.to_string(),
             "sid" | "sess" | "session" => p.session.to_string(),

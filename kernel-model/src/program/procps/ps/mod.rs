@@ -2,6 +2,7 @@
 
 mod columns;
 mod options;
+mod order;
 
 use super::process::{Process, TICKS};
 use crate::program::Sys;
@@ -19,6 +20,9 @@ crate::program!(
   -u, -U, -G            by effective user, real user, real group
   -o, o, --format LIST  columns, each with an optional '=HEADER' and ':WIDTH'
   -f, -l, -j, -F, u, l, j, v  ready-made formats
+  f, --forest, -H       below their parents, with lines or indented
+  -L, -T                a line for each thread
+  --sort, k LIST        by columns, each with an optional '-' for descending
   --no-headers, h       no line of headers"
 );
 
@@ -89,8 +93,21 @@ async fn main(sys: Sys) -> i32 {
     if let Select::Quick(pids) = &plan.select {
         processes.sort_by_key(|p| pids.iter().position(|q| *q == p.pid));
     }
-    print_table(&sys, &plan, &context, &processes).await;
-    i32::from(processes.is_empty())
+    order::sort(&mut processes, &plan.sort, &context);
+    let lines = match plan.forest {
+        Some(forest) => order::forest(processes, forest, !plan.sort.is_empty()),
+        None => processes.into_iter().map(|p| (String::new(), p)).collect(),
+    };
+    let mut shown = Vec::new();
+    for (branch, process) in lines {
+        if plan.threads {
+            shown.extend(sys.threads_of(&process).await.into_iter().map(|thread| (branch.clone(), thread)));
+        } else {
+            shown.push((branch, process));
+        }
+    }
+    print_table(&sys, &plan, &context, &shown).await;
+    i32::from(shown.is_empty())
 }
 
 fn is_selected(p: &Process, plan: &Plan, me: &Process, accounts: &Accounts) -> bool {
@@ -112,16 +129,17 @@ fn is_selected(p: &Process, plan: &Plan, me: &Process, accounts: &Accounts) -> b
     selected != plan.negate
 }
 
-async fn print_table(sys: &Sys, plan: &Plan, context: &Context, processes: &[Process]) {
+async fn print_table(sys: &Sys, plan: &Plan, context: &Context, lines: &[(String, Process)]) {
     let widths: Vec<usize> = plan.columns.iter().map(|c| c.width(context)).collect();
     if plan.headers && plan.columns.iter().any(|c| !c.header.is_empty()) {
         let cells = plan.columns.iter().map(|c| c.header.clone()).collect();
         sys.print(line(&plan.columns, &widths, cells)).await;
     }
-    for p in processes {
+    for (branch, p) in lines {
         let mut cells = Vec::new();
         for column in &plan.columns {
-            cells.push(column.text(sys, p, context).await);
+            let text = column.text(sys, p, context).await;
+            cells.push(if column.shows_forest() { format!("{branch}{text}") } else { text });
         }
         sys.print(line(&plan.columns, &widths, cells)).await;
     }

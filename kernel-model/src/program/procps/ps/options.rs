@@ -2,6 +2,7 @@
 
 use super::super::process::Process;
 use super::columns::Column;
+use super::order::{Forest, SortKey};
 use crate::program::accounts::Accounts;
 
 /// Which processes are shown.
@@ -61,6 +62,12 @@ pub struct Plan {
     pub running_only: bool,
     pub columns: Vec<Column>,
     pub headers: bool,
+    /// Processes are shown below their parents.
+    pub forest: Option<Forest>,
+    /// What the lines are sorted by, the first before the others.
+    pub sort: Vec<SortKey>,
+    /// `-L -T`: a line for each thread.
+    pub threads: bool,
 }
 
 /// Why nothing is shown.
@@ -91,6 +98,10 @@ struct Reader {
     /// `u l j v`.
     bsd_format: Option<char>,
     bsd: bool,
+    forest: Option<Forest>,
+    sort: Vec<SortKey>,
+    /// `L` or `T`: how the number of a thread is called.
+    threads: Option<char>,
 }
 
 /// Reads the words: first as UNIX options; where that makes no sense, words with a dash are BSD options, too.
@@ -165,7 +176,9 @@ impl Reader {
                 }
                 'x' => return wrong("must set personality to get -x option"),
                 'M' | 'Z' => self.labels = true,
-                'H' | 'L' | 'T' | 'm' | 'O' | 'P' | 'n' | 'k' => {
+                'H' => self.forest = Some(Forest::Indented),
+                'L' | 'T' => self.threads = Some(letter),
+                'm' | 'O' | 'P' | 'n' | 'k' => {
                     return wrong(format!("option -{letter} is not modelled in Ringside; see 'help ps'"));
                 }
                 _ => return wrong("unsupported SysV option"),
@@ -229,7 +242,15 @@ impl Reader {
                     let letter = if letter == 'U' { 'u' } else { letter };
                     return self.valued(letter, &value, accounts);
                 }
-                'e' | 'f' | 'g' | 'k' | 'm' | 's' | 'O' | 'S' | 'X' | 'L' => {
+                'f' => self.forest = Some(Forest::Drawn),
+                'k' => {
+                    let attached = Some(rest.as_str()).filter(|r| !r.is_empty()).map(str::to_owned);
+                    let Some(value) = attached.or_else(|| words.next().cloned()) else {
+                        return wrong("long sort specification must follow 'k'");
+                    };
+                    return self.sort(&value);
+                }
+                'e' | 'g' | 'm' | 's' | 'O' | 'S' | 'X' | 'L' => {
                     return wrong(format!("option {letter} is not modelled in Ringside; see 'help ps'"));
                 }
                 _ => return wrong("unsupported option (BSD syntax)"),
@@ -303,10 +324,26 @@ impl Reader {
                 let v = valued("list of real groups must follow --Group")?;
                 self.valued('G', &v, accounts)?;
             }
-            "forest" | "sort" | "info" | "context" => {
+            "forest" => self.forest = Some(Forest::Drawn),
+            "sort" => {
+                let v = valued("long sort specification must follow --sort")?;
+                self.sort(&v)?;
+            }
+            "info" | "context" => {
                 return wrong(format!("option --{name} is not modelled in Ringside; see 'help ps'"));
             }
             _ => return wrong("unknown gnu long option"),
+        }
+        Ok(())
+    }
+
+    /// A list of columns to sort by, each with a `-` for descending order: `-rss,pid`.
+    fn sort(&mut self, text: &str) -> Result<(), Stop> {
+        for item in text.split(',') {
+            match SortKey::parse(item) {
+                Some(key) => self.sort.push(key),
+                None => return wrong("unknown sort specifier"),
+            }
         }
         Ok(())
     }
@@ -344,9 +381,13 @@ impl Reader {
     }
 
     fn plan(self) -> Result<Plan, Stop> {
+        let has_own_columns = !self.columns.is_empty();
         let mut columns = if self.columns.is_empty() { self.ready_made() } else { self.columns };
         if self.labels {
             columns.splice(0..0, Column::named("label"));
+        }
+        if let Some(letter) = self.threads.filter(|_| !has_own_columns) {
+            columns = with_threads(columns, letter);
         }
         let select = if self.all || (self.bsd_a && self.bsd_x) {
             Select::All
@@ -363,14 +404,23 @@ impl Reader {
         } else {
             Select::Own
         };
-        Ok(Plan { select, negate: self.negate, running_only: self.running_only, columns, headers: !self.no_headers })
+        Ok(Plan {
+            select,
+            negate: self.negate,
+            running_only: self.running_only,
+            columns,
+            headers: !self.no_headers,
+            forest: self.forest,
+            sort: self.sort,
+            threads: self.threads.is_some(),
+        })
     }
 
     /// The columns of `-f`, `u` and so on, or those that ps shows when nothing is said.
     fn ready_made(&self) -> Vec<Column> {
         let has = |c: char| self.unix_formats.contains(c);
         let text = match self.bsd_format {
-            Some('u') => "user pid %cpu %mem vsz rss tname stat bsdstart=START bsdtime args",
+            Some('u') => "user pid %cpu %mem vsz rss tname stat start_time=START bsdtime args",
             Some('l') => "f uid pid ppid priority ni vsz rss wchan stat tname bsdtime args",
             Some('j') => "ppid pid pgid sid tname tpgid stat uid bsdtime args",
             Some(_) => "pid tname stat bsdtime vsz rss %mem args",
@@ -399,6 +449,25 @@ impl Reader {
         };
         text.split(' ').filter_map(column).collect()
     }
+}
+
+/// The columns with those for threads: the number of the thread behind those of the processes (`-L`) or behind the
+/// pid (`-T`), and with `-L` how many there are behind the share of the processor.
+fn with_threads(columns: Vec<Column>, letter: char) -> Vec<Column> {
+    let has_ppid = columns.iter().any(|c| c.is("ppid"));
+    let behind = if letter == 'L' && has_ppid { "ppid" } else { "pid" };
+    let mut all = Vec::new();
+    for column in columns {
+        let (is_place, is_share) = (column.is(behind), column.is("c"));
+        all.push(column);
+        if is_place {
+            all.extend(Column::named(if letter == 'L' { "lwp" } else { "spid" }));
+        }
+        if is_share && letter == 'L' {
+            all.extend(Column::named("nlwp"));
+        }
+    }
+    all
 }
 
 fn split(text: &str) -> impl Iterator<Item = &str> {
