@@ -23,6 +23,7 @@ pub mod lines;
 pub mod malloc;
 pub mod net;
 pub mod procps;
+pub mod psmisc;
 pub mod quote;
 pub mod registry;
 pub mod runtime;

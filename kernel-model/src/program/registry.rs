@@ -62,6 +62,7 @@ const GROUPS: &[(&str, &[&Program])] = &[
     ("Searching and editing text", super::text::PROGRAMS),
     ("Namespaces, mounts and the system", super::util_linux::PROGRAMS),
     ("Processes", super::procps::PROGRAMS),
+    ("Trees of processes", super::psmisc::PROGRAMS),
     ("Tracing", super::strace::PROGRAMS),
     ("Using things up", super::stress::PROGRAMS),
     ("Users and privileges", super::security::PROGRAMS),
