@@ -111,6 +111,7 @@ impl World {
             cgroup_namespaces: Table::default(),
             time_namespaces: Table::default(),
             pipes: Table::default(),
+            eventfds: Table::default(),
             sockets: Table::default(),
             net_devices: Table::default(),
             net_timers: OrdSet::new(),
@@ -432,6 +433,7 @@ impl Console {
             commands: 0,
             end_of_input: false,
             closed: false,
+            raw: None,
         }
     }
 }

@@ -33,12 +33,26 @@ pub struct Console {
     pub end_of_input: bool,
     /// Its shell has exited.
     pub closed: bool,
+    /// A program in the foreground takes the terminal raw (`ICANON`, `ECHO` and `ISIG` are off): what was typed, control
+    /// characters included, goes to it byte by byte.
+    pub raw: Option<Vec<u8>>,
 }
+
+/// The characters of Ctrl-C and Ctrl-D.
+const CTRL_C: u8 = 3;
+const CTRL_D: u8 = 4;
+/// Bits of `c_lflag` (termios(3)): control characters make signals; lines; echo.
+pub(crate) const ISIG: u64 = 1;
+pub(crate) const ICANON: u64 = 2;
+pub(crate) const ECHO: u64 = 8;
 
 impl Kernel<'_> {
     /// Ctrl-C: SIGINT to the process group of the console's shell, which in a shell without job control is
     /// everything that it started in the foreground.
     pub(crate) fn interrupt_console(&mut self, console: ConsoleId) {
+        if self.type_raw(console, &[CTRL_C]) {
+            return;
+        }
         let Some(shell) = self.consoles.get(console).map(|c| c.shell) else { return };
         let Some(task) = self.tasks.get(shell) else { return };
         let pgrp = self.processes[task.process].pgrp;
@@ -50,8 +64,27 @@ impl Kernel<'_> {
         }
     }
 
+    /// Bytes are typed, if the terminal is raw.
+    pub(crate) fn type_raw(&mut self, console: ConsoleId, bytes: &[u8]) -> bool {
+        let Some(raw) = self.world.consoles.get_mut(console).and_then(|c| c.raw.as_mut()) else { return false };
+        raw.extend_from_slice(bytes);
+        self.wake_all(Wait::Line(console));
+        true
+    }
+
+    /// tcsetattr(3) as far as it matters here (`n_tty_set_termios`).
+    pub(crate) fn set_terminal_modes(&mut self, console: ConsoleId, local: u64) {
+        if let Some(c) = self.world.consoles.get_mut(console) {
+            let is_raw = local & (ISIG | ICANON | ECHO) == 0;
+            c.raw = is_raw.then(|| c.raw.take().unwrap_or_default());
+        }
+    }
+
     /// Ctrl-D: whoever reads the console's terminal gets the end of the file.
     pub(crate) fn end_console_input(&mut self, console: ConsoleId) {
+        if self.type_raw(console, &[CTRL_D]) {
+            return;
+        }
         if let Some(c) = self.world.consoles.get_mut(console) {
             c.end_of_input = true;
             self.wake_all(Wait::Line(console));

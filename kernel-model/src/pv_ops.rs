@@ -18,6 +18,7 @@ use crate::machine::interrupt::{DiskRequest, Interrupt};
 use crate::machine::report::Report;
 use crate::machine::{Port, SystemId};
 use crate::mm::MmId;
+use crate::mm::user_data::UserMemory;
 use crate::net::packet::Frame;
 use crate::time::Nanos;
 use crate::world::World;
@@ -161,6 +162,16 @@ pub trait PvOps: Keep {
     /// Answers a call to one of its devices.
     fn device(&mut self, _call: DeviceCall<'_>) -> DeviceAnswer {
         DeviceAnswer::Failed(Errno::ENXIO)
+    }
+
+    /// The counter of an eventfd was raised by a program. Whether somebody below takes such events: then they are taken.
+    fn event_signalled(&mut self, _event: u64) -> bool {
+        false
+    }
+
+    /// The bytes of programs' memory, if it keeps any.
+    fn user_memory(&mut self) -> Option<&mut UserMemory> {
+        None
     }
 
     /// Takes a request to one of its disks; [`Interrupt::DiskDone`] says that it is done.

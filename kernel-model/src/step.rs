@@ -26,6 +26,8 @@ use crate::world::{Config, World};
 
 /// What a system call costs apart from what it does. The machine models refine this.
 const CALL_COST: Nanos = Nanos(300);
+/// What it costs to reach memory that others share.
+const MEMORY_COST: Nanos = Nanos(20);
 
 /// How much a program may read and keep before the machine has no more memory for it. Memory itself is not
 /// modelled yet; without a limit `tail /dev/zero` would use up that of the browser.
@@ -233,6 +235,15 @@ impl Kernel<'_> {
                     self.reply(task, Ok(Ret::new(0)));
                 }
             }
+            Request::Memory { addr, access } => {
+                let first = addr / PAGE_SIZE;
+                let pages = (addr + access.len()).div_ceil(PAGE_SIZE) - first;
+                if pages == 0 || self.user_fault(task, first, pages, access.is_write()) {
+                    self.spend(MEMORY_COST);
+                    let value = self.mm_of(task).and_then(|mm| self.access_memory(mm, addr, &access));
+                    self.reply(task, value.map(|v| Ret::new(0).with(0, v)).ok_or(crate::errno::Errno::EFAULT));
+                }
+            }
             Request::Compute(nanoseconds) => {
                 let left = Nanos(nanoseconds) - self.tasks[task].sched.computed;
                 let now = left.min(self.compute_limit(task));
@@ -390,6 +401,8 @@ impl Kernel<'_> {
                 self.reply(task, Ok(Ret::new(0).with(0, Value::Str(text))));
             }
             None => {
+                // Line editing of the shell brings its own modes (readline's `rl_prep_terminal`).
+                self.consoles[console].raw = None;
                 self.consoles[console].at_prompt = true;
                 self.sleep(task, Sleep { on: vec![Wait::Line(console)], until: None });
             }
@@ -397,6 +410,9 @@ impl Kernel<'_> {
     }
 
     fn type_line(&mut self, console: ConsoleId, text: &str) {
+        if self.type_raw(console, format!("{text}\r").as_bytes()) {
+            return;
+        }
         let Some(c) = self.world.consoles.get_mut(console) else { return };
         c.lines.push_back(text.to_owned());
         // A terminal echoes what is typed; at its prompt the shell shows the line itself.

@@ -101,6 +101,7 @@ pub struct World {
     pub cgroup_namespaces: Table<CgroupNsId, CgroupNamespace>,
     pub time_namespaces: Table<TimeNsId, TimeNamespace>,
     pub pipes: Table<PipeId, Pipe>,
+    pub eventfds: Table<crate::ipc::eventfd::EventFdId, crate::ipc::eventfd::EventFd>,
     pub sockets: Table<crate::net::socket::SocketId, crate::net::socket::Socket>,
     pub net_devices: Table<crate::net::device::NetDevId, crate::net::device::NetDevice>,
     /// What happens in the network because nothing else has happened.

@@ -17,6 +17,7 @@ mod tests;
 pub mod throttle;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,7 @@ use crate::id;
 use crate::kernel::Kernel;
 use crate::machine::Port;
 use crate::machine::interrupt::DiskRequest;
+use crate::mm::PAGE_SIZE;
 use crate::mm::writeback::FileCache;
 use crate::syscall::{Sleep, Stop};
 use crate::table::Table;
@@ -34,7 +36,7 @@ use crate::task::sched::Wait;
 use crate::time::Nanos;
 use crate::vfs::content::Content;
 use crate::vfs::fs::SuperId;
-use crate::vfs::inode::InodeId;
+use crate::vfs::inode::{InodeId, InodeKind};
 use crate::world::World;
 use event::BlockEvent;
 use stat::IoStat;
@@ -112,6 +114,8 @@ pub struct Disk {
 pub enum Purpose {
     /// A task that reads or writes past the page cache, or empties the disk's cache.
     Direct,
+    /// A task that reads or writes the disk itself, from this byte on; these are written.
+    Raw(u64, Arc<[u8]>),
     /// These pages of a file, so many from the first on, are read into the page cache.
     Fill(InodeId, u64, u64),
     /// They are written back.
@@ -259,14 +263,37 @@ impl Kernel<'_> {
     fn start_service(&mut self, disk: DiskId, bio: &Bio) {
         if let Some(port) = self.block.disks[disk].port {
             let Some(active) = self.block.disks[disk].active else { return };
-            let request = DiskRequest { port, disk, bio: active, direction: bio.direction, bytes: bio.bytes };
-            self.machine.submit(request);
+            let (pos, data) = self.place_on_disk(disk, bio);
+            let (direction, bytes) = (bio.direction, bio.bytes);
+            self.machine.submit(DiskRequest { port, disk, bio: active, direction, bytes, pos, data });
             self.emit_reports();
             return;
         }
         let time = if bio.bytes == 0 { FLUSH } else { LATENCY + Nanos(bio.bytes * 1_000_000_000 / BYTES_PER_SECOND) };
         let at = self.local_clock() + time;
         self.block.timers.insert((at, BlockTimer::Done(disk)));
+    }
+
+    /// Where a request goes on the disk, and what is written there. Where a file system keeps the pages of a file is not
+    /// modelled: each file is taken to have a megabyte of its own.
+    fn place_on_disk(&self, disk: DiskId, bio: &Bio) -> (u64, Arc<[u8]>) {
+        let of_file = |inode: InodeId, first: u64| {
+            let start = u64::from(inode.0) * MAX_BIO + first * PAGE_SIZE;
+            start % self.block.disks[disk].size.saturating_sub(bio.bytes).max(1) / SECTOR * SECTOR
+        };
+        match &bio.purpose {
+            Purpose::Raw(pos, data) => (*pos, Arc::clone(data)),
+            Purpose::Direct => (0, Arc::from(vec![0; bio.bytes as usize])),
+            Purpose::Fill(inode, first, _) => (of_file(*inode, *first), Arc::from([])),
+            Purpose::WriteBack(inode, first, _) => {
+                let mut bytes = match self.vfs.inodes.get(*inode).map(|inode| &inode.kind) {
+                    Some(InodeKind::Regular(content)) => content.read(first * PAGE_SIZE, bio.bytes as usize),
+                    _ => Vec::new(),
+                };
+                bytes.resize(bio.bytes as usize, 0);
+                (of_file(*inode, *first), bytes.into())
+            }
+        }
     }
 
     /// The earliest thing that is due happens.
@@ -293,7 +320,7 @@ impl Kernel<'_> {
         let done = &mut self.block.disks[disk].done[bio.direction.index()];
         *done = (done.0 + 1, done.1 + bio.bytes, done.2 + took);
         match bio.purpose {
-            Purpose::Direct => {}
+            Purpose::Direct | Purpose::Raw(..) => {}
             Purpose::Fill(inode, first, pages) => self.pages_are_read(inode, first, pages),
             Purpose::WriteBack(inode, first, pages) => self.pages_are_written(inode, first, pages),
         }

@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::errno::Errno;
 use crate::kernel::Kernel;
+use crate::mm::MmId;
+use crate::mm::fault::FaultError;
 use crate::syscall::{Ret, Sleep, Stop, SysResult, Value};
 use crate::task::TaskId;
 use crate::task::sched::Wait;
 use crate::time::Nanos;
+use crate::vfs::fd_table::Fd;
 use crate::vfs::file::{FileId, FileKind};
 use crate::vfs::path::VfsPath;
 
@@ -64,6 +67,10 @@ pub struct DeviceCall<'a> {
     pub task: TaskId,
     /// When.
     pub now: Nanos,
+    /// The address space of the caller.
+    pub mm: Option<MmId>,
+    /// The counters of eventfd(2) that the caller has open: descriptor and number.
+    pub eventfds: &'a [(i32, u64)],
     /// The open file; 0 when it is being opened.
     pub handle: u64,
     /// What is asked.
@@ -81,6 +88,9 @@ pub enum DeviceAnswer {
     Opened(u64, String),
     /// It waits for [`Interrupt::Answer`](super::interrupt::Interrupt::Answer) with this number, or until this moment.
     Sleep(u64, Option<Nanos>),
+    /// It needs memory of the caller first (`get_user_pages`): from this address on so many bytes, to be written. Then it is
+    /// made again.
+    Fault(u64, u64),
     /// It used so much time and is not done: it is made again in the next turn.
     Again(Nanos),
 }
@@ -88,10 +98,22 @@ pub enum DeviceAnswer {
 impl Kernel<'_> {
     /// Asks a device, and says what it reported.
     fn ask_device(&mut self, task: TaskId, handle: u64, op: DeviceOp<'_>) -> DeviceAnswer {
-        let call = DeviceCall { task, now: self.world.clock, handle, op };
+        let eventfds = if matches!(op, DeviceOp::Ioctl(..)) { self.eventfds_of(task) } else { Vec::new() };
+        let mm = self.mm_of(task);
+        let call = DeviceCall { task, now: self.world.clock, mm, eventfds: &eventfds, handle, op };
         let answer = self.machine.device(call);
         self.emit_reports();
         answer
+    }
+
+    /// The counters of eventfd(2) that a task has open.
+    fn eventfds_of(&self, task: TaskId) -> Vec<(i32, u64)> {
+        let Ok(table) = self.fd_table_of(task) else { return Vec::new() };
+        let number = |fd: &Fd, file: FileId| match self.vfs.files[file].kind {
+            FileKind::EventFd(id) => Some((*fd, u64::from(id.0))),
+            _ => None,
+        };
+        self.vfs.fd_tables[table].fds.iter().filter_map(|(fd, entry)| number(fd, entry.file)).collect()
     }
 
     /// open(2) of a node without a driver in the model.
@@ -134,6 +156,11 @@ impl Kernel<'_> {
                 Ok(Ret::new(self.install_file(task, kind, crate::program::libc::o::RDWR)?))
             }
             DeviceAnswer::Sleep(key, until) => Err(Stop::Block(Sleep { on: vec![Wait::Device(key)], until })),
+            DeviceAnswer::Fault(addr, bytes) => match self.kernel_fault(task, addr, bytes, true) {
+                Ok(()) => Err(Stop::Again),
+                Err(FaultError::Sleep(sleep)) => Err(Stop::Block(sleep)),
+                Err(_) => Err(Errno::EFAULT.into()),
+            },
             DeviceAnswer::Again(time) => {
                 self.spend(time);
                 Err(Stop::Again)

@@ -1,5 +1,7 @@
 //! Interrupts from the machine: what it has to say to a kernel that did not ask.
 
+use std::sync::Arc;
+
 use crate::block::{BioId, Direction, DiskId};
 use crate::net::mac::Mac;
 use crate::net::packet::Frame;
@@ -11,6 +13,17 @@ use super::Port;
 pub enum Interrupt {
     /// What calls to a device sleep for has happened: [`DeviceAnswer::Sleep`](super::device::DeviceAnswer::Sleep).
     Answer(u64),
+    /// A counter of eventfd(2) is signalled: the number that the call to the device named.
+    Event(u64),
+    /// A disk has read: these bytes are at this place of it.
+    DiskData {
+        /// The disk.
+        disk: DiskId,
+        /// The first byte.
+        pos: u64,
+        /// What is there.
+        bytes: Arc<[u8]>,
+    },
     /// A disk is done with the request that it works at.
     DiskDone(DiskId),
     /// A frame came in by the cable of a network device.
@@ -42,7 +55,7 @@ pub enum Interrupt {
 }
 
 /// A request to a disk that the machine serves: from the front-end driver to whatever is at its other end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DiskRequest {
     /// Where to.
     pub port: Port,
@@ -54,4 +67,8 @@ pub struct DiskRequest {
     pub direction: Direction,
     /// How much; 0 for emptying caches.
     pub bytes: u64,
+    /// From which byte of the disk on.
+    pub pos: u64,
+    /// What is written.
+    pub data: Arc<[u8]>,
 }

@@ -16,7 +16,9 @@ pub mod report;
 mod tests;
 
 use crate::event::EventKind;
+use crate::ipc::eventfd::EventFdId;
 use crate::kernel::Kernel;
+use crate::mm::ROOT_MEMCG;
 use crate::net::softnet::InFlight;
 use crate::task::sched::Wait;
 use crate::vfs::inode::InodeKind;
@@ -53,6 +55,14 @@ impl Kernel<'_> {
     fn interrupted(&mut self, interrupt: Interrupt) {
         match interrupt {
             Interrupt::Answer(key) => self.wake_all(Wait::Device(key)),
+            Interrupt::Event(event) => {
+                self.eventfd_signal(EventFdId(u32::try_from(event).unwrap_or(0)));
+            }
+            Interrupt::DiskData { disk, pos, bytes } => {
+                if let Some(disk) = self.world.block.disks.get_mut(disk) {
+                    disk.raw.write(pos, &bytes, ROOT_MEMCG);
+                }
+            }
             Interrupt::DiskDone(disk) => self.end_request(disk),
             Interrupt::Frame(port, frame) => {
                 if let Some(at) = self.device_below(port) {

@@ -6,6 +6,7 @@ use super::report::{Deed, DeedKind, Lane, Report};
 use super::{Port, SystemId};
 use crate::action::Action;
 use crate::block::{Direction, Purpose};
+use crate::errno::Errno;
 use crate::event::{Event, EventKind};
 use crate::kernel::{Kernel, Trace};
 use crate::net::mac::Mac;
@@ -106,8 +107,8 @@ impl PvOps for Toy {
     }
 
     fn submit(&mut self, request: DiskRequest) {
-        self.asked.push(request);
         self.interrupts.push(Interrupt::DiskDone(request.disk));
+        self.asked.push(request);
     }
 
     fn transmit(&mut self, port: Port, frame: &Frame) {
@@ -179,6 +180,38 @@ fn a_call_sleeps_until_the_machine_answers() {
     running.inject(&Action::Wait { span: Nanos(10_000_000) }, &mut trace);
     assert!(running.run(1_000, &mut trace));
     assert!(running.machine.is_answered, "the machine's timer is one of those for which time passes");
+}
+
+#[test]
+fn an_eventfd_counts_and_says_so_to_poll() {
+    let mut running = booted(Toy::default());
+    let fd = value(call(&mut running, Sysno::EVENTFD2, vec![2.into(), 0o4000.into()]));
+    let write = |running: &mut Running<Toy>, n: u64| {
+        call(running, Sysno::WRITE, vec![fd.into(), Value::bytes(n.to_le_bytes().to_vec()), 8.into()])
+    };
+    assert_eq!(value(write(&mut running, 3)), 8);
+    assert_eq!(write(&mut running, u64::MAX), Some(Err(Errno::EINVAL)));
+    let read = |running: &mut Running<Toy>| call(running, Sysno::READ, vec![fd.into(), Value::Null, 8.into()]);
+    let taken = read(&mut running).expect("it returns").expect("and succeeds");
+    assert_eq!(taken.output(1).as_bytes(), Some(&5u64.to_le_bytes()[..]));
+    assert_eq!(read(&mut running), Some(Err(Errno::EAGAIN)));
+    let short = call(&mut running, Sysno::READ, vec![fd.into(), Value::Null, 7.into()]);
+    assert_eq!(short, Some(Err(Errno::EINVAL)));
+}
+
+#[test]
+fn a_futex_that_has_changed_is_not_waited_for() {
+    let mut running = booted(Toy::default());
+    let mm = running.world.processes[running.world.tasks[SHELL].process].mm.expect("it has memory");
+    let heap = running.world.mm.spaces[mm].start_brk;
+    let word = value(call(&mut running, Sysno::BRK, vec![(heap + 4096).into()])) as u64 - 4096;
+    let futex =
+        |running: &mut Running<Toy>, args: [i64; 3]| call(running, Sysno::FUTEX, args.map(Value::from).to_vec());
+    assert_eq!(futex(&mut running, [word as i64, 128, 1]), Some(Err(Errno::EAGAIN)));
+    assert_eq!(futex(&mut running, [word as i64 + 1, 128, 0]), Some(Err(Errno::EINVAL)));
+    assert_eq!(futex(&mut running, [0, 128, 0]), Some(Err(Errno::EFAULT)));
+    assert_eq!(value(futex(&mut running, [word as i64, 129, 1])), 0);
+    assert_eq!(futex(&mut running, [word as i64, 5, 0]), Some(Err(Errno::ENOSYS)));
 }
 
 #[test]

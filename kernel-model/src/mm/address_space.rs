@@ -180,6 +180,8 @@ pub struct Mm {
     pub startup: Startup,
     /// New areas are locked (`MCL_FUTURE`).
     pub lock_future: bool,
+    /// What threads of the program share, by address: [`user_data`](super::user_data).
+    pub objects: OrdMap<u64, crate::syscall::Value>,
 }
 
 impl Mm {
@@ -198,6 +200,7 @@ impl Mm {
             text: 0,
             startup: Startup::Done,
             lock_future: false,
+            objects: OrdMap::new(),
         }
     }
 

@@ -29,6 +29,7 @@ mod protection;
 pub mod ranges;
 #[cfg(test)]
 mod tests;
+pub mod user_data;
 pub mod writeback;
 
 use imbl::OrdMap;

@@ -152,7 +152,8 @@ impl Kernel<'_> {
             return Ok(());
         }
         if direct {
-            return self.direct_io(task, disk, Direction::Read, (end - pos).next_multiple_of(SECTOR));
+            let bytes = (end - pos).next_multiple_of(SECTOR);
+            return self.direct_io(task, disk, Direction::Read, bytes, Purpose::Direct);
         }
         self.fill_pages(task, disk, inode, (pos / PAGE_SIZE, end.div_ceil(PAGE_SIZE)), size.div_ceil(PAGE_SIZE))
     }
@@ -164,11 +165,12 @@ impl Kernel<'_> {
         disk: DiskId,
         direction: Direction,
         bytes: u64,
+        purpose: Purpose,
     ) -> Result<(), Stop> {
         let made = self.tasks[task].in_call.as_ref().map_or(0, |c| c.progress);
         if made == 0 {
             let group = self.css_of(task, ControllerId::Io);
-            let bio = self.submit_bio(disk, direction, bytes, group, Purpose::Direct);
+            let bio = self.submit_bio(disk, direction, bytes, group, purpose);
             if let Some(call) = &mut self.tasks[task].in_call {
                 call.progress = i64::from(bio.0);
             }
@@ -304,7 +306,7 @@ impl Kernel<'_> {
             if !pos.is_multiple_of(SECTOR) || !(count as u64).is_multiple_of(SECTOR) {
                 return Err(Errno::EINVAL.into());
             }
-            self.direct_io(task, disk, Direction::Write, count as u64)?;
+            self.direct_io(task, disk, Direction::Write, count as u64, Purpose::Direct)?;
             self.drop_cached_pages(inode, pos / PAGE_SIZE, end.div_ceil(PAGE_SIZE));
             return Ok(());
         }
@@ -474,7 +476,7 @@ impl Kernel<'_> {
             }
         }
         match disks.first() {
-            Some(disk) => self.direct_io(task, *disk, Direction::Write, 0),
+            Some(disk) => self.direct_io(task, *disk, Direction::Write, 0, Purpose::Direct),
             None => Ok(()),
         }
     }

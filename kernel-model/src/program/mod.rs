@@ -102,6 +102,14 @@ pub enum Request {
         /// Whether it writes.
         write: bool,
     },
+    /// A program reads or writes memory that its threads share, or that the machine below sees. Answered with the value
+    /// as output 0.
+    Memory {
+        /// Where.
+        addr: u64,
+        /// What it does.
+        access: crate::mm::user_data::MemoryAccess,
+    },
     /// Processor time spent in user mode, in nanoseconds, so that others get their turn. Answered with 0.
     Compute(u64),
 }

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use super::{Image, Reply, Request, Resume};
 use crate::errno::Errno;
+use crate::mm::user_data::MemoryAccess;
 use crate::syscall::{Call, Ret, Sysno, Value};
 use crate::task::signal::Signal;
 
@@ -157,6 +158,51 @@ impl Sys {
         if bytes > 0 {
             self.request(Request::Touch { addr, bytes, write: true }).await;
         }
+    }
+
+    async fn memory(&self, addr: u64, access: MemoryAccess) -> Result<Value, Errno> {
+        Ok(self.request(Request::Memory { addr, access }).await.result?.output(0).clone())
+    }
+
+    /// Reads the value that a thread has stored at this address.
+    ///
+    /// # Errors
+    /// None that a program could meet: a bad address is SIGSEGV.
+    pub async fn load(&self, addr: u64) -> Result<Value, Errno> {
+        self.memory(addr, MemoryAccess::Load).await
+    }
+
+    /// Stores a value at an address for other threads.
+    ///
+    /// # Errors
+    /// As of [`Sys::load`].
+    pub async fn store(&self, addr: u64, value: Value) -> Result<(), Errno> {
+        self.memory(addr, MemoryAccess::Store(value)).await.map(drop)
+    }
+
+    /// Stores a word and gives the old one, as one step; with `expected` only if the old one is that.
+    ///
+    /// # Errors
+    /// As of [`Sys::load`].
+    pub async fn exchange(&self, addr: u64, new: u32, expected: Option<u32>) -> Result<u32, Errno> {
+        let old = self.memory(addr, MemoryAccess::Exchange { new, expected }).await?;
+        Ok(old.as_int().unwrap_or(0) as u32)
+    }
+
+    /// Reads bytes of memory that the machine below sees.
+    ///
+    /// # Errors
+    /// EFAULT: the machine keeps none.
+    pub async fn load_bytes(&self, addr: u64, len: usize) -> Result<Vec<u8>, Errno> {
+        Ok(self.memory(addr, MemoryAccess::LoadBytes(len)).await?.as_bytes().unwrap_or_default().to_vec())
+    }
+
+    /// Writes bytes to memory that the machine below sees.
+    ///
+    /// # Errors
+    /// EFAULT: the machine keeps none.
+    pub async fn store_bytes(&self, addr: u64, bytes: &[u8]) -> Result<(), Errno> {
+        self.memory(addr, MemoryAccess::StoreBytes(bytes.into())).await.map(drop)
     }
 
     /// The signals that were caught since this was asked last, oldest first.

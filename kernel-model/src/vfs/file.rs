@@ -61,7 +61,11 @@ impl OpenFile {
             FileKind::Path(path) | FileKind::Tty(_, path) | FileKind::MountTree(path) => Some(path),
             FileKind::PipeRead(_, fifo) | FileKind::PipeWrite(_, fifo) | FileKind::PipeBoth(_, fifo) => fifo,
             FileKind::Device(ref device) => device.place,
-            FileKind::PidFd(_) | FileKind::Socket(_) | FileKind::FsContext(_) | FileKind::Placeholder(_) => None,
+            FileKind::PidFd(_)
+            | FileKind::Socket(_)
+            | FileKind::FsContext(_)
+            | FileKind::EventFd(_)
+            | FileKind::Placeholder(_) => None,
         }
     }
 
@@ -97,6 +101,8 @@ pub enum FileKind {
     MountTree(VfsPath),
     /// A file system that is about to be made or changed (fsopen(2), fspick(2)).
     FsContext(Box<super::fs::context::FsContext>),
+    /// A counter (eventfd(2)).
+    EventFd(crate::ipc::eventfd::EventFdId),
     /// A device of the machine below.
     Device(Box<crate::machine::device::DeviceFile>),
     /// Something that is not modelled but occupies a descriptor, and what `/proc/PID/fd` shows for it.

@@ -1,12 +1,15 @@
 //! Reading and writing open files, as in `fs/read_write.c`: what read(2), write(2) and their relatives
 //! have in common.
 
+use std::sync::Arc;
+
 use super::Node;
 use super::file::{FileId, FileKind};
 use super::fs::devices::Device;
 use super::fs::{FileType, FsKind};
 use super::inode::{DentryId, InodeKind};
-use crate::block::{Direction, MAX_BIO, SECTOR};
+use crate::block::{Direction, DiskId, MAX_BIO, Purpose, SECTOR};
+use crate::cgroup::controller::ControllerId;
 use crate::console::ConsoleId;
 use crate::errno::Errno;
 use crate::event::EventKind;
@@ -28,6 +31,12 @@ const MAX_TRANSFER: usize = 1 << 27;
 const S_ISUID: u32 = 0o4000;
 const S_ISGID: u32 = 0o2000;
 const S_IXGRP: u32 = 0o010;
+
+/// The sectors in which bytes of a disk lie: the first byte of the first one, and how many bytes.
+fn sectors(pos: u64, count: usize) -> (u64, u64) {
+    let first = pos / SECTOR * SECTOR;
+    (first, (pos + count as u64).next_multiple_of(SECTOR) - first)
+}
 
 impl Kernel<'_> {
     /// Reads from an open file: at `at`, or where the file stands, which then moves on.
@@ -53,6 +62,7 @@ impl Kernel<'_> {
             FileKind::PipeRead(pipe, _) | FileKind::PipeBoth(pipe, _) => self.pipe_read(pipe, count, nonblock)?,
             FileKind::Tty(console, _) => self.read_terminal(console, count, nonblock)?,
             FileKind::Socket(socket) => return self.socket_read(task, socket, count, nonblock),
+            FileKind::EventFd(id) => self.eventfd_read(id, count, nonblock)?,
             FileKind::Device(device) => self.read_device(task, &device, count)?,
             FileKind::Path(path) => match path.node {
                 Node::Tree(dentry) => match &self.inode_of(dentry).kind {
@@ -150,6 +160,7 @@ impl Kernel<'_> {
                 (self.pipe_write(task, pipe, bytes, nonblock)?, pos)
             }
             FileKind::Socket(socket) => return self.socket_write(task, socket, bytes, nonblock),
+            FileKind::EventFd(id) => (self.eventfd_write(id, bytes, nonblock)?, pos),
             FileKind::Device(device) => (self.write_device(task, &device, bytes)?, pos),
             FileKind::Tty(console, _) => {
                 if !bytes.is_empty() {
@@ -272,7 +283,8 @@ impl Kernel<'_> {
         if count == 0 {
             return Ok(Vec::new());
         }
-        self.direct_io(task, disk, Direction::Read, (count as u64).next_multiple_of(SECTOR))?;
+        let (first, length) = sectors(pos, count);
+        self.direct_io(task, disk, Direction::Read, length, Purpose::Raw(first, Arc::from([])))?;
         let mut bytes = self.block.disks[disk].raw.read(pos, count);
         bytes.resize(count, 0);
         Ok(bytes)
@@ -286,9 +298,28 @@ impl Kernel<'_> {
         if count == 0 {
             return if bytes.is_empty() { Ok(0) } else { Err(Errno::ENOSPC.into()) };
         }
-        self.direct_io(task, disk, Direction::Write, (count as u64).next_multiple_of(SECTOR))?;
+        let (first, length) = sectors(pos, count);
+        self.read_before_write(task, disk, pos, count)?;
+        let mut data = self.block.disks[disk].raw.read(first, length as usize);
+        data.resize(length as usize, 0);
+        data[(pos - first) as usize..][..count].copy_from_slice(&bytes[..count]);
+        self.direct_io(task, disk, Direction::Write, length, Purpose::Raw(first, data.into()))?;
         self.write_raw(disk, pos, &bytes[..count]);
         Ok(count)
+    }
+
+    /// What shares a sector with what is written must be known, when it is the machine that has it.
+    fn read_before_write(&mut self, task: TaskId, disk: DiskId, pos: u64, count: usize) -> Result<(), Stop> {
+        let (first, length) = sectors(pos, count);
+        let d = &self.block.disks[disk];
+        let is_known = |at: u64| d.raw.has_page(at / super::content::PAGE_SIZE as u64);
+        let edges = [first, first + length - SECTOR];
+        if d.port.is_none() || (first == pos && length == count as u64) || edges.into_iter().all(is_known) {
+            return Ok(());
+        }
+        let group = self.css_of(task, ControllerId::Io);
+        let bio = self.submit_bio(disk, Direction::Read, length, group, Purpose::Raw(first, Arc::from([])));
+        Err(bio.wait())
     }
 
     /// How much of `count` bytes at `pos` RLIMIT_FSIZE allows (`generic_write_check_limits`).
@@ -359,7 +390,11 @@ impl Kernel<'_> {
         if count == 0 {
             return Ok(Vec::new());
         }
-        if !c.at_prompt {
+        if let Some(raw) = &mut c.raw {
+            if !raw.is_empty() {
+                return Ok(raw.drain(..count.min(raw.len())).collect());
+            }
+        } else if !c.at_prompt {
             if let Some(mut line) = c.lines.pop_front() {
                 line.push('\n');
                 let mut bytes = line.into_bytes();

@@ -1,5 +1,6 @@
 //! ioctl(2): whether a descriptor is a terminal, how much a pipe holds, and how namespaces hang together.
 
+use crate::console::{ConsoleId, ECHO, ICANON, ISIG};
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::machine::device::DeviceOp;
@@ -11,6 +12,8 @@ use crate::vfs::Node;
 use crate::vfs::file::FileKind;
 
 const TCGETS: i64 = 0x5401;
+const TCSETS: i64 = 0x5402;
+const TCSETSF: i64 = 0x5404;
 const TIOCGPGRP: i64 = 0x540f;
 const TIOCGWINSZ: i64 = 0x5413;
 const FIONREAD: i64 = 0x541b;
@@ -52,7 +55,7 @@ pub const IOCTL: SyscallInfo = SyscallInfo {
         (Errno::EINVAL, "NS_GET_PARENT: a kind that does not nest; NS_GET_OWNER_UID: no user namespace"),
         (Errno::ENOTTY, "fd does not know this request"),
     ],
-    support: Support::Partial("a terminal answers questions and takes settings, but they change nothing"),
+    support: Support::Partial("of the settings of a terminal those count that make it raw (ICANON, ECHO and ISIG off)"),
     run: ioctl,
 };
 
@@ -73,7 +76,7 @@ fn ioctl(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
         return Ok(Ret::new(0));
     }
     match k.vfs.files[id].kind.clone() {
-        FileKind::Tty(console, _) => terminal(k, caller, console, request),
+        FileKind::Tty(console, _) => terminal(k, caller, console, request, a.get(2)),
         FileKind::PipeRead(pipe, _) | FileKind::PipeWrite(pipe, _) | FileKind::PipeBoth(pipe, _)
             if request == FIONREAD =>
         {
@@ -93,8 +96,19 @@ fn ioctl(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     }
 }
 
-fn terminal(k: &mut Kernel<'_>, caller: TaskId, console: crate::console::ConsoleId, request: i64) -> SysResult {
+fn terminal(k: &mut Kernel<'_>, caller: TaskId, console: ConsoleId, request: i64, argument: &Value) -> SysResult {
     match request {
+        TCGETS => {
+            let raw = k.consoles.get(console).is_some_and(|c| c.raw.is_some());
+            let local = if raw { 0 } else { ISIG | ICANON | ECHO };
+            Ok(Ret::new(0).with(2, Value::record([("c_lflag", local.into())])))
+        }
+        TCSETS..=TCSETSF => {
+            if let Some(local) = argument.field("c_lflag").and_then(Value::as_int) {
+                k.set_terminal_modes(console, local as u64);
+            }
+            Ok(Ret::new(0))
+        }
         TIOCGWINSZ => {
             let size = [("ws_row", 24), ("ws_col", 80), ("ws_xpixel", 0), ("ws_ypixel", 0)];
             Ok(Ret::new(0).with(2, Value::record(size.map(|(n, v): (_, i64)| (n, v.into())))))
@@ -105,7 +119,7 @@ fn terminal(k: &mut Kernel<'_>, caller: TaskId, console: crate::console::Console
             let nr = group.and_then(|g| k.pids[g].number_in(k.pid_ns_of(caller))).unwrap_or(0);
             Ok(Ret::new(0).with(2, nr.into()))
         }
-        TCGETS..=0x5404 | 0x540e | 0x5410 | 0x5414 => Ok(Ret::new(0)),
+        0x540e | 0x5410 | 0x5414 => Ok(Ret::new(0)),
         FIONREAD => Ok(Ret::new(0).with(2, 0.into())),
         _ => Err(Errno::ENOTTY.into()),
     }

@@ -7,6 +7,7 @@ mod close;
 mod copy;
 mod directory;
 mod dup;
+mod eventfd;
 mod fcntl;
 mod flock;
 mod getdents;
@@ -73,6 +74,8 @@ pub const RECORDS: &[&SyscallInfo] = &[
     &dup::DUP,
     &dup::DUP2,
     &dup::DUP3,
+    &eventfd::EVENTFD,
+    &eventfd::EVENTFD2,
     &fcntl::FCNTL,
     &flock::FLOCK,
     &getdents::GETDENTS64,

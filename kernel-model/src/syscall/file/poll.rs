@@ -27,7 +27,7 @@ pub const POLL: SyscallInfo = SyscallInfo {
     args: &[Arg::Data("fds"), Arg::Int("nfds"), Arg::Int("timeout")],
     errno: ERRORS,
     support: Support::Partial(
-        "pipes, sockets, pidfds, terminals and files of events of control groups wait; other files are always ready",
+        "pipes, sockets, pidfds, eventfds, terminals and files of events of control groups wait; other files are always ready",
     ),
     run: |k, caller, a| {
         let timeout = u64::try_from(a.int32(2)?).ok().map(Nanos::from_millis);
@@ -97,7 +97,10 @@ fn state_of(k: &mut Kernel<'_>, caller: TaskId, fd: i32, waits: &mut Vec<Wait>) 
         FileKind::Tty(console, _) => {
             waits.push(Wait::Line(console));
             let c = &k.consoles[console];
-            let readable = !c.at_prompt && (!c.lines.is_empty() || c.end_of_input);
+            let readable = match &c.raw {
+                Some(raw) => !raw.is_empty(),
+                None => !c.at_prompt && (!c.lines.is_empty() || c.end_of_input),
+            };
             POLLOUT | if readable { POLLIN } else { 0 }
         }
         FileKind::Socket(id) => {
@@ -122,6 +125,13 @@ fn state_of(k: &mut Kernel<'_>, caller: TaskId, fd: i32, waits: &mut Vec<Wait>) 
                 }
                 _ => POLLIN,
             }
+        }
+        FileKind::EventFd(id) => {
+            waits.push(Wait::EventFd(id));
+            let count = k.eventfds[id].count;
+            (if count > 0 { POLLIN } else { 0 })
+                | if count < u64::MAX - 1 { POLLOUT } else { 0 }
+                | if count == u64::MAX { POLLERR } else { 0 }
         }
         FileKind::Device(_) => {
             let Some(device) = k.device_file(id) else { return 0 };

@@ -3,6 +3,7 @@
 pub mod clone;
 pub mod execve;
 pub mod exit;
+pub mod futex;
 pub mod getpid;
 pub mod kill;
 pub mod pidfd;
@@ -24,6 +25,7 @@ pub const RECORDS: &[&SyscallInfo] = &[
     &execve::EXECVEAT,
     &exit::EXIT,
     &exit::EXIT_GROUP,
+    &futex::FUTEX,
     &getpid::GETPID,
     &getpid::GETPPID,
     &getpid::GETTID,

@@ -56,6 +56,10 @@ pub enum Wait {
     MemoryPenalty(TaskId),
     /// A disk is done with this request.
     Bio(crate::block::BioId),
+    /// The counter of eventfd(2) changes.
+    EventFd(crate::ipc::eventfd::EventFdId),
+    /// Somebody wakes those who wait for the word at this address (futex(2)).
+    Futex(crate::mm::MmId, u64),
     /// The machine answers a call to one of its devices.
     Device(u64),
     /// Something happens to this System V object, given by its id.
