@@ -6,6 +6,7 @@ mod compare;
 mod conform;
 mod coverage;
 mod insn;
+mod lesson;
 mod run;
 mod serve;
 mod strace;
@@ -38,6 +39,7 @@ enum Command {
     Conform(conform::Conform),
     Coverage(coverage::Coverage),
     Insn(insn::Insn),
+    Lesson(lesson::LessonCommand),
 }
 
 /// A standard world by name.
@@ -76,6 +78,7 @@ impl Ringside {
             Some(Command::Conform(conform)) => conform.execute(),
             Some(Command::Coverage(coverage)) => coverage.execute(),
             Some(Command::Insn(insn)) => insn.execute(),
+            Some(Command::Lesson(lesson)) => lesson.execute(),
         };
         result.unwrap_or_else(|error| {
             if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
