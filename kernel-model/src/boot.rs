@@ -229,6 +229,7 @@ impl World {
             children_cpu_time: Nanos(0),
             alarm: None,
             oom_score_adj: 0,
+            shm_attached: 0,
         });
         let epoch = self.next_epoch();
         let task = self.tasks.add(Task {

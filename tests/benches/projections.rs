@@ -14,6 +14,7 @@ use kernel_model::projection::ns_graph::NsGraph;
 use kernel_model::projection::pid_tree::PidTree;
 use kernel_model::projection::pid_views::PidViews;
 use kernel_model::projection::privileges::Privileges;
+use kernel_model::projection::process_index::ProcessIndex;
 use kernel_model::projection::through_eyes::ThroughEyes;
 use kernel_model::pv_ops::NoMachine;
 use kernel_model::security::capability::Cap;
@@ -51,9 +52,19 @@ fn main() {
     let report = |name: &str, took: Duration| {
         println!("{name}: {took:?}, {:.1} walks", took.as_secs_f64() / walk.as_secs_f64());
     };
-    report("process tree", median(|| PidTree::of_step(&before, &after)));
-    report("PID views", median(|| PidViews::of_step(&before, &after)));
-    report("namespaces", median(|| NsGraph::of_step(&before, &after, &none)));
+    report("the index of processes, anew", median(|| ProcessIndex::of(&after)));
+    let (here, there) = (ProcessIndex::of(&after), ProcessIndex::of(&before));
+    let mut moved = there.clone();
+    report(
+        "the index of processes, forth and back",
+        median(|| {
+            moved.follow(&after);
+            moved.follow(&before);
+        }),
+    );
+    report("process tree", median(|| PidTree::with(&here, &before, &after, &none)));
+    report("PID views", median(|| PidViews::with(&here, &before, &after)));
+    report("namespaces", median(|| NsGraph::with(&here, &before, &after, &none)));
     report("mounts", median(|| MountGraph::of_step(&before, &after, &[], Some(last), &BTreeSet::new())));
     report("privileges", median(|| Privileges::of_step(&before, &after, last, Cap::SYS_ADMIN)));
     report("through its eyes", median(|| ThroughEyes::of_step(&before, &after, last)));

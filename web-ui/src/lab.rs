@@ -3,6 +3,7 @@
 use kernel_model::action::{Action, Stamped, When};
 use kernel_model::console::ConsoleId;
 use kernel_model::event::{Family, Granularity};
+use kernel_model::projection::process_index::ProcessIndex;
 use kernel_model::shell::Completion;
 use kernel_model::timeline::{Direction, Session, Stride, Timeline};
 use kernel_model::world::Config;
@@ -35,6 +36,8 @@ pub struct Lab {
     pub(crate) timeline: Timeline<Machine>,
     pub(crate) transcript: Transcript,
     pub(crate) reel: Reel,
+    /// Whose child each process is and the like, as it was found for the last picture.
+    pub(crate) index: ProcessIndex,
     /// How coarse a step is.
     granularity: Granularity,
     /// A longer step than that, over or out of something: its first event and its end.
@@ -70,6 +73,7 @@ impl Lab {
             timeline,
             transcript: Transcript::default(),
             reel: Reel::default(),
+            index: ProcessIndex::default(),
             granularity: Granularity::Syscall,
             stride: None,
             turns: 0,

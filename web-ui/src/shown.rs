@@ -127,7 +127,9 @@ impl Lab {
             true => self.reel.up_to_cursor(&mut self.timeline, calm),
             false => Vec::new(),
         };
+        self.index.follow(&after);
         let moment = Moment {
+            index: &self.index,
             before: &before,
             after: &after,
             events: &events,

@@ -88,8 +88,16 @@ impl Transcript {
         let at = timeline.position();
         let reach = if calm { REACH } else { HASTY_REACH };
         let floor = at.saturating_sub(reach);
-        if at < self.first || (at < self.end && self.kept_before(at) == 0) {
+        if at < self.first {
             *self = Transcript { first: floor, end: floor, ..Transcript::default() };
+        }
+        if at < self.end && floor < self.first && self.kept_before(at) == 0 {
+            // Nothing was printed in what is there of the range: what came before it is still to be seen.
+            let entries = read(timeline, floor, self.first).0;
+            self.first = floor;
+            self.bytes += entries.iter().map(|entry| entry.what.len()).sum::<usize>();
+            entries.into_iter().rev().for_each(|entry| self.entries.push_front(entry));
+            timeline.seek(at);
         }
         if let Some((start, end)) = self.hole.filter(|(start, end)| calm && at > *start && floor < *end) {
             self.cut(start.max(floor));
@@ -118,25 +126,11 @@ impl Transcript {
     }
 
     fn read<M: PvOps + Clone + 'static>(&mut self, timeline: &mut Timeline<M>, to: u64) {
-        let from = self.end;
-        let events = timeline.events_in(from, (to - from) as usize);
+        let (entries, end) = read(timeline, self.end, to);
         // What is not there yet is read the next time.
-        self.end = from + events.len() as u64;
-        for (event, number) in events.into_iter().zip(from..) {
-            let (console, what) = match event.kind {
-                EventKind::CommandBegan { console, text } => {
-                    timeline.seek(number + 1);
-                    (console, What::Typed(Prompt::of(timeline.world(), console), text.to_string()))
-                }
-                EventKind::Output { console, bytes } => {
-                    (console, What::Printed(String::from_utf8_lossy(&bytes).into_owned()))
-                }
-                EventKind::Interrupted { console } => (console, What::Interrupted),
-                _ => continue,
-            };
-            self.bytes += what.len();
-            self.entries.push_back(Entry { event: number, console, what });
-        }
+        self.end = end;
+        self.bytes += entries.iter().map(|entry| entry.what.len()).sum::<usize>();
+        self.entries.extend(entries);
         while self.bytes > MAX_BYTES && self.entries.len() > 1 {
             if let Some(entry) = self.entries.pop_front() {
                 self.bytes -= entry.what.len();
@@ -187,6 +181,28 @@ impl Transcript {
         let cut = lines.len().saturating_sub(MAX_LINES);
         (lines.split_off(cut), cut > 0 || self.first > 0)
     }
+}
+
+/// What reached consoles in a part of the history, and how far that part is there. The cursor moves.
+fn read<M: PvOps + Clone + 'static>(timeline: &mut Timeline<M>, from: u64, to: u64) -> (Vec<Entry>, u64) {
+    let events = timeline.events_in(from, (to - from) as usize);
+    let end = from + events.len() as u64;
+    let mut entries = Vec::new();
+    for (event, number) in events.into_iter().zip(from..) {
+        let (console, what) = match event.kind {
+            EventKind::CommandBegan { console, text } => {
+                timeline.seek(number + 1);
+                (console, What::Typed(Prompt::of(timeline.world(), console), text.to_string()))
+            }
+            EventKind::Output { console, bytes } => {
+                (console, What::Printed(String::from_utf8_lossy(&bytes).into_owned()))
+            }
+            EventKind::Interrupted { console } => (console, What::Interrupted),
+            _ => continue,
+        };
+        entries.push(Entry { event: number, console, what });
+    }
+    (entries, end)
 }
 
 impl What {

@@ -25,6 +25,7 @@ pub mod pid_views;
 mod privileged;
 pub mod privileges;
 pub mod proc_views;
+pub mod process_index;
 pub mod prompt;
 pub mod through_eyes;
 

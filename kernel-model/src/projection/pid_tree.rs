@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::Change;
-use super::alike::{Children, Open, Shapes};
+use super::alike::{Folding, Open};
+use super::process_index::ProcessIndex;
 use crate::namespace::pid::Pid;
 use crate::namespace::{NsKind, NsRef};
 use crate::task::{ProcessId, TaskId, TaskState};
@@ -12,8 +13,6 @@ use crate::world::World;
 
 /// How many processes are listed; the others are counted.
 pub const MAX_ROWS: usize = 160;
-/// With more processes than this, children that are alike are folded.
-const FOLD_ABOVE: usize = 60;
 
 /// A forest of processes: children below their parents.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -187,29 +186,23 @@ impl PidTree {
     /// The same, with what is folded at these tasks drawn in full. In a large world, children with equal
     /// subtrees are folded: the first few are drawn, and whatever the step has changed.
     pub fn unfolded(before: &World, after: &World, unfolded: &BTreeSet<TaskId>) -> PidTree {
-        let mut children = Children::new();
-        for (id, process) in after.processes.iter() {
-            children.entry(process.parent).or_default().push(id);
-        }
-        let mut all = after.processes.len();
-        for id in after.processes.changed_since(&before.processes) {
-            if let (None, Some(gone)) = (after.processes.get(id), before.processes.get(id)) {
-                let siblings = children.entry(gone.parent).or_default();
-                siblings.insert(siblings.partition_point(|other| *other < id), id);
-                all += 1;
-            }
-        }
-        let shapes = if all > FOLD_ABOVE { Shapes::of(before, after, &children) } else { Shapes::default() };
+        PidTree::with(&ProcessIndex::of(after), before, after, unfolded)
+    }
+
+    /// The same, made with the index of `after`.
+    pub fn with(index: &ProcessIndex, before: &World, after: &World, unfolded: &BTreeSet<TaskId>) -> PidTree {
+        let folding = Folding::of_step(index, before, after, unfolded);
+        let all = after.processes.len() + folding.gone();
         let mut tree = PidTree::default();
         let mut open: Vec<Open> = Vec::new();
-        shapes.push_children(&mut open, &children, None, &[], unfolded, after);
+        folding.push_children(&mut open, None, &[]);
         while let Some(next) = open.pop() {
             if tree.rows.len() == MAX_ROWS {
                 tree.left_out = all - tree.rows.iter().filter(|row| row.folded == 0).count();
                 break;
             }
             if next.folded == 0 {
-                shapes.push_children(&mut open, &children, Some(next.process), &next.rails, unfolded, after);
+                folding.push_children(&mut open, Some(next.process), &next.rails);
             }
             let shown = row(before, after, next.process, next.rails);
             tree.rows.extend(shown.map(|row| Row { folded: next.folded, ..row }));

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::Change;
 use super::pid_tree::StateLetter;
+use super::process_index::ProcessIndex;
 use crate::namespace::pid::{Pid, PidNsId};
 use crate::task::TaskId;
 use crate::world::World;
@@ -78,6 +79,11 @@ impl PidViews {
 
     /// The matrix of `after`, with what has changed since `before`. What is gone stays in it, marked.
     pub fn of_step(before: &World, after: &World) -> PidViews {
+        PidViews::with(&ProcessIndex::of(after), before, after)
+    }
+
+    /// The same, made with the index of `after`.
+    pub fn with(index: &ProcessIndex, before: &World, after: &World) -> PidViews {
         let mut columns: Vec<Column> = Vec::new();
         let mut place: BTreeMap<PidNsId, usize> = BTreeMap::new();
         let (shown, columns_left_out) = columns_to_show(before, after);
@@ -94,7 +100,7 @@ impl PidViews {
                 change: Change::between(old.map(|n| &n.adding), new.map(|n| &n.adding)),
             });
         }
-        let (tasks, all) = tasks_to_show(before, after, &place);
+        let (tasks, all) = tasks_to_show(index, before, after, &place);
         let rows: Vec<Row> = tasks.into_iter().filter_map(|task| row(before, after, task, &place)).collect();
         PidViews { left_out: all - rows.len(), columns, rows, columns_left_out }
     }
@@ -158,7 +164,12 @@ fn columns_to_show(before: &World, after: &World) -> (Vec<PidNsId>, usize) {
 
 /// The tasks to list, oldest first, and how many there are: where there are too many, those that the step has
 /// touched, and then those whose own namespace is listed.
-fn tasks_to_show(before: &World, after: &World, place: &BTreeMap<PidNsId, usize>) -> (Vec<TaskId>, usize) {
+fn tasks_to_show(
+    index: &ProcessIndex,
+    before: &World,
+    after: &World,
+    place: &BTreeMap<PidNsId, usize>,
+) -> (Vec<TaskId>, usize) {
     let changed = after.tasks.changed_since(&before.tasks);
     let gone: Vec<TaskId> = changed.iter().copied().filter(|task| !after.tasks.contains(*task)).collect();
     let all = after.tasks.len() + gone.len();
@@ -167,17 +178,14 @@ fn tasks_to_show(before: &World, after: &World, place: &BTreeMap<PidNsId, usize>
         shown = after.tasks.ids().chain(gone).collect();
     } else {
         shown = changed.into_iter().rev().take(MAX_ROWS).collect();
-        let mut each: BTreeMap<PidNsId, usize> = BTreeMap::new();
         let share = MAX_ROWS / place.len().max(1);
-        for (id, task) in after.tasks.iter() {
-            let Some(ns) = after.pids.get(task.pid).and_then(|p| p.numbers.last()).map(|(ns, _)| *ns) else { continue };
-            if shown.len() < MAX_ROWS && place.contains_key(&ns) {
-                let count = each.entry(ns).or_default();
-                *count += 1;
-                if *count <= share {
-                    shown.insert(id);
-                }
+        let mut candidates: Vec<TaskId> = place.keys().flat_map(|ns| index.inhabitants_of(*ns).take(share)).collect();
+        candidates.sort_unstable();
+        for task in candidates {
+            if shown.len() == MAX_ROWS {
+                break;
             }
+            shown.insert(task);
         }
     }
     (shown.into_iter().collect(), all)

@@ -8,6 +8,7 @@ use super::Change;
 use super::changes::name_of;
 use crate::namespace::NsKind;
 use crate::namespace::user::OVERFLOW_ID;
+use crate::table::Id;
 use crate::task::TaskId;
 use crate::vfs::path::Reach;
 use crate::world::World;
@@ -68,13 +69,16 @@ impl ThroughEyes {
         if after.tasks.get(task).is_none_or(|t| t.state.has_exited()) {
             return ThroughEyes::default();
         }
-        let old = if before.tasks.get(task).is_some_and(|t| !t.state.has_exited()) {
-            all_of(before, task)
-        } else {
-            all_of(after, task)
-        };
-        let new = all_of(after, task);
-        let sections = new.into_iter().zip(old).map(|(new, old)| section(new, &old)).collect();
+        let was = if before.tasks.get(task).is_some_and(|t| !t.state.has_exited()) { before } else { after };
+        let touched = Touched::between(before, after);
+        let sections = SECTIONS.iter().filter_map(|of| {
+            let mut picker = Picker { touched: Some(&touched), ..Picker::default() };
+            let new = of(after, task, &mut picker)?;
+            let mut again = Picker { only: Some(new.things.keys().copied().collect()), ..Picker::default() };
+            let old = of(was, task, &mut again).map(|sight| sight.things).unwrap_or_default();
+            Some(section(new, &old, picker.seen, picker.all))
+        });
+        let sections = sections.collect();
         ThroughEyes { task: Some(task), name: name_of(after, task), sections }
     }
 
@@ -109,23 +113,70 @@ struct Sight {
     things: BTreeMap<u64, Thing>,
 }
 
+/// A section: what there is of one sort, as far as the picker wants it.
+type SightOf = fn(&World, TaskId, &mut Picker<'_>) -> Option<Sight>;
+
 /// All sections in the order in which they are shown.
-fn all_of(world: &World, task: TaskId) -> Vec<Sight> {
-    [processes, mounts, names, devices, ipc, groups, users].into_iter().filter_map(|of| of(world, task)).collect()
+const SECTIONS: [SightOf; 7] = [processes, mounts, names, devices, ipc, groups, users];
+
+/// What the step has touched, by kind.
+struct Touched {
+    processes: BTreeSet<u32>,
+    uts: BTreeSet<u32>,
+    net: BTreeSet<u32>,
+    ipc: BTreeSet<u32>,
+}
+
+impl Touched {
+    fn between(before: &World, after: &World) -> Touched {
+        fn numbers<K: Id>(ids: Vec<K>) -> BTreeSet<u32> {
+            ids.into_iter().map(K::number).collect()
+        }
+        let mut processes = numbers(after.processes.changed_since(&before.processes));
+        let tasks = after.tasks.changed_since(&before.tasks);
+        processes.extend(tasks.iter().filter_map(|task| after.tasks.get(*task)).map(|task| task.process.0));
+        Touched {
+            processes,
+            uts: numbers(after.uts_namespaces.changed_since(&before.uts_namespaces)),
+            net: numbers(after.net_namespaces.changed_since(&before.net_namespaces)),
+            ipc: numbers(after.ipc_namespaces.changed_since(&before.ipc_namespaces)),
+        }
+    }
+}
+
+/// Counts what there is and says what of it is to be described: of ten thousand things a few are listed.
+#[derive(Default)]
+struct Picker<'a> {
+    /// Only these, to be compared with.
+    only: Option<BTreeSet<u64>>,
+    touched: Option<&'a Touched>,
+    seen: usize,
+    all: usize,
+}
+
+impl Picker<'_> {
+    /// Whether a thing that comes next in order is to be described. What is `touched` or `own` always is.
+    fn wants(&mut self, key: u64, named: bool, own: bool, touched: impl Fn(&Touched) -> bool) -> bool {
+        self.all += 1;
+        self.seen += usize::from(named);
+        if let Some(only) = &self.only {
+            return only.contains(&key);
+        }
+        let early = if named { self.seen <= MAX_SEEN } else { self.all - self.seen <= MAX_UNSEEN };
+        early || own || self.touched.is_some_and(touched)
+    }
 }
 
 fn thing(outside: impl Into<String>, name: Option<String>, own: bool) -> Thing {
     Thing { outside: outside.into(), name, own, change: Change::Same }
 }
 
-fn section(new: Sight, old: &Sight) -> Section {
-    let all = new.things.len();
-    let seen = new.things.values().filter(|thing| thing.name.is_some()).count();
+fn section(new: Sight, old: &BTreeMap<u64, Thing>, seen: usize, all: usize) -> Section {
     let mut things: Vec<Thing> = new
         .things
         .into_iter()
         .map(|(key, thing)| {
-            let change = match old.things.get(&key) {
+            let change = match old.get(&key) {
                 None => Change::New,
                 Some(was) if was.name != thing.name => Change::Changed,
                 Some(_) => Change::Same,
@@ -145,10 +196,18 @@ fn section(new: Sight, old: &Sight) -> Section {
 }
 
 /// Processes have numbers in a PID namespace and in those around it.
-fn processes(world: &World, task: TaskId) -> Option<Sight> {
+fn processes(world: &World, task: TaskId, picker: &mut Picker<'_>) -> Option<Sight> {
     let ns = world.pids.get(world.tasks.get(task)?.pid)?.ns();
     let own = world.tasks.get(task)?.process;
-    let things = world.processes.iter().map(|(id, process)| {
+    let is_first = world.pid_namespaces.get(ns)?.parent.is_none();
+    let mut things = BTreeMap::new();
+    for (id, process) in world.processes.iter() {
+        // Nobody is outside the first one.
+        let named = is_first || world.pid_in(ns, process.leader).is_some();
+        let key = u64::from(id.0);
+        if !picker.wants(key, named, id == own, |touched| touched.processes.contains(&id.0)) {
+            continue;
+        }
         let number = world.pid_in(ns, process.leader);
         let comm = world.tasks.get(process.leader).map_or("", |t| t.comm.as_str());
         let outside = world
@@ -157,13 +216,13 @@ fn processes(world: &World, task: TaskId) -> Option<Sight> {
             .and_then(|t| world.pids.get(t.pid))
             .and_then(|p| p.numbers.first())
             .map_or_else(|| comm.to_owned(), |(_, nr)| format!("{comm} {nr}"));
-        (u64::from(id.0), thing(outside, number.map(|nr| nr.to_string()), id == own))
-    });
-    Some(Sight { title: "processes", kind: NsKind::Pid, instance: ns.0, things: things.collect() })
+        things.insert(key, thing(outside, number.map(|nr| nr.to_string()), id == own));
+    }
+    Some(Sight { title: "processes", kind: NsKind::Pid, instance: ns.0, things })
 }
 
 /// Mounts are seen in the own mount namespace, and there below the root directory.
-fn mounts(world: &World, task: TaskId) -> Option<Sight> {
+fn mounts(world: &World, task: TaskId, picker: &mut Picker<'_>) -> Option<Sight> {
     const MAX: usize = 400;
     let own = world.tasks.get(task)?.nsproxy.mnt;
     let root = world.fs_root_of(task)?;
@@ -180,37 +239,48 @@ fn mounts(world: &World, task: TaskId) -> Option<Sight> {
         let name = name.and_then(|(path, reach)| (reach == Reach::Root).then_some(path));
         let ns = mount.ns.map_or(0, |ns| ns.0);
         let outside = format!("{fs} on {} in M{ns}", world.mount_point_text(*id));
-        things.insert(u64::from(id.0), thing(outside, name, false));
+        let key = u64::from(id.0);
+        if picker.wants(key, name.is_some(), false, |_| true) {
+            things.insert(key, thing(outside, name, false));
+        }
     }
     Some(Sight { title: "mounts", kind: NsKind::Mnt, instance: own.0, things })
 }
 
 /// Every UTS namespace has one host name.
-fn names(world: &World, task: TaskId) -> Option<Sight> {
+fn names(world: &World, task: TaskId, picker: &mut Picker<'_>) -> Option<Sight> {
     let own = world.tasks.get(task)?.nsproxy.uts;
-    let things = world.uts_namespaces.iter().map(|(id, ns)| {
-        let name = (id == own).then(|| ns.nodename.clone());
-        (u64::from(id.0), thing(format!("{} in U{id}", ns.nodename), name, false))
-    });
-    Some(Sight { title: "host names", kind: NsKind::Uts, instance: own.0, things: things.collect() })
+    let mut things = BTreeMap::new();
+    for (id, ns) in world.uts_namespaces.iter() {
+        let key = u64::from(id.0);
+        if picker.wants(key, id == own, false, |touched| touched.uts.contains(&id.0)) {
+            let name = (id == own).then(|| ns.nodename.clone());
+            things.insert(key, thing(format!("{} in U{id}", ns.nodename), name, false));
+        }
+    }
+    Some(Sight { title: "host names", kind: NsKind::Uts, instance: own.0, things })
 }
 
 /// A network device is in one network namespace.
-fn devices(world: &World, task: TaskId) -> Option<Sight> {
+fn devices(world: &World, task: TaskId, picker: &mut Picker<'_>) -> Option<Sight> {
     let own = world.tasks.get(task)?.nsproxy.net;
-    let things = world.net_namespaces.ids().flat_map(|id| {
-        world.devices_of(id).map(move |(_, device)| {
+    let mut things = BTreeMap::new();
+    for id in world.net_namespaces.ids() {
+        for (_, device) in world.devices_of(id) {
+            let key = u64::from(id.0) << 32 | u64::from(device.ifindex);
+            if !picker.wants(key, id == own, false, |touched| touched.net.contains(&id.0)) {
+                continue;
+            }
             let addresses: Vec<String> = device.addresses.iter().map(|a| a.local.to_string()).collect();
             let outside = format!("{} {} in N{id}", device.name, addresses.join(" ")).replace("  ", " ");
-            let key = u64::from(id.0) << 32 | u64::from(device.ifindex);
-            (key, thing(outside, (id == own).then(|| device.name.clone()), false))
-        })
-    });
-    Some(Sight { title: "network devices", kind: NsKind::Net, instance: own.0, things: things.collect() })
+            things.insert(key, thing(outside, (id == own).then(|| device.name.clone()), false));
+        }
+    }
+    Some(Sight { title: "network devices", kind: NsKind::Net, instance: own.0, things })
 }
 
 /// System V objects are in one IPC namespace.
-fn ipc(world: &World, task: TaskId) -> Option<Sight> {
+fn ipc(world: &World, task: TaskId, picker: &mut Picker<'_>) -> Option<Sight> {
     let own = world.tasks.get(task)?.nsproxy.ipc;
     let mut things = BTreeMap::new();
     for (ns, ipc) in world.ipc_namespaces.iter() {
@@ -218,15 +288,18 @@ fn ipc(world: &World, task: TaskId) -> Option<Sight> {
         let sem = ipc.sem.iter().map(|s| ("semaphores", s.perm.id, s.perm.key));
         let shm = ipc.shm.iter().map(|s| ("segment", s.perm.id, s.perm.key));
         for (nth, (what, id, key)) in msg.chain(sem).chain(shm).enumerate() {
-            let name = (ns == own).then(|| format!("key {key:#010x}, id {id}"));
-            things.insert(u64::from(ns.0) << 32 | nth as u64, thing(format!("{what} {id} in I{ns}"), name, false));
+            let place = u64::from(ns.0) << 32 | nth as u64;
+            if picker.wants(place, ns == own, false, |touched| touched.ipc.contains(&ns.0)) {
+                let name = (ns == own).then(|| format!("key {key:#010x}, id {id}"));
+                things.insert(place, thing(format!("{what} {id} in I{ns}"), name, false));
+            }
         }
     }
     Some(Sight { title: "System V objects", kind: NsKind::Ipc, instance: own.0, things })
 }
 
 /// Control groups have a path below the root of the own cgroup namespace; others are `/..` and more.
-fn groups(world: &World, task: TaskId) -> Option<Sight> {
+fn groups(world: &World, task: TaskId, picker: &mut Picker<'_>) -> Option<Sight> {
     const MAX: usize = 300;
     let own = world.tasks.get(task)?.nsproxy.cgroup;
     let mut things = BTreeMap::new();
@@ -243,20 +316,26 @@ fn groups(world: &World, task: TaskId) -> Option<Sight> {
             let path = world.cgroup_path_in(group, own);
             let name = (!path.starts_with("/..")).then_some(path);
             let outside = format!("{} of {label}", world.cgroup_path(group));
-            things.insert(u64::from(group.0), thing(outside, name, group == mine));
+            let key = u64::from(group.0);
+            if picker.wants(key, name.is_some(), group == mine, |_| true) {
+                things.insert(key, thing(outside, name, group == mine));
+            }
         }
     }
     Some(Sight { title: "control groups", kind: NsKind::Cgroup, instance: own.0, things })
 }
 
 /// Users go by the id that the own user namespace maps them to.
-fn users(world: &World, task: TaskId) -> Option<Sight> {
+fn users(world: &World, task: TaskId, picker: &mut Picker<'_>) -> Option<Sight> {
     let cred = &world.tasks.get(task)?.cred;
     let ns = world.user_namespaces.get(cred.user_ns)?;
     let mut ids: BTreeSet<u32> = [0, 1000, 1001, 65534].into();
-    ids.extend(world.processes.iter().filter_map(|(_, p)| world.tasks.get(p.leader)).map(|t| t.cred.euid.0));
-    ids.extend(world.user_namespaces.iter().flat_map(|(_, n)| &n.uid_map.extents).take(64).map(|e| e.lower_first));
-    let things = ids.into_iter().map(|id| {
+    match &picker.only {
+        Some(only) => ids.extend(only.iter().map(|id| *id as u32)),
+        None => ids.extend(user_ids(world)),
+    }
+    let mut things = BTreeMap::new();
+    for id in ids {
         let name = ns.uid_map.from_kernel(id).map(|inside| inside.to_string());
         let outside = match id {
             0 => "root, 0".to_owned(),
@@ -265,7 +344,17 @@ fn users(world: &World, task: TaskId) -> Option<Sight> {
             OVERFLOW_ID => format!("nobody, {OVERFLOW_ID}"),
             id => id.to_string(),
         };
-        (u64::from(id), thing(outside, name, id == cred.euid.0))
-    });
-    Some(Sight { title: "users", kind: NsKind::User, instance: cred.user_ns.0, things: things.collect() })
+        if picker.wants(u64::from(id), name.is_some(), id == cred.euid.0, |_| true) {
+            things.insert(u64::from(id), thing(outside, name, id == cred.euid.0));
+        }
+    }
+    Some(Sight { title: "users", kind: NsKind::User, instance: cred.user_ns.0, things })
+}
+
+/// Users of processes, and those to whom users of a namespace are mapped.
+fn user_ids(world: &World) -> BTreeSet<u32> {
+    let leaders = world.processes.iter().filter_map(|(_, p)| world.tasks.get(p.leader));
+    let mut ids: BTreeSet<u32> = leaders.map(|task| task.cred.euid.0).collect();
+    ids.extend(world.user_namespaces.iter().flat_map(|(_, n)| &n.uid_map.extents).take(64).map(|e| e.lower_first));
+    ids
 }

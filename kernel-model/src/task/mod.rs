@@ -210,6 +210,8 @@ pub struct Process {
     pub alarm: Option<Nanos>,
     /// oom_score_adj, -1000 to 1000.
     pub oom_score_adj: i16,
+    /// How many segments of shared memory it has attached.
+    pub shm_attached: usize,
 }
 
 /// How a process ended.

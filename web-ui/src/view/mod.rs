@@ -22,6 +22,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use kernel_model::event::{Event, EventKind};
+use kernel_model::projection::process_index::ProcessIndex;
 use kernel_model::task::TaskId;
 use kernel_model::world::World;
 use yew::{Callback, Html};
@@ -67,6 +68,8 @@ pub struct Moment<'a> {
     pub before: &'a World,
     /// The world after it.
     pub after: &'a World,
+    /// Who is below whom and like whom in it: for views of all processes.
+    pub index: &'a ProcessIndex,
     /// The events of the step, the last ones when there are many.
     pub events: &'a [Event],
     /// What has happened to processor time and limits lately, for a view that looks back.

@@ -28,7 +28,7 @@ pub const VIEW: View = View {
     },
     looks_back: false,
     picture: |moment| {
-        let graph = Rc::new(NsGraph::of_step(moment.before, moment.after, moment.unfolded));
+        let graph = Rc::new(NsGraph::with(moment.index, moment.before, moment.after, moment.unfolded));
         Picture::new(move |look| {
             html! { <NsGraphView graph={graph.clone()} picked={look.picked} dispatch={look.dispatch.clone()} /> }
         })

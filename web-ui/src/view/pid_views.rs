@@ -24,7 +24,7 @@ pub const VIEW: View = View {
     concerns: |kind: &EventKind| kind.family() == Family::Pid,
     looks_back: false,
     picture: |moment| {
-        let views = Rc::new(PidViews::of_step(moment.before, moment.after));
+        let views = Rc::new(PidViews::with(moment.index, moment.before, moment.after));
         Picture::new(move |look| {
             html! { <PidViewsView views={views.clone()} picked={look.picked} dispatch={look.dispatch.clone()} /> }
         })

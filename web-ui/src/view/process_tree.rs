@@ -22,7 +22,7 @@ pub const VIEW: View = View {
     concerns: |kind: &EventKind| matches!(kind.family(), Family::Process | Family::Namespace | Family::Signal),
     looks_back: false,
     picture: |moment| {
-        let tree = Rc::new(PidTree::unfolded(moment.before, moment.after, moment.unfolded));
+        let tree = Rc::new(PidTree::with(moment.index, moment.before, moment.after, moment.unfolded));
         Picture::new(move |look| {
             html! { <ProcessTreeView tree={tree.clone()} picked={look.picked} dispatch={look.dispatch.clone()} /> }
         })

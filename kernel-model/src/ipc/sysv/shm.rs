@@ -75,6 +75,9 @@ impl Kernel<'_> {
     /// Everything that a process has attached: namespace, segment, address, size.
     pub(crate) fn shm_attachments(&self, process: ProcessId) -> Vec<(IpcNsId, i32, u64, u64)> {
         let mut all = Vec::new();
+        if self.processes.get(process).is_none_or(|p| p.shm_attached == 0) {
+            return all;
+        }
         for (ns, namespace) in self.ipc_namespaces.iter() {
             for segment in namespace.shm.iter() {
                 let own = segment.attached.iter().filter(|a| a.process == process);
@@ -100,6 +103,7 @@ impl Kernel<'_> {
         segment.attached.push(attachment);
         segment.atime = now;
         segment.lpid = pid;
+        self.processes[attachment.process].shm_attached += 1;
         self.hold_ns(NsRef::Ipc(ns));
     }
 
@@ -114,6 +118,8 @@ impl Kernel<'_> {
         segment.attached.remove(place);
         segment.dtime = now;
         segment.lpid = pid;
+        self.processes[attachment.process].shm_attached -= 1;
+        let Some(segment) = self.ipc_namespaces[ns].shm.get_mut(id) else { return };
         if segment.attached.is_empty() && (rmid_forced || segment.perm.mode & SHM_DEST != 0) {
             self.ipc_remove::<ShmSegment>(ns, id);
         }

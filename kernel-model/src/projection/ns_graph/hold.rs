@@ -1,11 +1,12 @@
 //! What holds namespaces, found in a world.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::Change;
 use super::super::pid_tree::instance;
+use crate::namespace::pid::PidNsId;
 use crate::namespace::{NsKind, NsRef};
-use crate::task::{TaskId, TaskState};
+use crate::task::{Task, TaskId, TaskState};
 use crate::vfs::Node;
 use crate::vfs::fd_table::Fd;
 use crate::vfs::file::FileKind;
@@ -45,7 +46,7 @@ impl Holder {
 
 /// What of a holder does not change while it lasts: by this it is found again in the world after.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Key {
+pub(in super::super) enum Key {
     Tasks(Vec<NsRef>),
     Zombies(Vec<NsRef>),
     Births(Vec<NsRef>),
@@ -128,10 +129,62 @@ fn name(after: &World, before: &World, task: TaskId) -> String {
     number.map_or_else(|| t.comm.clone(), |nr| format!("{} {nr}", t.comm))
 }
 
+/// Tasks by what they hold: kept from step to step, as there may be ten thousand of them.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(in super::super) struct TaskHolds(BTreeMap<Key, BTreeSet<TaskId>>);
+
+impl TaskHolds {
+    /// A task was like this; now it is like that. Each comes with its PID namespace.
+    pub(in super::super) fn change(&mut self, was: Option<(&Task, PidNsId)>, is: Option<(&Task, PidNsId)>) {
+        if let Some((task, home)) = was {
+            for key in keys_of(task, home) {
+                if let Some(tasks) = self.0.get_mut(&key) {
+                    tasks.remove(&task.id);
+                    if tasks.is_empty() {
+                        self.0.remove(&key);
+                    }
+                }
+            }
+        }
+        if let Some((task, home)) = is {
+            for key in keys_of(task, home) {
+                self.0.entry(key).or_default().insert(task.id);
+            }
+        }
+    }
+
+    /// As they were in an older world, from which this one does not differ much.
+    fn before(&self, before: &World, after: &World) -> TaskHolds {
+        let mut holds = self.clone();
+        for id in after.tasks.changed_since(&before.tasks) {
+            holds.change(housed(after, id), housed(before, id));
+        }
+        holds
+    }
+}
+
+fn housed(world: &World, task: TaskId) -> Option<(&Task, PidNsId)> {
+    let task = world.tasks.get(task)?;
+    Some((task, world.pids.get(task.pid)?.numbers.last()?.0))
+}
+
+/// What holds namespaces in both worlds: before and after.
+pub(super) fn both(index: &TaskHolds, before: &World, after: &World) -> (BTreeMap<Key, Holder>, BTreeMap<Key, Holder>) {
+    (holders(before, index.before(before, after)), holders(after, index.clone()))
+}
+
 /// Everything that holds namespaces in a world.
-pub(super) fn holders(world: &World) -> BTreeMap<Key, Holder> {
-    let mut all: BTreeMap<Key, Holder> = BTreeMap::new();
-    tasks(world, &mut all);
+fn holders(world: &World, tasks: TaskHolds) -> BTreeMap<Key, Holder> {
+    let holder = |(key, tasks): (Key, BTreeSet<TaskId>)| {
+        let tasks = tasks.into_iter().collect();
+        let holder = match key {
+            Key::Zombies(_) => Holder::Zombies(tasks),
+            Key::Births(_) => Holder::Births(tasks),
+            _ => Holder::Tasks(tasks),
+        };
+        (key, holder)
+    };
+    let mut all: BTreeMap<Key, Holder> = tasks.0.into_iter().map(holder).collect();
     descriptors(world, &mut all);
     for (id, mount) in world.vfs.mounts.iter() {
         if let Node::Ns(ns) = mount.root
@@ -143,44 +196,35 @@ pub(super) fn holders(world: &World) -> BTreeMap<Key, Holder> {
     all
 }
 
-fn tasks(world: &World, all: &mut BTreeMap<Key, Holder>) {
-    for (id, task) in world.tasks.iter() {
-        if task.state == TaskState::Dead {
-            continue;
-        }
-        let Some(pid_ns) = world.pids.get(task.pid).and_then(|p| p.numbers.last()).map(|(ns, _)| *ns) else { continue };
-        let (user, pid) = (NsRef::User(task.cred.user_ns), NsRef::Pid(pid_ns));
-        let p = &task.nsproxy;
-        if task.state.has_exited() {
-            let held = all.entry(Key::Zombies(vec![pid, user])).or_insert_with(|| Holder::Zombies(Vec::new()));
-            push(held, id);
-            continue;
-        }
-        // In the order of `NsKind::SHOWN`.
-        let set = vec![
-            NsRef::Uts(p.uts),
-            NsRef::Ipc(p.ipc),
-            pid,
-            NsRef::Mnt(p.mnt),
-            NsRef::Net(p.net),
-            user,
-            NsRef::Cgroup(p.cgroup),
-            NsRef::Time(p.time),
-        ];
-        push(all.entry(Key::Tasks(set)).or_insert_with(|| Holder::Tasks(Vec::new())), id);
-        let mut births = Vec::new();
-        births.extend((p.pid_for_children != pid_ns).then_some(NsRef::Pid(p.pid_for_children)));
-        births.extend((p.time_for_children != p.time).then_some(NsRef::Time(p.time_for_children)));
-        if !births.is_empty() {
-            push(all.entry(Key::Births(births)).or_insert_with(|| Holder::Births(Vec::new())), id);
-        }
+/// What a task in this PID namespace holds.
+fn keys_of(task: &Task, pid_ns: PidNsId) -> Vec<Key> {
+    if task.state == TaskState::Dead {
+        return Vec::new();
     }
-}
-
-fn push(holder: &mut Holder, task: TaskId) {
-    if let Holder::Tasks(tasks) | Holder::Zombies(tasks) | Holder::Births(tasks) = holder {
-        tasks.push(task);
+    let (user, pid) = (NsRef::User(task.cred.user_ns), NsRef::Pid(pid_ns));
+    if task.state.has_exited() {
+        return vec![Key::Zombies(vec![pid, user])];
     }
+    let p = &task.nsproxy;
+    // In the order of `NsKind::SHOWN`.
+    let set = vec![
+        NsRef::Uts(p.uts),
+        NsRef::Ipc(p.ipc),
+        pid,
+        NsRef::Mnt(p.mnt),
+        NsRef::Net(p.net),
+        user,
+        NsRef::Cgroup(p.cgroup),
+        NsRef::Time(p.time),
+    ];
+    let mut keys = vec![Key::Tasks(set)];
+    let mut births = Vec::new();
+    births.extend((p.pid_for_children != pid_ns).then_some(NsRef::Pid(p.pid_for_children)));
+    births.extend((p.time_for_children != p.time).then_some(NsRef::Time(p.time_for_children)));
+    if !births.is_empty() {
+        keys.push(Key::Births(births));
+    }
+    keys
 }
 
 /// Descriptors of namespaces, and sockets in a network namespace that is not their process' own.

@@ -14,12 +14,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::Change;
+use super::process_index::ProcessIndex;
 use crate::namespace::user::UserNsId;
 use crate::namespace::{NsKind, NsRef};
 use crate::task::TaskId;
 use crate::world::World;
 
 pub use hold::Holder;
+pub(super) use hold::TaskHolds;
 
 /// How many rows of one likeness are drawn before the others are folded into one.
 const ALIKE_SHOWN: usize = 3;
@@ -141,7 +143,12 @@ impl NsGraph {
     /// The loom of `after`, with what has changed since `before`. What is gone stays in it, marked. Rows like
     /// that of a task in `unfolded` are all drawn.
     pub fn of_step(before: &World, after: &World, unfolded: &BTreeSet<TaskId>) -> NsGraph {
-        let (old, new) = (hold::holders(before), hold::holders(after));
+        NsGraph::with(&ProcessIndex::of(after), before, after, unfolded)
+    }
+
+    /// The same, made with the index of `after`.
+    pub fn with(index: &ProcessIndex, before: &World, after: &World, unfolded: &BTreeSet<TaskId>) -> NsGraph {
+        let (old, new) = hold::both(index.holds(), before, after);
         let mut drafts = hold::merged(before, after, old, new);
         order::sort(&mut drafts);
         let lifelines = lifeline::of(after, &drafts);
