@@ -92,9 +92,10 @@ impl Kernel<'_> {
             (NsKind::Time, true) => Ok(NsRef::Time(t.nsproxy.time_for_children)),
             (NsKind::Pid, true) => {
                 let ns = t.nsproxy.pid_for_children;
-                // A namespace without an init is not shown yet (`pidns_for_children_get`).
-                let has_init = self.pid_namespaces.get(ns).is_some_and(|n| n.child_reaper.is_some());
-                if has_init { Ok(NsRef::Pid(ns)) } else { Err(Errno::ENOENT) }
+                // A namespace is not shown before it has an init (`pidns_for_children_get`); one whose init is gone,
+                // and in which nobody can be born any more, is.
+                let had_init = self.pid_namespaces.get(ns).is_some_and(|n| n.child_reaper.is_some() || !n.adding);
+                if had_init { Ok(NsRef::Pid(ns)) } else { Err(Errno::ENOENT) }
             }
             _ => self.namespaces_of(of).into_iter().find(|ns| ns.kind() == kind).ok_or(Errno::ENOENT),
         }
