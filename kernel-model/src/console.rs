@@ -128,4 +128,26 @@ mod tests {
         });
         assert_eq!(printed.collect::<String>(), "typed\ntyped\n55\non\n");
     }
+
+    #[test]
+    fn time_stands_still_at_the_prompt_of_a_shell_within_the_shell() {
+        let mut running = Running::new(World::boot(Config { terminal: true, ..Config::default() }), NoMachine);
+        let console = ConsoleId(1);
+        let line = |text: &str| Action::Line { console, text: text.to_owned() };
+        running.run(100_000, &mut Trace::silent());
+        for text in ["sleep 5000 &", "sh", "sleep 6000 &"] {
+            running.inject(&line(text), &mut Trace::silent());
+            assert!(running.run(100_000, &mut Trace::silent()));
+        }
+        let asleep =
+            |world: &World| world.tasks.iter().filter(|(_, t)| t.comm == "sleep" && !t.state.has_exited()).count();
+        assert_eq!(asleep(&running.world), 2);
+        let before = running.world.clock;
+        running.inject(&line("sleep 2"), &mut Trace::silent());
+        assert!(running.run(100_000, &mut Trace::silent()));
+        assert!(running.world.clock.0 - before.0 >= 2_000_000_000, "a command in the foreground takes its time");
+        running.inject(&line("sleep 1; exit"), &mut Trace::silent());
+        assert!(running.run(100_000, &mut Trace::silent()));
+        assert_eq!(asleep(&running.world), 2);
+    }
 }

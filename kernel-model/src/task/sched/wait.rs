@@ -92,12 +92,29 @@ impl World {
     }
 }
 
+impl World {
+    /// Whether somebody in the foreground of the console waits for what is typed there and for nothing else, as a shell
+    /// within the shell does: then nothing is under way, just as at the prompt, and time stands still until somebody types.
+    fn waits_for_typing(&self, console: ConsoleId) -> bool {
+        let waiters = self.sched.waiting.get(&Wait::Line(console));
+        waiters.into_iter().flatten().any(|task| {
+            self.tasks
+                .get(*task)
+                .is_some_and(|t| matches!(&t.state, TaskState::Sleeping(Sleep { on, until: None }) if on.len() == 1))
+        })
+    }
+}
+
 impl Kernel<'_> {
     /// Everybody sleeps: moves the clock to the next timer if somebody waits for that. Whether it did.
     pub(crate) fn pass_time(&mut self) -> bool {
         let asked = self.run_until > self.clock;
         let throttled = self.sched.queues.values().any(|rq| rq.throttled_since.is_some() && rq.tasks > 0);
-        let busy = throttled || self.consoles.iter().any(|(_, c)| !c.at_prompt && self.tasks.contains(c.shell));
+        let busy = throttled
+            || self
+                .consoles
+                .iter()
+                .any(|(id, c)| !c.at_prompt && self.tasks.contains(c.shell) && !self.waits_for_typing(id));
         let sleeper = self.sched.timers.get_min().map(|(at, _)| *at);
         let alarm = self.sched.alarms.get_min().map(|(at, _)| *at);
         let bandwidth = self.sched.bandwidth_timers.get_min().map(|(at, _)| *at).filter(|_| throttled);
