@@ -137,6 +137,11 @@ pub trait PvOps: Keep {
         Vec::new()
     }
 
+    /// It holds so much that few copies of it should be kept.
+    fn is_large(&self) -> bool {
+        false
+    }
+
     /// The kernel's next turn begins at this moment. Whether somebody else's turn was taken instead; one that is idle
     /// has nothing to do itself.
     fn turn(&mut self, _now: Nanos, _is_idle: bool) -> bool {

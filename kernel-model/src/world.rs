@@ -38,6 +38,8 @@ pub struct Config {
     pub terminal: bool,
     /// Which security module is active.
     pub lsm: LsmChoice,
+    /// Which machine is below, by a number (at most 15) that whoever makes machines gives; 0 for one that is not looked at.
+    pub machine: u8,
 }
 
 /// How a configuration is written: as it was when there was only a terminal or none, with more in the same byte.
@@ -50,6 +52,8 @@ struct SavedConfig {
 const TERMINAL: u8 = 1;
 const APPARMOR: u8 = 2;
 const SELINUX: u8 = 4;
+/// Where the machine's number begins.
+const MACHINE_SHIFT: u32 = 4;
 
 impl From<Config> for SavedConfig {
     fn from(config: Config) -> SavedConfig {
@@ -58,7 +62,8 @@ impl From<Config> for SavedConfig {
             LsmChoice::AppArmor => APPARMOR,
             LsmChoice::Selinux => SELINUX,
         };
-        SavedConfig { cgroup_v2: config.cgroup_v2, flags: lsm | if config.terminal { TERMINAL } else { 0 } }
+        let terminal = if config.terminal { TERMINAL } else { 0 };
+        SavedConfig { cgroup_v2: config.cgroup_v2, flags: lsm | terminal | config.machine << MACHINE_SHIFT }
     }
 }
 
@@ -66,13 +71,14 @@ impl TryFrom<SavedConfig> for Config {
     type Error = &'static str;
 
     fn try_from(saved: SavedConfig) -> Result<Config, &'static str> {
-        let lsm = match saved.flags & !TERMINAL {
+        let machine = saved.flags >> MACHINE_SHIFT;
+        let lsm = match saved.flags & 0xf & !TERMINAL {
             0 => LsmChoice::None,
             APPARMOR => LsmChoice::AppArmor,
             SELINUX => LsmChoice::Selinux,
             _ => return Err("the kind of world is not known"),
         };
-        Ok(Config { cgroup_v2: saved.cgroup_v2, terminal: saved.flags & TERMINAL != 0, lsm })
+        Ok(Config { cgroup_v2: saved.cgroup_v2, terminal: saved.flags & TERMINAL != 0, lsm, machine })
     }
 }
 

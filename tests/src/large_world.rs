@@ -76,7 +76,7 @@ pub fn build(size: Size) -> (World, Vec<Action>) {
     (running.world, actions)
 }
 
-const CONFIG: Config = Config { cgroup_v2: false, terminal: true, lsm: LsmChoice::None };
+const CONFIG: Config = Config { cgroup_v2: false, terminal: true, lsm: LsmChoice::None, machine: 0 };
 
 fn booted() -> Running<NoMachine> {
     let mut running = Running::new(World::boot(CONFIG), NoMachine);

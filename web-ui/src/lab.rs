@@ -1,18 +1,20 @@
 //! The history that is looked at: acting in it, moving in it. What the page shows of it is made in `shown`.
 
+use hypervisor_model::machine::measured::{Measured, machine_of};
 use kernel_model::action::{Action, Stamped, When};
 use kernel_model::console::ConsoleId;
 use kernel_model::event::{Family, Granularity};
 use kernel_model::projection::process_index::ProcessIndex;
+use kernel_model::security::lsm::LsmChoice;
 use kernel_model::shell::Completion;
-use kernel_model::timeline::{Direction, Session, Stride, Timeline};
+use kernel_model::timeline::{Direction, Place, Session, Stride, Timeline};
 use kernel_model::world::Config;
 
 use crate::reel::Reel;
 use crate::transcript::Transcript;
 
 /// The machine below the kernel.
-pub type Machine = hypervisor_model::machine::BareMetal;
+pub type Machine = Box<dyn Measured>;
 
 /// Turns without rest after which the history pauses by itself.
 pub const PAUSE_AFTER: u64 = 300_000;
@@ -49,12 +51,14 @@ pub struct Lab {
     pending: std::collections::VecDeque<Stamped>,
     /// Where the cursor is to be when the session is restored.
     wanted_cursor: Option<u64>,
+    /// The same as a place that this history has in common with the one that was looked at before.
+    wanted_place: Option<Place>,
     /// What somebody did meanwhile: it is done when the session is there.
     queued: std::collections::VecDeque<Action>,
 }
 
 /// The world that a new session begins with: its consoles are terminals.
-const CONFIG: Config = Config { cgroup_v2: false, terminal: true, lsm: kernel_model::security::lsm::LsmChoice::None };
+const CONFIG: Config = Config { cgroup_v2: false, terminal: true, lsm: LsmChoice::None, machine: 0 };
 
 impl Default for Lab {
     fn default() -> Self {
@@ -65,7 +69,7 @@ impl Default for Lab {
 impl Lab {
     /// A freshly booted world.
     pub fn new() -> Lab {
-        Lab::of(Timeline::new(CONFIG, Machine::default()))
+        Lab::of(Timeline::new(CONFIG, machine_of(&CONFIG)))
     }
 
     fn of(timeline: Timeline<Machine>) -> Lab {
@@ -80,13 +84,14 @@ impl Lab {
             paused: false,
             pending: Default::default(),
             wanted_cursor: None,
+            wanted_place: None,
             queued: Default::default(),
         }
     }
 
     /// A session that is restored bit by bit, as [`Lab::run`] is called.
     pub fn restore(session: Session, cursor: Option<u64>) -> Lab {
-        let timeline = Timeline::new(session.config, Machine::default());
+        let timeline = Timeline::new(session.config, machine_of(&session.config));
         Lab { pending: session.actions.into(), wanted_cursor: cursor, ..Lab::of(timeline) }
     }
 
@@ -94,6 +99,23 @@ impl Lab {
     pub fn with_branches(mut self, branches: Vec<Vec<Stamped>>) -> Lab {
         branches.into_iter().for_each(|actions| self.timeline.keep_branch(actions));
         self
+    }
+
+    /// The same session on another machine, to be looked at in the same place: it is made again bit by bit.
+    pub fn on_machine(&mut self, machine: u8) -> Lab {
+        let place = self.is_past().then(|| self.timeline.place());
+        let (session, _) = self.session();
+        let config = Config { machine, ..session.config };
+        let branches = self.other_futures().to_vec();
+        let mut lab = Lab::restore(Session { config, ..session }, None).with_branches(branches);
+        lab.wanted_place = place;
+        lab.granularity = self.granularity;
+        lab
+    }
+
+    /// The number of the machine below.
+    pub fn machine(&self) -> u8 {
+        self.timeline.session_config().machine
     }
 
     /// Other futures, oldest first.
@@ -210,7 +232,13 @@ impl Lab {
             self.wanted_cursor = None;
             self.seek(cursor);
         }
-        if self.pending.is_empty() && self.wanted_cursor.is_none() {
+        if self.pending.is_empty()
+            && self.motion() != Motion::Running
+            && let Some(place) = self.wanted_place.take()
+        {
+            self.timeline.seek_place(place);
+        }
+        if self.pending.is_empty() && self.wanted_cursor.is_none() && self.wanted_place.is_none() {
             while let Some(action) = self.queued.pop_front() {
                 self.act(action);
             }
@@ -288,6 +316,7 @@ impl Lab {
         if self.is_restoring() {
             // Whoever goes somewhere else wants to be there, too, when everything is restored.
             self.wanted_cursor = Some(position);
+            self.wanted_place = None;
         }
         self.timeline.seek(position);
     }
@@ -347,6 +376,7 @@ impl Lab {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hypervisor_model::machine::Platform;
 
     fn line(text: &str) -> Action {
         Action::Line { console: ConsoleId(1), text: text.to_owned() }
@@ -399,6 +429,33 @@ mod tests {
         assert_eq!(typed(&again).last(), Some(&line("echo three")));
         assert_eq!(again.other_futures().len(), 1, "the rest of the session is another future");
         assert_eq!(again.other_futures()[0].len(), 2);
+    }
+
+    #[test]
+    fn another_machine_shows_the_same_place_and_prints_the_same() {
+        let mut lab = with(&["/bin/true; cat /proc/version | cut -c1-5", "echo two"]);
+        lab.seek(lab.actions() as u64);
+        lab.seek_action(1);
+        for _ in 0..40 {
+            lab.step(Granularity::Micro, Direction::Back);
+        }
+        let here = lab.timeline.current_event();
+        let count = |lab: &mut Lab| {
+            let all = lab.timeline.events_in(0, usize::MAX >> 1);
+            all.iter().filter(|e| e.kind.family() == Family::Exit).count()
+        };
+        for platform in Platform::all() {
+            let mut other = lab.on_machine(platform.code());
+            at_rest(&mut other);
+            let there = other.timeline.current_event();
+            assert_eq!(here.as_ref().map(|e| &e.kind), there.as_ref().map(|e| &e.kind), "{platform}");
+            let exits = count(&mut other);
+            assert_eq!(exits > 0, matches!(platform, Platform::KvmEpt | Platform::KvmShadow), "{platform}: {exits}");
+            let mut back = other.on_machine(0);
+            at_rest(&mut back);
+            assert_eq!((back.position(), back.len()), (lab.position(), lab.len()), "{platform}");
+            assert_eq!(back.session(), lab.session());
+        }
     }
 
     #[test]

@@ -114,8 +114,10 @@ impl Lab {
         let from = if step_is_shown { self.step_from().min(at) } else { at };
         self.timeline.seek(from);
         let before = self.timeline.world().clone();
+        let machine_before = self.timeline.machine().clone();
         self.timeline.seek(at);
         let after = self.timeline.world().clone();
+        let machine_after = self.timeline.machine().clone();
         let events = self.last_events(from);
         let concerned = concerned(&events);
         stage.follow(&concerned);
@@ -132,6 +134,8 @@ impl Lab {
             index: &self.index,
             before: &before,
             after: &after,
+            machines: (&machine_before, &machine_after),
+            platform: self.machine(),
             events: &events,
             lately: &lately,
             unfolded,

@@ -133,6 +133,8 @@ pub enum Msg {
     CopyOutput(u64),
     Copied(bool),
     Share,
+    /// The same session on another machine, by its number.
+    Platform(u8),
     Shared(bool),
     Dismiss,
     TakeOffer,
@@ -430,6 +432,15 @@ impl State {
             Msg::CopyOutput(command) => return vec![Effect::Copy(self.shown.terminal.output_of(command))],
             Msg::Copied(true) => self.said = "The output was copied.".to_owned(),
             Msg::Copied(false) => self.said = "The browser did not let it be copied.".to_owned(),
+            Msg::Platform(machine) => {
+                if machine != self.lab.machine() {
+                    let lab = self.lab.on_machine(machine);
+                    let console = self.console;
+                    self.start(lab);
+                    self.console = console;
+                }
+                return vec![Effect::Save, Effect::NextFrame];
+            }
             Msg::Share => return vec![Effect::CopyLink(self.link())],
             Msg::Shared(copied) => {
                 self.notice = Some(Notice::remark(if copied {

@@ -18,12 +18,12 @@ use kernel_model::projection::pid_views::PidViews;
 use kernel_model::projection::privileges::Privileges;
 use kernel_model::projection::proc_views::ProcViews;
 use kernel_model::projection::through_eyes::ThroughEyes;
+use kernel_model::pv_ops::NoMachine;
 use kernel_model::security::capability::Cap;
 use kernel_model::strace::parse_call;
 use kernel_model::task::TaskId;
 use kernel_model::timeline::Timeline;
 use kernel_model::world::{Config, World};
-use web_ui::lab::Machine;
 use web_ui::reel::Reel;
 use web_ui::view::{
     cgroups, coverage, mounts, network, ns_graph, pid_views, privileges, proc_views, process_tree, through_eyes,
@@ -33,7 +33,7 @@ use yew::{BaseComponent, Callback, LocalServerRenderer};
 
 /// The world before and after these lines are typed at the first console.
 fn after(lines: &[&str]) -> (World, World) {
-    let mut timeline = Timeline::new(Config::default(), Machine::default());
+    let mut timeline = Timeline::new(Config::default(), NoMachine);
     let mut before = timeline.head().clone();
     for line in lines {
         before = timeline.head().clone();
@@ -103,7 +103,7 @@ fn a_process_has_a_number_in_each_namespace_that_sees_it() {
 
 #[test]
 fn a_call_changes_what_the_lists_of_changes_say() {
-    let mut timeline = Timeline::new(Config::default(), Machine::default());
+    let mut timeline = Timeline::new(Config::default(), NoMachine);
     let before = timeline.head().clone();
     let call = parse_call("sethostname(\"box\", 3)").expect("a call");
     timeline.act(Action::Syscall { task: TaskId(2), call });
@@ -205,7 +205,7 @@ async fn a_group_at_its_limit() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_group_that_is_throttled() {
-    let mut timeline = Timeline::new(Config::default(), Machine::default());
+    let mut timeline = Timeline::new(Config::default(), NoMachine);
     let text = "cd /sys/fs/cgroup/cpu; mkdir box; echo 20000 > box/cpu.cfs_quota_us; \
                 sh -c 'echo $$ > box/tasks; timeout 0.3 sh -c \"while :; do :; done\"'";
     timeline.act(Action::Line { console: ConsoleId(1), text: text.to_owned() });
@@ -245,7 +245,7 @@ async fn a_network_of_nothing() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn the_network_of_a_container() {
-    let mut timeline = Timeline::new(Config::default(), Machine::default());
+    let mut timeline = Timeline::new(Config::default(), NoMachine);
     let lines = [
         "unshare --net sleep 1000 & sleep 1",
         "ip link add veth0 type veth peer name eth0; ip link set eth0 netns $!; ip addr add 10.0.0.1/24 dev veth0; ip link set veth0 up",

@@ -46,7 +46,7 @@ pub struct Watched<'a, M> {
 
 /// Runs `script` on a machine; each turn is shown to `watch`.
 pub fn run_on<M: PvOps>(script: &Script, machine: M, watch: impl FnMut(Watched<'_, M>)) -> Vec<Entry> {
-    let config = Config { cgroup_v2: script.world == StandardWorld::V2, terminal: false, lsm: script.lsm };
+    let config = Config { cgroup_v2: script.world == StandardWorld::V2, lsm: script.lsm, ..Config::default() };
     Session::new(World::boot(config), machine, watch).run(script)
 }
 

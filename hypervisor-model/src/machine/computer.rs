@@ -7,6 +7,7 @@
 //! Between two operations a program runs. What it touches then is not known to the kernel model, and is taken to be
 //! the [`RECENT`] pages that it used last, one access each, and two pages of the kernel in each system call.
 
+use kernel_model::machine::report::{Lane, Report};
 use kernel_model::mm::MmId;
 use kernel_model::pv_ops::{ALL_PAGES, PageRange, PvOp, PvOps};
 
@@ -55,6 +56,11 @@ impl<H: Hardware> Computer<H> {
         // What booting costs is not what is compared.
         let counters = Counters::default();
         Computer { hardware, counters, tables, processors: Default::default(), has_pcid }
+    }
+
+    /// The page tables of its kernel.
+    pub fn tables(&self) -> &KernelTables {
+        &self.tables
     }
 
     fn apply(&mut self, cpu: usize, writes: &[EntryWrite]) {
@@ -121,11 +127,13 @@ impl<H: Hardware> Computer<H> {
     }
 
     fn user_access(&mut self, cpu: usize, page: u64, is_write: bool) -> Access {
+        self.counters.told.at(cpu, Lane::GuestUser);
         let kind = if is_write { AccessKind::Write } else { AccessKind::Read };
         self.hardware.access(cpu, MemoryAccess { linear: page << 12, kind, is_user: true }, &mut self.counters)
     }
 
     fn kernel_access(&mut self, cpu: usize, linear: u64, kind: AccessKind) {
+        self.counters.told.at(cpu, Lane::GuestKernel);
         self.hardware.access(cpu, MemoryAccess { linear, kind, is_user: false }, &mut self.counters);
     }
 
@@ -146,6 +154,7 @@ impl<H: Hardware> Computer<H> {
     fn faults(&mut self, cpu: usize, at: PageRange, write: bool) {
         for page in at.first..at.first + at.pages {
             self.user_access(cpu, page, write);
+            self.counters.told.at(cpu, Lane::GuestKernel);
             self.hardware.page_fault(cpu, &mut self.counters);
             self.kernel_accesses(cpu);
         }
@@ -155,6 +164,7 @@ impl<H: Hardware> Computer<H> {
 impl<H: Hardware + Clone + 'static> PvOps for Computer<H> {
     fn execute(&mut self, cpu: u32, op: PvOp) {
         let cpu = cpu as usize % PROCESSORS;
+        self.counters.told.at(cpu, Lane::GuestKernel);
         let mut writes = Vec::new();
         match op {
             PvOp::WriteCr3 { mm } => self.switch(cpu, mm),
@@ -196,6 +206,7 @@ impl<H: Hardware + Clone + 'static> PvOps for Computer<H> {
             }
             PvOp::PageFault { at, write, .. } => self.faults(cpu, at, write),
         }
+        self.counters.told.at(cpu, Lane::GuestKernel);
         self.apply(cpu, &writes);
     }
 
@@ -205,5 +216,13 @@ impl<H: Hardware + Clone + 'static> PvOps for Computer<H> {
             self.tables.touched(at.mm, page);
             self.user_access(cpu, page, write);
         }
+    }
+
+    fn reports(&mut self) -> Vec<Report> {
+        self.counters.told.take()
+    }
+
+    fn is_large(&self) -> bool {
+        true
     }
 }

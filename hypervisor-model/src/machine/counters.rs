@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::told::Told;
+
 /// Hits, misses and flushes of the TLBs of a machine's processors.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct TlbCounters {
@@ -16,7 +18,7 @@ pub struct TlbCounters {
 }
 
 /// Everything that is counted of one run.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct Counters {
     /// Changes of the privilege level of the processor, in either direction.
     pub ring_crossings: u64,
@@ -30,9 +32,25 @@ pub struct Counters {
     pub walk_references: u64,
     /// Modelled cycles by what they were spent on.
     pub cycles: BTreeMap<&'static str, u64>,
+    /// What is told of it.
+    #[serde(skip)]
+    pub told: Told,
 }
 
 impl Counters {
+    /// Nothing counted.
+    pub const fn new() -> Counters {
+        Counters {
+            ring_crossings: 0,
+            vm_exits: BTreeMap::new(),
+            hypercalls: BTreeMap::new(),
+            tlb: TlbCounters { hits: 0, misses: 0, flushes: BTreeMap::new() },
+            walk_references: 0,
+            cycles: BTreeMap::new(),
+            told: Told::new(),
+        }
+    }
+
     /// Counts cycles.
     pub fn spend(&mut self, on: &'static str, cycles: u64) {
         if cycles > 0 {
@@ -44,6 +62,7 @@ impl Counters {
     pub fn exit(&mut self, reason: &'static str, cycles: u64) {
         *self.vm_exits.entry(reason).or_default() += 1;
         self.spend("VM exits", cycles);
+        self.told.exit(reason, cycles);
     }
 
     /// Counts a flush and its cycles.
@@ -96,6 +115,7 @@ impl Counters {
             },
             walk_references: self.walk_references - before.walk_references,
             cycles: minus(&self.cycles, &before.cycles),
+            told: Told::default(),
         }
     }
 }

@@ -4,6 +4,8 @@
 //! look-up in a TLB that is software, one direct-mapped array as QEMU's, emptied by every load of CR3; a miss is a walk
 //! done in software, too.
 
+use kernel_model::machine::report::{Deed, DeedKind};
+
 use super::computer::PROCESSORS;
 use super::cost::Costs;
 use super::counters::Counters;
@@ -42,6 +44,12 @@ impl Emulated {
 
     fn operation(&self, counters: &mut Counters) {
         counters.spend("emulated operations", self.costs.emulated_operation.cycles);
+        counters.told.here(|| {
+            Deed::new(DeedKind::Emulation, "emulated operation").costs(self.costs.emulated_operation.cycles).says(
+                "The emulator does by itself what the processor would have done: no ring of the machine is crossed.",
+                "Bellard, QEMU, a Fast and Portable Dynamic Translator (2005)",
+            )
+        });
     }
 }
 
@@ -84,6 +92,10 @@ impl Hardware for Emulated {
     fn page_fault(&mut self, _cpu: usize, counters: &mut Counters) {
         self.operation(counters);
         self.operation(counters);
+    }
+
+    fn parts(&self) -> Option<(&PhysicalMemory, &[Processor])> {
+        Some((&self.memory, &self.processors))
     }
 
     fn halt(&mut self, _cpu: usize, counters: &mut Counters) {

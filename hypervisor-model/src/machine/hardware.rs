@@ -2,7 +2,9 @@
 
 use super::counters::Counters;
 use super::kernel_tables::EntryWrite;
+use super::processor::Processor;
 use crate::cpu::AccessKind;
+use crate::memory::PhysicalMemory;
 
 /// One access to memory, as a program or its kernel makes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,6 +51,11 @@ pub trait Hardware {
 
     /// Delivers a page fault to the kernel, and returns from it: two crossings.
     fn page_fault(&mut self, cpu: usize, counters: &mut Counters);
+
+    /// The machine's memory and its processors, for eyes.
+    fn parts(&self) -> Option<(&PhysicalMemory, &[Processor])> {
+        None
+    }
 
     /// HLT, and the interrupt that ends it.
     fn halt(&mut self, cpu: usize, counters: &mut Counters);

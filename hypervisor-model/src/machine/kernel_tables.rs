@@ -7,8 +7,7 @@
 //!
 //! Physical here is what the kernel takes for physical: guest-physical under a hypervisor.
 
-use std::collections::BTreeMap;
-
+use imbl::{OrdMap, Vector};
 use kernel_model::mm::MmId;
 use kernel_model::pv_ops::{Frames, PageRange};
 
@@ -45,13 +44,13 @@ pub const RECENT: usize = 8;
 struct FramePool {
     next: u64,
     end: u64,
-    free: Vec<Gfn>,
-    users: BTreeMap<Gfn, u32>,
+    free: Vector<Gfn>,
+    users: OrdMap<Gfn, u32>,
 }
 
 impl FramePool {
     fn take(&mut self) -> Gfn {
-        let frame = self.free.pop().unwrap_or_else(|| {
+        let frame = self.free.pop_back().unwrap_or_else(|| {
             // The kernel model counts memory and refuses before it is used up; page tables beyond it share the last
             // frame rather than none.
             let frame = Gfn(self.next);
@@ -71,7 +70,7 @@ impl FramePool {
         *users -= 1;
         if *users == 0 {
             self.users.remove(&frame);
-            self.free.push(frame);
+            self.free.push_back(frame);
         }
     }
 }
@@ -81,9 +80,9 @@ impl FramePool {
 struct Space {
     root: Gfn,
     /// Tables below the root, by level and by the address bits above what they map.
-    tables: BTreeMap<(u8, u64), Gfn>,
+    tables: OrdMap<(u8, u64), Gfn>,
     /// What is mapped: frame and entry by page.
-    pages: BTreeMap<u64, Mapped>,
+    pages: OrdMap<u64, Mapped>,
     /// Pages touched or mapped last, the latest first.
     recent: Vec<u64>,
 }
@@ -98,8 +97,8 @@ struct Mapped {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KernelTables {
     pool: FramePool,
-    spaces: BTreeMap<MmId, Space>,
-    cache: BTreeMap<u64, Gfn>,
+    spaces: OrdMap<MmId, Space>,
+    cache: OrdMap<u64, Gfn>,
     /// The entries of the upper half that every top-level table has.
     upper: Vec<(u64, u64)>,
 }
@@ -128,8 +127,8 @@ impl KernelTables {
             (index(DIRECT_MAP, 4), map_pdpt.address().0 | TABLE),
             (index(KERNEL_TEXT, 4), text_pdpt.address().0 | TABLE),
         ];
-        let pool = FramePool { next: FIRST_FREE, end: frames, free: Vec::new(), users: BTreeMap::new() };
-        (KernelTables { pool, spaces: BTreeMap::new(), cache: BTreeMap::new(), upper }, writes)
+        let pool = FramePool { next: FIRST_FREE, end: frames, free: Vector::new(), users: OrdMap::new() };
+        (KernelTables { pool, spaces: OrdMap::new(), cache: OrdMap::new(), upper }, writes)
     }
 
     /// The top-level table of an address space, which is made if nobody has heard of it: processes that are there at
@@ -180,7 +179,7 @@ impl KernelTables {
     pub fn end(&mut self, mm: MmId, writes: &mut Vec<EntryWrite>) {
         self.clear(PageRange { mm, first: 0, pages: kernel_model::pv_ops::ALL_PAGES }, writes);
         let Some(space) = self.spaces.remove(&mm) else { return };
-        for frame in space.tables.into_values() {
+        for (_, frame) in space.tables {
             self.pool.put(frame);
         }
         self.pool.put(space.root);

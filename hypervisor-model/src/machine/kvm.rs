@@ -8,6 +8,8 @@
 //!
 //! What KVM does to its tables is [`crate::kvm::mmu`]'s.
 
+use kernel_model::machine::report::Lane;
+
 use super::computer::PROCESSORS;
 use super::cost::Costs;
 use super::counters::Counters;
@@ -69,6 +71,15 @@ impl Kvm {
         counters.exit(reason.linux_name(), self.costs.vm_exit.cycles);
     }
 
+    /// KVM is done with an exit: what it did to its tables is told, and the guest goes on.
+    fn resume(&mut self, counters: &mut Counters) {
+        let is_tdp = self.vm.config.is_tdp();
+        for event in self.vm.take_events() {
+            counters.told.mmu(event, is_tdp);
+        }
+        counters.told.entry();
+    }
+
     /// VM entry: the root in CR3, and what has to be forgotten. Whether the guest can run at all.
     fn enter(&mut self, cpu: usize, counters: &mut Counters) -> bool {
         let Ok(entered) = self.mmu(cpu).enter() else { return false };
@@ -113,7 +124,9 @@ impl Kvm {
                 Err(_) => return Reached::Faulted,
             };
             self.exit(reason, counters);
-            match self.mmu(cpu).handle(exit) {
+            let resolution = self.mmu(cpu).handle(exit);
+            self.resume(counters);
+            match resolution {
                 Resolution::Resume => {}
                 Resolution::Inject(_) => return Reached::Faulted,
                 Resolution::Emulate { .. } => return Reached::Emulated,
@@ -138,6 +151,9 @@ impl Hardware for Kvm {
             Reached::Emulated | Reached::Faulted => {
                 // A guest's table is written by KVM, which takes its shadow along.
                 self.mmu(cpu).write_guest(write.at, 8, write.value);
+                for event in self.vm.take_events() {
+                    counters.told.mmu(event, self.vm.config.is_tdp());
+                }
             }
         }
     }
@@ -160,6 +176,9 @@ impl Hardware for Kvm {
             self.mmu(cpu).set_cr3(value);
         }
         self.enter(cpu, counters);
+        if !is_tdp {
+            self.resume(counters);
+        }
     }
 
     fn invlpg(&mut self, cpu: usize, linear: u64, counters: &mut Counters) {
@@ -172,13 +191,18 @@ impl Hardware for Kvm {
         self.mmu(cpu).invlpg(linear);
         let vpid = self.processors[cpu].vpid();
         self.processors[cpu].flush(Flush::InvvpidAddress(vpid, linear), counters);
+        self.resume(counters);
     }
 
-    fn shootdown(&mut self, _from: usize, _to: usize, counters: &mut Counters) {
+    fn shootdown(&mut self, from: usize, to: usize, counters: &mut Counters) {
         counters.ring_crossings += 2;
         counters.spend("interrupts between processors", self.costs.interprocessor_interrupt.cycles);
+        counters.told.at(from, Lane::GuestKernel);
         self.exit(ExitReason::Wrmsr, counters);
+        self.resume(counters);
+        counters.told.at(to, Lane::GuestKernel);
         self.exit(ExitReason::ExternalInterrupt, counters);
+        self.resume(counters);
     }
 
     fn access(&mut self, cpu: usize, access: MemoryAccess, counters: &mut Counters) -> Access {
@@ -203,7 +227,12 @@ impl Hardware for Kvm {
         counters.spend("page faults", self.costs.exception.cycles);
     }
 
+    fn parts(&self) -> Option<(&PhysicalMemory, &[Processor])> {
+        Some((&self.memory, &self.processors))
+    }
+
     fn halt(&mut self, _cpu: usize, counters: &mut Counters) {
         self.exit(ExitReason::Hlt, counters);
+        self.resume(counters);
     }
 }

@@ -1,20 +1,29 @@
 //! Machines that count: one for each platform, behind one type.
 
+use kernel_model::machine::device::{DeviceAnswer, DeviceCall, DeviceNode};
+use kernel_model::machine::interrupt::{DiskRequest, Interrupt};
 use kernel_model::machine::report::Report;
+use kernel_model::machine::{Port, SystemId};
+use kernel_model::mm::user_data::UserMemory;
+use kernel_model::net::packet::Frame;
 use kernel_model::pv_ops::{PageRange, PvOp, PvOps};
+use kernel_model::time::Nanos;
+use kernel_model::world::{Config, World};
 use thiserror::Error;
 
-use super::Platform;
 use super::computer::Computer;
-use super::cost::Costs;
+use super::cost::{Costs, DEFAULT_PRESET};
 use super::counters::Counters;
 use super::emulated::Emulated;
 use super::hardware::Hardware;
+use super::kernel_tables::KernelTables;
 use super::kvm::Kvm;
 use super::native::Native;
+use super::processor::Processor;
 use super::uml::Uml;
+use super::{BareMetal, Platform};
 use crate::kvm::mmu::Paging;
-use crate::memory::PAGE_SIZE;
+use crate::memory::{PAGE_SIZE, PhysicalMemory};
 
 /// Frames of the machine that a kernel sees: 2 GiB, as the kernel model's memory has.
 const FRAMES: u64 = (2 << 30) / PAGE_SIZE;
@@ -22,13 +31,32 @@ const FRAMES: u64 = (2 << 30) / PAGE_SIZE;
 /// EPT as KVM uses it on a processor that has accessed and dirty flags there (`enable_ept_ad_bits`).
 const EPT: Paging = Paging::Ept { accessed_and_dirty: true, pml: false };
 
+/// What a computer consists of, for eyes.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'a> {
+    /// Its memory: all of the machine's, not only what its kernel sees.
+    pub memory: &'a PhysicalMemory,
+    /// Its processors.
+    pub processors: &'a [Processor],
+    /// The page tables of the kernel on it.
+    pub tables: &'a KernelTables,
+}
+
 /// A machine that counts what it does.
 pub trait Measured: PvOps {
     /// What it has counted.
     fn counters(&self) -> &Counters;
 
+    /// From now on it tells what it does, beside counting it.
+    fn tell(&mut self);
+
     /// A copy of it.
     fn copy(&self) -> Box<dyn Measured>;
+
+    /// Its parts, where it is a computer.
+    fn parts(&self) -> Option<Parts<'_>> {
+        None
+    }
 }
 
 impl Clone for Box<dyn Measured> {
@@ -42,8 +70,17 @@ impl<H: Hardware + Clone + 'static> Measured for Computer<H> {
         &self.counters
     }
 
+    fn tell(&mut self) {
+        self.counters.told.listens = true;
+    }
+
     fn copy(&self) -> Box<dyn Measured> {
         Box::new(self.clone())
+    }
+
+    fn parts(&self) -> Option<Parts<'_>> {
+        let (memory, processors) = self.hardware.parts()?;
+        Some(Parts { memory, processors, tables: self.tables() })
     }
 }
 
@@ -58,6 +95,77 @@ impl PvOps for Box<dyn Measured> {
 
     fn reports(&mut self) -> Vec<Report> {
         (**self).reports()
+    }
+
+    fn is_large(&self) -> bool {
+        (**self).is_large()
+    }
+
+    fn turn(&mut self, now: Nanos, is_idle: bool) -> bool {
+        (**self).turn(now, is_idle)
+    }
+
+    fn next_timer(&self) -> Option<Nanos> {
+        (**self).next_timer()
+    }
+
+    fn interrupts(&mut self) -> Vec<Interrupt> {
+        (**self).interrupts()
+    }
+
+    fn devices(&self) -> &'static [DeviceNode] {
+        (**self).devices()
+    }
+
+    fn device(&mut self, call: DeviceCall<'_>) -> DeviceAnswer {
+        (**self).device(call)
+    }
+
+    fn submit(&mut self, request: DiskRequest) {
+        (**self).submit(request);
+    }
+
+    fn transmit(&mut self, port: Port, frame: &Frame) {
+        (**self).transmit(port, frame);
+    }
+
+    fn world_of(&self, system: SystemId) -> Option<&World> {
+        (**self).world_of(system)
+    }
+
+    fn event_signalled(&mut self, event: u64) -> bool {
+        (**self).event_signalled(event)
+    }
+
+    fn user_memory(&mut self) -> Option<&mut UserMemory> {
+        (**self).user_memory()
+    }
+}
+
+/// The machine below a session: by the number in its configuration, and telling what it does. One that nobody looks at,
+/// or that is not known, is the bare machine.
+pub fn machine_of(config: &Config) -> Box<dyn Measured> {
+    let bare = || -> Box<dyn Measured> { Box::new(BareMetal::default()) };
+    let Some(platform) = Platform::of_code(config.machine) else { return bare() };
+    let machine = Costs::preset(DEFAULT_PRESET).ok().and_then(|costs| platform.machine(costs).ok());
+    machine.map_or_else(bare, |mut machine| {
+        machine.tell();
+        machine
+    })
+}
+
+/// A machine that only counts its operations.
+static NOTHING: Counters = Counters::new();
+
+impl Measured for BareMetal {
+    fn counters(&self) -> &Counters {
+        &NOTHING
+    }
+
+    fn tell(&mut self) {}
+
+    fn copy(&self) -> Box<dyn Measured> {
+        Box::new(*self)
     }
 }
 

@@ -12,6 +12,7 @@ pub mod kvm;
 pub mod measured;
 pub mod native;
 pub mod processor;
+pub mod told;
 pub mod uml;
 
 use std::fmt;
@@ -65,6 +66,45 @@ pub enum PlatformError {
 
 fn names() -> String {
     PLATFORMS.map(|(_, name)| name).join(", ")
+}
+
+/// What the machines of sessions are numbered by: links hold these numbers, so they never change.
+const CODES: [(Platform, u8); 6] = [
+    (Platform::Native, 1),
+    (Platform::Container, 2),
+    (Platform::KvmEpt, 3),
+    (Platform::KvmShadow, 4),
+    (Platform::Emulated, 5),
+    (Platform::Uml, 6),
+];
+
+impl Platform {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Platform> {
+        PLATFORMS.into_iter().map(|(platform, _)| platform)
+    }
+
+    /// Its number in a session's [`Config`](kernel_model::world::Config).
+    pub fn code(self) -> u8 {
+        CODES.iter().find(|(platform, _)| *platform == self).map_or(0, |(_, code)| *code)
+    }
+
+    /// The platform with a number; none for 0, a machine that nobody looks at.
+    pub fn of_code(code: u8) -> Option<Platform> {
+        CODES.iter().find(|(_, known)| *known == code).map(|(platform, _)| *platform)
+    }
+
+    /// What it is, in one line.
+    pub fn about(self) -> &'static str {
+        match self {
+            Platform::Native => "the kernel on the bare machine",
+            Platform::Container => "the same kernel on the same machine: walls within a kernel cost nothing below it",
+            Platform::KvmEpt => "a guest of KVM with nested paging (EPT)",
+            Platform::KvmShadow => "a guest of KVM with shadow page tables",
+            Platform::Emulated => "a guest of an emulator",
+            Platform::Uml => "user-mode Linux: the kernel as a process",
+        }
+    }
 }
 
 impl FromStr for Platform {

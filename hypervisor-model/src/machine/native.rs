@@ -66,5 +66,9 @@ impl Hardware for Native {
         counters.spend("page faults", self.costs.exception.cycles);
     }
 
+    fn parts(&self) -> Option<(&PhysicalMemory, &[Processor])> {
+        Some((&self.memory, &self.processors))
+    }
+
     fn halt(&mut self, _cpu: usize, _counters: &mut Counters) {}
 }

@@ -5,7 +5,7 @@ use super::counters::Counters;
 use super::hardware::MemoryAccess;
 use crate::cpu::{Cr0, Cr4, Efer};
 use crate::memory::{Hpa, PhysicalMemory};
-use crate::paging::event::References;
+use crate::paging::event::{References, Trace};
 use crate::paging::{
     Attempt, Flush, PagingState, Regime, SecondDimension, Tag, Tlb, TlbConfig, TranslationStop, translate,
 };
@@ -91,9 +91,10 @@ impl Processor {
 
     /// Forgets what an operation makes it forget.
     pub fn flush(&mut self, flush: Flush, counters: &mut Counters) {
-        self.tlb.flush(flush, self.tag);
-        let name = flush.scope(self.tag.vpid, self.tag.pcid).name;
-        counters.flush(name, 0);
+        let dropped = self.tlb.flush(flush, self.tag);
+        let scope = flush.scope(self.tag.vpid, self.tag.pcid);
+        counters.flush(scope.name, 0);
+        counters.told.flush(flush, scope.name, scope.source, &dropped);
     }
 
     /// Translates an access: where it is in the machine's memory.
@@ -109,15 +110,24 @@ impl Processor {
         counters: &mut Counters,
     ) -> Result<Hpa, TranslationStop> {
         let attempt = Attempt { kind: access.kind, is_user: access.is_user, is_implicit: false };
-        let mut references = References::default();
         let context = (&self.regime, self.tag);
-        let found = translate(&mut self.tlb, memory, second, context, access.linear, attempt, &mut references);
+        let mut events = Vec::new();
+        let mut references = References::default();
+        let found = if counters.told.listens {
+            let found = translate(&mut self.tlb, memory, second, context, access.linear, attempt, &mut events);
+            events.iter().for_each(|event| references.record(*event));
+            found
+        } else {
+            translate(&mut self.tlb, memory, second, context, access.linear, attempt, &mut references)
+        };
         match found {
             Ok(found) if found.was_hit => counters.tlb.hits += 1,
             _ => counters.tlb.misses += 1,
         }
         counters.walk_references += references.0;
-        counters.spend("page walks", references.0 * costs.walk_reference.cycles);
+        let cycles = references.0 * costs.walk_reference.cycles;
+        counters.spend("page walks", cycles);
+        counters.told.walk(access.linear, access.kind, &events, cycles);
         found.map(|found| found.leaf.at(access.linear))
     }
 }

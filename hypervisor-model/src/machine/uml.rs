@@ -4,13 +4,17 @@
 //! switches of the host that takes is counted by [`crate::emulation::uml`]. Page tables are the host's own: the guest's
 //! kernel asks for a mapping by a system call of the host.
 
+use kernel_model::machine::report::{Deed, DeedKind, Lane};
+
 use super::computer::PROCESSORS;
 use super::cost::Costs;
 use super::counters::Counters;
 use super::hardware::{Access, Hardware, MemoryAccess};
 use super::kernel_tables::EntryWrite;
 use super::native::Native;
+use super::processor::Processor;
 use crate::emulation::uml::{Counts, Uml as Processes, UmlMode};
+use crate::memory::PhysicalMemory;
 
 /// The PCID under which the host remembers the process that is the guest's kernel: beyond those of its programs.
 const KERNEL_PCID: u64 = 7;
@@ -36,6 +40,18 @@ impl Uml {
     /// Takes over what the host did since `before`: crossings, its own system calls, and switches of address space.
     fn settle(&mut self, cpu: usize, before: Counts, counters: &mut Counters) {
         let now = self.processes.counts;
+        counters.told.tell(|cpu, lane| {
+            Deed::new(DeedKind::Crossing, "stop for the tracer")
+                .goes(cpu, lane, Lane::Hypervisor)
+                .with("crossings", now.ring_crossings - before.ring_crossings)
+                .with("calls", now.host_calls - before.host_calls)
+                .with("switches", now.host_switches - before.host_switches)
+                .says(
+                    "The host stops the process for its tracer, which is the guest's kernel: {crossings} ring crossings, \
+                     {calls} system calls of the host and {switches} switches of process.",
+                    "ptrace(2), PTRACE_SYSEMU; Dike, User-mode Linux",
+                )
+        });
         counters.ring_crossings += now.ring_crossings - before.ring_crossings;
         counters.spend("system calls of the host", (now.host_calls - before.host_calls) * self.costs.syscall.cycles);
         for switch in 0..now.host_switches - before.host_switches {
@@ -91,6 +107,10 @@ impl Hardware for Uml {
         self.processes.page_fault();
         counters.spend("page faults", self.costs.exception.cycles);
         self.settle(cpu, before, counters);
+    }
+
+    fn parts(&self) -> Option<(&PhysicalMemory, &[Processor])> {
+        self.host.parts()
     }
 
     fn halt(&mut self, _cpu: usize, counters: &mut Counters) {

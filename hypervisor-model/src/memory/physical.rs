@@ -1,13 +1,14 @@
 //! The machine's frames: what each holds, and who owns it.
 //!
-//! A frame that was never written holds zeros and takes no room. Frames are shared between clones of a machine until
-//! one of them writes (copy on write), so a snapshot of memory costs a pointer a frame.
+//! A frame that was never written holds zeros and takes no room. Frames lie in chunks of [`CHUNK`]; chunks and contents
+//! are shared between clones of a machine until one of them writes (copy on write), so a snapshot of memory costs a
+//! pointer a chunk.
 //!
 //! Invariants ([`PhysicalMemory::check`]):
 //! 1. A free frame holds nothing.
 //! 2. The list of free frames names exactly the frames without an owner.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -75,66 +76,148 @@ struct Frame {
     page: Option<Arc<Page>>,
 }
 
+/// Frames in a chunk.
+const CHUNK: usize = 512;
+
 /// The memory of a machine.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct PhysicalMemory {
-    frames: Vec<Frame>,
-    free: BTreeSet<Hfn>,
+    chunks: Vec<Arc<Vec<Frame>>>,
+    len: u64,
+    /// Runs of free frames: how many by the first.
+    free: BTreeMap<u64, u64>,
 }
 
 impl PhysicalMemory {
     /// A memory of `frames` frames, all zero and all free.
     pub fn new(frames: u64) -> Self {
-        PhysicalMemory { frames: vec![Frame::default(); frames as usize], free: (0..frames).map(Hfn).collect() }
+        let whole = Arc::new(vec![Frame::default(); CHUNK]);
+        let mut chunks = vec![whole; frames as usize / CHUNK];
+        if frames as usize % CHUNK > 0 {
+            chunks.push(Arc::new(vec![Frame::default(); frames as usize % CHUNK]));
+        }
+        let free = if frames > 0 { BTreeMap::from([(0, frames)]) } else { BTreeMap::new() };
+        PhysicalMemory { chunks, len: frames, free }
     }
 
     /// Number of frames.
     pub fn len(&self) -> u64 {
-        self.frames.len() as u64
+        self.len
     }
 
     /// Whether there is no memory at all.
     pub fn is_empty(&self) -> bool {
-        self.frames.is_empty()
+        self.len == 0
     }
 
     /// Number of frames that nobody owns.
     pub fn free_frames(&self) -> u64 {
-        self.free.len() as u64
+        self.free.values().sum()
+    }
+
+    #[inline]
+    fn frame(&self, at: u64) -> Option<&Frame> {
+        self.chunks.get(at as usize / CHUNK)?.get(at as usize % CHUNK)
+    }
+
+    #[inline]
+    fn frame_mut(&mut self, at: u64) -> Option<&mut Frame> {
+        Arc::make_mut(self.chunks.get_mut(at as usize / CHUNK)?).get_mut(at as usize % CHUNK)
     }
 
     /// Gives the lowest free frame, zeroed, to `owner`; `None` when memory is used up.
     pub fn allocate(&mut self, owner: Owner) -> Option<Hfn> {
-        let frame = self.free.pop_first()?;
-        self.frames[frame.0 as usize] = Frame { owner, page: None };
-        Some(frame)
+        let (first, count) = self.free.pop_first()?;
+        if count > 1 {
+            self.free.insert(first + 1, count - 1);
+        }
+        self.set_owner(first, 1, owner);
+        Some(Hfn(first))
     }
 
     /// Gives `owner` the lowest run of `count` free frames that begins at a multiple of `count`: the backing of a
     /// large page. `count` is a power of two.
     pub fn allocate_block(&mut self, count: u64, owner: Owner) -> Option<Hfn> {
         debug_assert!(count.is_power_of_two());
-        let first = (0..self.len() / count)
-            .map(|block| Hfn(block * count))
-            .find(|first| self.free.range(*first..Hfn(first.0 + count)).count() as u64 == count)?;
-        for frame in first.0..first.0 + count {
-            self.free.remove(&Hfn(frame));
-            self.frames[frame as usize] = Frame { owner, page: None };
+        let fits = |(first, length): (&u64, &u64)| {
+            let at = first.next_multiple_of(count);
+            (at + count <= first + length).then_some((*first, *length, at))
+        };
+        let (first, length, at) = self.free.iter().find_map(fits)?;
+        self.free.remove(&first);
+        if at > first {
+            self.free.insert(first, at - first);
         }
-        Some(first)
+        if at + count < first + length {
+            self.free.insert(at + count, first + length - at - count);
+        }
+        self.set_owner(at, count, owner);
+        Some(Hfn(at))
+    }
+
+    /// Zeroed frames for an owner. Whole chunks of them are one chunk.
+    fn set_owner(&mut self, first: u64, count: u64, owner: Owner) {
+        let whole = (count >= CHUNK as u64).then(|| Arc::new(vec![Frame { owner, page: None }; CHUNK]));
+        let mut at = first;
+        while at < first + count {
+            let is_whole = (at as usize).is_multiple_of(CHUNK) && at + CHUNK as u64 <= first + count;
+            if let (true, Some(whole), Some(chunk)) = (is_whole, &whole, self.chunks.get_mut(at as usize / CHUNK)) {
+                *chunk = Arc::clone(whole);
+                at += CHUNK as u64;
+            } else {
+                if let Some(frame) = self.frame_mut(at) {
+                    *frame = Frame { owner, page: None };
+                }
+                at += 1;
+            }
+        }
+    }
+
+    /// A frame is free: the runs around it become one.
+    fn set_free(&mut self, at: u64) {
+        let before = self.free.range(..=at).next_back().map(|(first, count)| (*first, *count));
+        let (mut first, mut count) = (at, 1);
+        if let Some((start, length)) = before {
+            if start + length > at {
+                return;
+            }
+            if start + length == at {
+                (first, count) = (start, length + 1);
+            }
+        }
+        if let Some(after) = self.free.remove(&(at + 1)) {
+            count += after;
+        }
+        self.free.insert(first, count);
+    }
+
+    fn take_from_free(&mut self, at: u64) {
+        let Some((first, count)) = self.free.range(..=at).next_back().map(|(first, count)| (*first, *count)) else {
+            return;
+        };
+        if first + count <= at {
+            return;
+        }
+        self.free.remove(&first);
+        if at > first {
+            self.free.insert(first, at - first);
+        }
+        if at + 1 < first + count {
+            self.free.insert(at + 1, first + count - at - 1);
+        }
     }
 
     /// Takes a frame from its owner; its content is gone. A free frame stays free.
     pub fn release(&mut self, frame: Hfn) {
-        if let Some(slot) = self.frames.get_mut(frame.0 as usize) {
+        if let Some(slot) = self.frame_mut(frame.0) {
             *slot = Frame::default();
-            self.free.insert(frame);
+            self.set_free(frame.0);
         }
     }
 
     /// Who owns a frame; a frame beyond the end of memory is nobody's.
     pub fn owner(&self, frame: Hfn) -> Owner {
-        self.frames.get(frame.0 as usize).map_or(Owner::Free, |slot| slot.owner)
+        self.frame(frame.0).map_or(Owner::Free, |slot| slot.owner)
     }
 
     /// Hands a frame with its content to another owner, as ballooning and page flipping do.
@@ -142,21 +225,30 @@ impl PhysicalMemory {
         if owner == Owner::Free {
             return self.release(frame);
         }
-        if let Some(slot) = self.frames.get_mut(frame.0 as usize) {
+        if let Some(slot) = self.frame_mut(frame.0) {
             slot.owner = owner;
-            self.free.remove(&frame);
+            self.take_from_free(frame.0);
         }
     }
 
     /// All frames that have an owner, in their order.
     pub fn owned(&self) -> impl Iterator<Item = (Hfn, Owner)> + '_ {
-        self.frames.iter().enumerate().filter(|(_, f)| f.owner != Owner::Free).map(|(at, f)| (Hfn(at as u64), f.owner))
+        self.all().filter(|(_, f)| f.owner != Owner::Free).map(|(at, f)| (Hfn(at), f.owner))
+    }
+
+    fn all(&self) -> impl Iterator<Item = (u64, &Frame)> {
+        (0..).zip(self.chunks.iter().flat_map(|chunk| chunk.iter()))
+    }
+
+    /// Whether a frame holds anything but zeros.
+    pub fn is_used(&self, frame: Hfn) -> bool {
+        self.frame(frame.0).is_some_and(|f| f.page.is_some())
     }
 
     /// Reads the aligned eight bytes that hold `at`. Where there is no memory nobody drives the bus: all ones.
     #[inline]
     pub fn read_u64(&self, at: Hpa) -> u64 {
-        match self.frames.get((at.0 >> PAGE_SHIFT) as usize) {
+        match self.frame(at.0 >> PAGE_SHIFT) {
             Some(Frame { page: Some(page), .. }) => page.0[(at.0 >> 3) as usize % WORDS],
             Some(_) => 0,
             None => u64::MAX,
@@ -166,7 +258,7 @@ impl PhysicalMemory {
     /// Writes the aligned eight bytes that hold `at`. Where there is no memory nothing happens.
     #[inline]
     pub fn write_u64(&mut self, at: Hpa, value: u64) {
-        if let Some(frame) = self.frames.get_mut((at.0 >> PAGE_SHIFT) as usize) {
+        if let Some(frame) = self.frame_mut(at.0 >> PAGE_SHIFT) {
             if frame.page.is_none() && value == 0 {
                 return;
             }
@@ -215,16 +307,22 @@ impl PhysicalMemory {
 
     /// What must always hold; the text says what does not.
     pub fn check(&self) -> Result<(), String> {
-        for (at, frame) in self.frames.iter().enumerate() {
+        let mut runs = BTreeMap::new();
+        for (at, frame) in self.all() {
             let free = frame.owner == Owner::Free;
             if free && frame.page.is_some() {
                 return Err(format!("frame {at:#x} is free and holds something"));
             }
-            if free != self.free.contains(&Hfn(at as u64)) {
-                return Err(format!("frame {at:#x}: its owner and the list of free frames disagree"));
+            if free {
+                match runs.last_entry() {
+                    Some(mut run) if *run.key() + *run.get() == at => *run.get_mut() += 1,
+                    _ => {
+                        runs.insert(at, 1);
+                    }
+                }
             }
         }
-        Ok(())
+        if runs != self.free { Err("owners and the list of free frames disagree".to_owned()) } else { Ok(()) }
     }
 }
 

@@ -14,7 +14,7 @@ fn both_worlds_boot_and_hold_together() {
     let lsm = LsmChoice::None;
     for cgroup_v2 in [false, true] {
         for terminal in [false, true] {
-            let world = World::boot(Config { cgroup_v2, terminal, lsm });
+            let world = World::boot(Config { cgroup_v2, terminal, lsm, machine: 0 });
             assert_eq!(world.check(), Ok(()));
             let furnished = world.vfs.mounts.iter().filter(|(_, m)| m.propagation.shared.is_some());
             assert_eq!(furnished.count(), if cgroup_v2 { 9 } else { 18 });

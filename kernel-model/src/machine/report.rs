@@ -101,13 +101,55 @@ pub struct Deed {
     pub cycles: u64,
     /// Its numbers by name.
     pub numbers: Vec<(&'static str, u64)>,
-    /// One sentence in which `{NAME}` stands for a number, `{NAME:x}` for the same in hexadecimal.
+    /// Its parts, where it has some, each with up to four numbers: of a page walk one a reference, with the dimension (0
+    /// the only one, 1 the guest's, 2 the nested one), the address of the entry, what it holds, and the address whose bits
+    /// chose it.
+    pub parts: Vec<(&'static str, [u64; 4])>,
+    /// One sentence in which `{NAME}` stands for a number, `{NAME:x}` for the same in hexadecimal, `{name}` for its name.
     pub sentence: &'static str,
     /// Where that can be read up.
     pub source: &'static str,
 }
 
 impl Deed {
+    /// Something of this kind and name, in the guest's kernel on processor 0, without numbers and words.
+    pub fn new(kind: DeedKind, name: &'static str) -> Deed {
+        let here = Lane::GuestKernel;
+        let (numbers, parts) = (Vec::new(), Vec::new());
+        Deed { kind, name, from: here, to: here, cpu: 0, depth: 0, cycles: 0, numbers, parts, sentence: "", source: "" }
+    }
+
+    /// From one lane to another on a processor.
+    #[must_use]
+    pub fn goes(self, cpu: u32, from: Lane, to: Lane) -> Deed {
+        Deed { cpu, from, to, ..self }
+    }
+
+    /// With a number.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, n: u64) -> Deed {
+        self.numbers.push((name, n));
+        self
+    }
+
+    /// What it cost.
+    #[must_use]
+    pub fn costs(self, cycles: u64) -> Deed {
+        Deed { cycles, ..self }
+    }
+
+    /// Inside another deed.
+    #[must_use]
+    pub fn nested(self) -> Deed {
+        Deed { depth: self.depth + 1, ..self }
+    }
+
+    /// In words: a sentence with places for its numbers, and where it can be read up.
+    #[must_use]
+    pub fn says(self, sentence: &'static str, source: &'static str) -> Deed {
+        Deed { sentence, source, ..self }
+    }
+
     /// A number by its name.
     pub fn number(&self, name: &str) -> Option<u64> {
         self.numbers.iter().find(|(known, _)| *known == name).map(|(_, n)| *n)
@@ -125,6 +167,7 @@ impl Deed {
             match self.number(name) {
                 Some(n) if is_hex => text.push_str(&format!("{n:#x}")),
                 Some(n) => text.push_str(&n.to_string()),
+                None if name == "name" => text.push_str(self.name),
                 None => text.push_str(name),
             }
         }
@@ -139,18 +182,10 @@ mod tests {
 
     #[test]
     fn the_numbers_are_put_into_the_sentence() {
-        let deed = Deed {
-            kind: DeedKind::Walk,
-            name: "walk",
-            from: Lane::GuestUser,
-            to: Lane::GuestUser,
-            cpu: 0,
-            depth: 0,
-            cycles: 30,
-            numbers: vec![("references", 4), ("linear", 0x1000)],
-            sentence: "{references} references for {linear:x}; {what} is not known.",
-            source: "",
-        };
-        assert_eq!(deed.text(), "4 references for 0x1000; what is not known.");
+        let deed = Deed::new(DeedKind::Walk, "walk")
+            .with("references", 4)
+            .with("linear", 0x1000)
+            .says("A {name}: {references} references for {linear:x}; {what} is not known.", "");
+        assert_eq!(deed.text(), "A walk: 4 references for 0x1000; what is not known.");
     }
 }

@@ -37,21 +37,8 @@ struct Toy {
 
 impl Toy {
     fn deed(&self) -> Report {
-        Report::Did(
-            Deed {
-                kind: DeedKind::Exit,
-                name: "CR access",
-                from: Lane::GuestKernel,
-                to: Lane::Hypervisor,
-                cpu: 0,
-                depth: 0,
-                cycles: 1,
-                numbers: vec![("loads", self.loads)],
-                sentence: "Load {loads}.",
-                source: "",
-            }
-            .into(),
-        )
+        let deed = Deed::new(DeedKind::Exit, "CR access").goes(0, Lane::GuestKernel, Lane::Hypervisor);
+        Report::Did(deed.with("loads", self.loads).says("Load {loads}.", "").into())
     }
 }
 

@@ -210,7 +210,8 @@ impl<M: PvOps + Clone + 'static> Timeline<M> {
         let mut trace = Trace::new();
         let mut slots = Vec::new();
         // In a thinned-out history only some of the worlds between slots are kept.
-        let every = (self.spacing / super::SLOTS_PER_KEYFRAME).max(1);
+        let large = if self.head.machine.is_large() { 8 } else { 1 };
+        let every = (self.spacing / super::SLOTS_PER_KEYFRAME).max(1) * large;
         while replay.event < end {
             if (replay.slot - keyframe.slot).is_multiple_of(every) {
                 slots.push(SlotStart {

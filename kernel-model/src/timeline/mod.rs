@@ -10,6 +10,7 @@
 //! seek costs at most [`MAX_KEYFRAMES`]-th of the history.
 
 mod cursor;
+mod place;
 mod replay;
 mod search;
 
@@ -23,11 +24,12 @@ use crate::step::{Running, Turn};
 use crate::world::{Config, World};
 
 pub use cursor::Direction;
+pub use place::Place;
 pub use search::Stride;
 
 /// How many slots lie between keyframes in a short history.
 const SLOTS_PER_KEYFRAME: u64 = 32;
-/// How many keyframes are kept before every second one is dropped.
+/// How many keyframes are kept before every second one is dropped; a sixteenth of that where the machine is large.
 pub const MAX_KEYFRAMES: usize = 4096;
 
 /// All that is needed to make a history again.
@@ -130,6 +132,11 @@ impl<M: PvOps + Clone + 'static> Timeline<M> {
             self.put_in(stamped.action.clone());
         }
         self.run(left);
+    }
+
+    /// The world that was booted, and the number of the machine below it.
+    pub fn session_config(&self) -> Config {
+        self.config
     }
 
     /// What makes this history again.
@@ -263,7 +270,8 @@ impl<M: PvOps + Clone + 'static> Timeline<M> {
     }
 
     fn keep_frame(&mut self) {
-        if self.keyframes.len() >= MAX_KEYFRAMES {
+        let most = if self.head.machine.is_large() { MAX_KEYFRAMES / 16 } else { MAX_KEYFRAMES };
+        if self.keyframes.len() >= most {
             self.thin_out();
         }
         self.keyframes.push(Keyframe {

@@ -192,6 +192,7 @@ impl Stage {
             cgroup_v2,
             terminal: false,
             lsm: kernel_model::security::lsm::LsmChoice::None,
+            machine: 0,
         }));
         stage.settle();
         stage

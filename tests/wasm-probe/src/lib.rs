@@ -21,8 +21,7 @@ struct Session {
 
 impl Session {
     fn boot(cgroup_v2: bool) -> Self {
-        let world =
-            World::boot(Config { cgroup_v2, terminal: false, lsm: kernel_model::security::lsm::LsmChoice::None });
+        let world = World::boot(Config { cgroup_v2, ..Config::default() });
         let console = world.consoles.ids().next().unwrap_or(ConsoleId(0));
         Session { running: Running::new(world, NoMachine), console }
     }

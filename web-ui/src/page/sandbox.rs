@@ -42,6 +42,7 @@ pub struct Page {
     pub candidates: Vec<String>,
     pub call: CallConsole,
     pub caller: Option<TaskId>,
+    pub machine: u8,
     pub theme: Theme,
     pub stage: Stage,
     pub panel: Option<Panel>,
@@ -75,6 +76,7 @@ impl Page {
             candidates: state.line.candidates.clone(),
             call: state.call.clone(),
             caller: state.caller(),
+            machine: state.lab.machine(),
             theme: state.theme,
             stage: state.stage.clone(),
             panel: state.panel,
@@ -111,7 +113,7 @@ pub fn Sandbox(Props { page, dispatch }: &Props) -> Html {
     html! {
         <div class="sandbox" data-sheet={page.sheet.label()} style={page.dock.map(|h| format!("--dock: {h}px"))}
             ondragover={over} ondrop={dropped}>
-            <Header theme={page.theme} dispatch={dispatch.clone()} />
+            <Header machine={page.machine} theme={page.theme} dispatch={dispatch.clone()} />
             <NoticeBar notice={page.notice.clone()} dispatch={dispatch.clone()} />
             <StagePane
                 stage={page.stage.clone()}

@@ -27,6 +27,7 @@ use kernel_model::task::TaskId;
 use kernel_model::world::World;
 use yew::{Callback, Html};
 
+use crate::lab::Machine;
 use crate::state::Msg;
 use crate::widget::seat::Seats;
 
@@ -70,6 +71,10 @@ pub struct Moment<'a> {
     pub after: &'a World,
     /// Who is below whom and like whom in it: for views of all processes.
     pub index: &'a ProcessIndex,
+    /// The machine below, before the step and after it.
+    pub machines: (&'a Machine, &'a Machine),
+    /// The number of the platform; 0 when nobody looks at the machine.
+    pub platform: u8,
     /// The events of the step, the last ones when there are many.
     pub events: &'a [Event],
     /// What has happened to processor time and limits lately, for a view that looks back.

@@ -1,13 +1,17 @@
 //! The head of the page.
 
-use yew::{Callback, Html, Properties, component, html};
+use hypervisor_model::machine::Platform;
+use yew::{Callback, Event, Html, Properties, component, html};
 
 use crate::appearance::Theme;
+use crate::browser::element;
 use crate::state::{Msg, Panel};
 
 /// Props of [`Header`].
 #[derive(Clone, PartialEq, Properties)]
 pub struct Props {
+    /// The number of the machine below.
+    pub machine: u8,
     /// The theme.
     pub theme: Theme,
     /// Where messages go.
@@ -16,7 +20,7 @@ pub struct Props {
 
 /// The head of the page.
 #[component]
-pub fn Header(Props { theme, dispatch }: &Props) -> Html {
+pub fn Header(Props { machine, theme, dispatch }: &Props) -> Html {
     let (next, name) = match theme {
         Theme::System => (Theme::Light, "auto"),
         Theme::Light => (Theme::Dark, "light"),
@@ -34,6 +38,7 @@ pub fn Header(Props { theme, dispatch }: &Props) -> Html {
             <button type="button" id="worlds-open" class="head__world" aria-haspopup="dialog" onclick={send(Msg::Open(Panel::Worlds, "worlds-open"))}>
                 { "worlds ▾" }
             </button>
+            { platforms(*machine, dispatch) }
             <nav class="head__actions" aria-label="Page">
                 <button type="button" class="quiet" onclick={send(Msg::NewSession)}>{ "new" }</button>
                 <button type="button" class="quiet" onclick={send(Msg::Share)}>{ "share" }</button>
@@ -43,5 +48,17 @@ pub fn Header(Props { theme, dispatch }: &Props) -> Html {
                 <button type="button" id="help-open" class="quiet" onclick={send(Msg::Open(Panel::Help, "help-open"))} aria-label="keys and help">{ "?" }</button>
             </nav>
         </header>
+    }
+}
+
+/// What the kernel runs on: the same session is made again on what is chosen, and looked at in the same place.
+fn platforms(machine: u8, dispatch: &Callback<Msg>) -> Html {
+    let chosen = dispatch.reform(|event: Event| Msg::Platform(element::chosen_value(&event).parse().unwrap_or(0)));
+    let about = Platform::of_code(machine).map_or("the kernel alone: nobody looks at the machine", Platform::about);
+    html! {
+        <select class="head__platform" data-testid="platform" aria-label="What the kernel runs on" title={about} onchange={chosen}>
+            <option value="0" selected={machine == 0}>{ "kernel alone" }</option>
+            { for Platform::all().map(|p| html! { <option value={p.code().to_string()} selected={p.code() == machine}>{ p.to_string() }</option> }) }
+        </select>
     }
 }

@@ -35,6 +35,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use crate::memory::{Gfn, Hfn, Owner, PhysicalMemory};
@@ -100,16 +101,16 @@ pub struct KvmMmu {
     pub config: Config,
     /// What is memory.
     pub slots: MemorySlots,
-    pages: BTreeMap<SpId, ShadowPage>,
+    pages: OrdMap<SpId, ShadowPage>,
     next_page: u32,
     /// Valid pages by the guest frame that they shadow: the kernel's hash.
-    by_gfn: BTreeMap<Gfn, BTreeSet<SpId>>,
-    by_table: BTreeMap<Hfn, SpId>,
+    by_gfn: OrdMap<Gfn, BTreeSet<SpId>>,
+    by_table: OrdMap<Hfn, SpId>,
     /// Valid pages that shadow a guest's table, by its frame.
-    shadowed: BTreeMap<Gfn, BTreeSet<SpId>>,
+    shadowed: OrdMap<Gfn, BTreeSet<SpId>>,
     /// Guest frames whose writes are always seen: tables of upper levels, with the number of reasons.
-    tracked: BTreeMap<Gfn, u32>,
-    rmap: BTreeMap<(u8, Gfn), BTreeSet<SpteRef>>,
+    tracked: OrdMap<Gfn, u32>,
+    rmap: OrdMap<(u8, Gfn), BTreeSet<SpteRef>>,
     /// The roots of nested tables by role.
     tdp_roots: BTreeMap<Role, SpId>,
     /// Goes up with every request to drop translations on all virtual processors.
@@ -133,13 +134,13 @@ impl KvmMmu {
         KvmMmu {
             config,
             slots: MemorySlots::default(),
-            pages: BTreeMap::new(),
+            pages: OrdMap::new(),
             next_page: 1,
-            by_gfn: BTreeMap::new(),
-            by_table: BTreeMap::new(),
-            shadowed: BTreeMap::new(),
-            tracked: BTreeMap::new(),
-            rmap: BTreeMap::new(),
+            by_gfn: OrdMap::new(),
+            by_table: OrdMap::new(),
+            shadowed: OrdMap::new(),
+            tracked: OrdMap::new(),
+            rmap: OrdMap::new(),
             tdp_roots: BTreeMap::new(),
             flush_generation: 0,
             events: Vec::new(),

@@ -4,6 +4,7 @@
 //! What no slot covers is no memory: an access there is MMIO. A write to a read-only slot is MMIO, too.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +25,7 @@ pub struct MemorySlot {
     /// The first frame that it covers.
     pub base: Gfn,
     /// The host's frame behind each of its frames.
-    pub frames: Vec<Hfn>,
+    pub frames: Arc<[Hfn]>,
     /// `KVM_MEM_READONLY`.
     pub is_readonly: bool,
     /// The frames written since the log was last read, if `KVM_MEM_LOG_DIRTY_PAGES`.
@@ -35,7 +36,7 @@ pub struct MemorySlot {
 
 impl MemorySlot {
     /// A slot of ordinary memory that the host maps in 4 KiB pages.
-    pub fn new(id: SlotId, base: Gfn, frames: Vec<Hfn>) -> Self {
+    pub fn new(id: SlotId, base: Gfn, frames: Arc<[Hfn]>) -> Self {
         MemorySlot { id, base, frames, is_readonly: false, dirty: None, host_level: 1 }
     }
 
