@@ -228,7 +228,7 @@ mod tests {
     /// What is kept says the same as what is found anew, wherever one goes in a history and back.
     #[test]
     fn what_was_kept_is_what_is_found_anew() {
-        let config = Config { cgroup_v2: false, terminal: false, lsm: LsmChoice::None };
+        let config = Config { cgroup_v2: false, terminal: false, lsm: LsmChoice::None, machine: 0 };
         let mut session = Session::new(config);
         let mut worlds = vec![session.running.world.clone()];
         for line in [
