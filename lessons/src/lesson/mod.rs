@@ -96,7 +96,11 @@ pub struct Start {
 impl Start {
     /// A world of this configuration with nothing done in it.
     pub fn new(cgroup_v2: bool, lsm: LsmChoice) -> Start {
-        Start { config: Config { cgroup_v2, terminal: true, lsm }, platform: "native".to_owned(), steps: Vec::new() }
+        Start {
+            config: Config { cgroup_v2, terminal: true, lsm, ..Config::default() },
+            platform: "native".to_owned(),
+            steps: Vec::new(),
+        }
     }
 }
 
