@@ -1,6 +1,8 @@
 //! The history that is looked at: acting in it, moving in it. What the page shows of it is made in `shown`.
 
+use hypervisor_model::machine::Platform;
 use hypervisor_model::machine::measured::{Measured, machine_of};
+use hypervisor_model::projection::comparison::Comparison;
 use kernel_model::action::{Action, Stamped, When};
 use kernel_model::console::ConsoleId;
 use kernel_model::event::{Family, Granularity};
@@ -11,6 +13,7 @@ use kernel_model::timeline::{Direction, Place, Session, Stride, Timeline};
 use kernel_model::world::Config;
 
 use crate::reel::Reel;
+use crate::shown::action_text;
 use crate::transcript::Transcript;
 
 /// The machine below the kernel.
@@ -116,6 +119,13 @@ impl Lab {
     /// The number of the machine below.
     pub fn machine(&self) -> u8 {
         self.timeline.session_config().machine
+    }
+
+    /// What the last action before the cursor costs on some platforms: the session is made again on each.
+    pub fn compare(&self, platforms: &[Platform]) -> Comparison {
+        let session = self.timeline.session_at_cursor();
+        let what = session.actions.last().map(|stamped| action_text(&stamped.action)).unwrap_or_default();
+        Comparison::of(&session, &what, platforms)
     }
 
     /// Other futures, oldest first.
@@ -376,7 +386,6 @@ impl Lab {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hypervisor_model::machine::Platform;
 
     fn line(text: &str) -> Action {
         Action::Line { console: ConsoleId(1), text: text.to_owned() }

@@ -230,7 +230,7 @@ fn processes(world: &World) -> Vec<(TaskId, String)> {
     world.processes.iter().take(MAX_CALLERS).map(|(_, p)| (p.leader, name_of(world, p.leader))).collect()
 }
 
-fn action_text(action: &Action) -> String {
+pub(crate) fn action_text(action: &Action) -> String {
     match action {
         Action::Line { text, .. } => text.lines().next().unwrap_or_default().to_owned(),
         Action::Interrupt { .. } => "Ctrl-C".to_owned(),

@@ -1,5 +1,7 @@
 //! The state of the page, what can happen to it, and what it wants done outside.
 
+use hypervisor_model::machine::Platform;
+use hypervisor_model::projection::comparison::Comparison;
 use kernel_model::action::Action;
 use kernel_model::console::ConsoleId;
 use kernel_model::event::{Family, Granularity};
@@ -7,6 +9,7 @@ use kernel_model::strace::parse_call;
 use kernel_model::task::TaskId;
 use kernel_model::timeline::{Direction, Stride};
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use crate::appearance::{Sheet, Theme};
 use crate::calls::CallConsole;
@@ -56,6 +59,8 @@ pub struct State {
     pub playing: bool,
     /// The process that is looked at.
     pub picked: Option<TaskId>,
+    /// What was compared last.
+    pub compared: Rc<Comparison>,
     /// Something to be said at the top of the page.
     pub notice: Option<Notice>,
     /// What a phone shows below the timeline.
@@ -135,6 +140,8 @@ pub enum Msg {
     Share,
     /// The same session on another machine, by its number.
     Platform(u8),
+    /// The last command on these platforms.
+    Compare(Vec<Platform>),
     Shared(bool),
     Dismiss,
     TakeOffer,
@@ -206,6 +213,7 @@ impl State {
             before: None,
             playing: false,
             picked: None,
+            compared: Rc::default(),
             notice: None,
             said: String::new(),
             sheet: Sheet::Terminal,
@@ -441,6 +449,7 @@ impl State {
                 }
                 return vec![Effect::Save, Effect::NextFrame];
             }
+            Msg::Compare(platforms) => self.compared = Rc::new(self.lab.compare(&platforms)),
             Msg::Share => return vec![Effect::CopyLink(self.link())],
             Msg::Shared(copied) => {
                 self.notice = Some(Notice::remark(if copied {

@@ -13,6 +13,7 @@ use kernel_model::pv_ops::{Frames, PageRange};
 
 use crate::memory::{Gfn, Gpa};
 use crate::paging::format::{A, D, G, P, PS, RW, US, XD};
+use crate::projection::frames::SpaceUse;
 
 /// An entry of a page table is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -207,6 +208,19 @@ impl KernelTables {
     /// Frames that hold page tables.
     pub fn table_frames(&self) -> u64 {
         self.spaces.values().map(|space| 1 + space.tables.len() as u64).sum()
+    }
+
+    /// What each address space uses.
+    pub fn spaces(&self) -> impl Iterator<Item = SpaceUse> + '_ {
+        self.spaces.iter().map(|(mm, space)| {
+            let is_shared = |mapped: &&Mapped| self.pool.users.get(&mapped.frame).is_some_and(|users| *users > 1);
+            SpaceUse {
+                mm: mm.0,
+                tables: 1 + space.tables.len() as u64,
+                pages: space.pages.len() as u64,
+                shared: space.pages.values().filter(is_shared).count() as u64,
+            }
+        })
     }
 
     fn frame_for(&mut self, at: PageRange, i: u64, frames: Frames) -> Gfn {

@@ -236,6 +236,43 @@ impl PhysicalMemory {
         self.all().filter(|(_, f)| f.owner != Owner::Free).map(|(at, f)| (Hfn(at), f.owner))
     }
 
+    /// How many frames each owner has.
+    pub fn owners(&self) -> impl Iterator<Item = (Owner, u64)> + '_ {
+        self.chunks.iter().flat_map(|chunk| {
+            let mut counts = std::collections::BTreeMap::new();
+            match (chunk.first(), chunk.iter().all(|f| Some(f.owner) == chunk.first().map(|f| f.owner))) {
+                (Some(first), true) => {
+                    counts.insert(first.owner, chunk.len() as u64);
+                }
+                _ => chunk.iter().for_each(|f| *counts.entry(f.owner).or_default() += 1),
+            }
+            counts
+        })
+    }
+
+    /// Of the run of [`CHUNK`] frames that a frame is in: who owns most of them, and how many hold something.
+    pub fn chunk_use(&self, frame: Hfn) -> (Owner, u64) {
+        let Some(chunk) = self.chunks.get(frame.0 as usize / CHUNK) else { return (Owner::Free, 0) };
+        let mut counts: Vec<(Owner, u64)> = Vec::new();
+        for frame in chunk.iter() {
+            match counts.iter_mut().find(|(owner, _)| *owner == frame.owner) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((frame.owner, 1)),
+            }
+        }
+        let most = counts.into_iter().max_by_key(|(_, count)| *count).map_or(Owner::Free, |(owner, _)| owner);
+        (most, chunk.iter().filter(|f| f.page.is_some()).count() as u64)
+    }
+
+    /// Whether this memory and another one have a run of frames in common, unwritten since one was copied from the other.
+    pub fn shares_chunk(&self, other: &PhysicalMemory, frame: Hfn) -> bool {
+        let at = frame.0 as usize / CHUNK;
+        match (self.chunks.get(at), other.chunks.get(at)) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
     fn all(&self) -> impl Iterator<Item = (u64, &Frame)> {
         (0..).zip(self.chunks.iter().flat_map(|chunk| chunk.iter()))
     }

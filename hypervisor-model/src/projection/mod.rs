@@ -1,3 +1,10 @@
 //! Plain data for eyes: what views draw, and its text twin for terminals and goldens.
 
+pub mod comparison;
+pub mod cost_bars;
+pub mod exit_lanes;
+pub mod frames;
+pub mod page_walks;
+pub mod path;
 pub mod rings;
+pub mod tlb_table;

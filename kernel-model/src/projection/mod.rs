@@ -22,7 +22,7 @@ pub mod net_topology;
 pub mod ns_graph;
 pub mod pid_tree;
 pub mod pid_views;
-mod privileged;
+pub mod privileged;
 pub mod privileges;
 pub mod proc_views;
 pub mod process_index;

@@ -4,7 +4,7 @@ use crate::mm::PAGE_SIZE;
 use crate::pv_ops::{ALL_PAGES, PvOp};
 
 /// A few words for a line of the timeline.
-pub(super) fn label(op: PvOp) -> &'static str {
+pub fn label(op: PvOp) -> &'static str {
     match op {
         PvOp::WriteCr3 { .. } => "loads CR3",
         PvOp::PgdAlloc { .. } => "makes a top-level page table",

@@ -1,5 +1,8 @@
 //! The sandbox: terminal, stage, timeline and inspector of one world.
 
+use std::rc::Rc;
+
+use hypervisor_model::projection::comparison::Comparison;
 use kernel_model::event::{Family, Granularity};
 use kernel_model::task::TaskId;
 use yew::{Callback, Html, Properties, component, html};
@@ -50,6 +53,7 @@ pub struct Page {
     pub playing: bool,
     pub picked: Option<TaskId>,
     pub seats: Seats,
+    pub compared: Rc<Comparison>,
     pub notice: Option<Notice>,
     pub said: String,
     pub sheet: Sheet,
@@ -84,6 +88,7 @@ impl Page {
             playing: state.playing,
             picked: state.picked,
             seats: Seats { there: state.shown.processes.clone(), chosen: state.stand },
+            compared: state.compared.clone(),
             notice: state.notice.clone(),
             said: state.said.clone(),
             sheet: state.sheet,
@@ -119,7 +124,7 @@ pub fn Sandbox(Props { page, dispatch }: &Props) -> Html {
                 stage={page.stage.clone()}
                 pictures={shown.pictures.clone()}
                 concerned={shown.concerned.clone()}
-                look={Look { seats: page.seats.clone(), picked: page.picked, dispatch: dispatch.clone() }}
+                look={Look { seats: page.seats.clone(), picked: page.picked, compared: page.compared.clone(), dispatch: dispatch.clone() }}
             />
             <TimelineBar
                 tape={shown.tape.clone()}

@@ -4,9 +4,15 @@
 //! seen: a [`View::picture`] computes the projection of a moment once and keeps it for as long as that moment is
 //! looked at; drawing it again, because another process is pointed at, computes nothing.
 
+mod below;
 mod cgroup_strip;
 pub mod cgroups;
+pub mod compare;
+pub mod cost;
 pub mod coverage;
+pub mod exits;
+pub mod frames;
+pub mod instructions;
 pub mod mounts;
 pub mod network;
 pub mod ns_graph;
@@ -14,13 +20,17 @@ pub mod pid_views;
 pub mod privileges;
 pub mod proc_views;
 pub mod process_tree;
+pub mod rings;
 pub mod strace_log;
 pub mod through_eyes;
+pub mod tlb;
+pub mod walks;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::rc::Rc;
 
+use hypervisor_model::projection::comparison::Comparison;
 use kernel_model::event::{Event, EventKind};
 use kernel_model::projection::process_index::ProcessIndex;
 use kernel_model::task::TaskId;
@@ -42,6 +52,14 @@ pub const VIEWS: &[&View] = &[
     &privileges::VIEW,
     &through_eyes::VIEW,
     &proc_views::VIEW,
+    &exits::VIEW,
+    &walks::VIEW,
+    &tlb::VIEW,
+    &rings::VIEW,
+    &frames::VIEW,
+    &cost::VIEW,
+    &compare::VIEW,
+    &instructions::VIEW,
     &coverage::VIEW,
 ];
 
@@ -93,6 +111,8 @@ pub struct Look {
     pub seats: Seats,
     /// The process that is pointed at.
     pub picked: Option<TaskId>,
+    /// What was compared last.
+    pub compared: Rc<Comparison>,
     /// Where messages go.
     pub dispatch: Callback<Msg>,
 }

@@ -1,0 +1,176 @@
+//! Page walks: a ladder, a rung an entry of the kernel's own tables; under a hypervisor with nested paging each rung first
+//! climbs the nested tables, from left to right. One reference a step.
+
+use std::rc::Rc;
+
+use hypervisor_model::machine::Platform;
+use hypervisor_model::projection::page_walks::{PageWalks, Reference, Rung, Walk};
+use kernel_model::event::{EventKind, Family};
+use yew::{Callback, Event, Html, Properties, classes, component, html, use_state};
+
+use super::below::{address, grouped, no_machine};
+use super::{Picture, View};
+use crate::browser::element;
+use crate::state::Msg;
+use crate::widget::twin::{Text, Twin};
+
+/// The view on the stage.
+pub const VIEW: View = View {
+    name: "walks",
+    title: "Page walk",
+    about: "How an address is translated, one reference to a page table after the other",
+    concerns: |kind: &EventKind| kind.family() == Family::Walk,
+    looks_back: false,
+    picture: |moment| {
+        let tables = match Platform::of_code(moment.platform) {
+            Some(Platform::KvmEpt) => {
+                "The processor walks the guest's tables, and nested ones (EPT) to find each of them."
+            }
+            Some(Platform::KvmShadow) => "The processor walks shadow tables that KVM keeps instead of the guest's own.",
+            Some(Platform::Emulated) => "The emulator walks the guest's tables in software.",
+            Some(Platform::Uml) => {
+                "The processor walks the tables of the host, in which the guest's kernel has put its pages."
+            }
+            _ => "The processor walks the kernel's own tables.",
+        };
+        let walks = Rc::new(PageWalks::of(moment.events, tables));
+        let is_watched = moment.platform != 0;
+        Picture::new(move |look| {
+            html! { <WalksView walks={walks.clone()} {is_watched} dispatch={look.dispatch.clone()} /> }
+        })
+    },
+};
+
+/// Props of [`WalksView`].
+#[derive(Clone, PartialEq, Properties)]
+pub struct Props {
+    /// What is shown.
+    pub walks: Rc<PageWalks>,
+    /// Somebody looks at the machine.
+    pub is_watched: bool,
+    /// Where messages go.
+    pub dispatch: Callback<Msg>,
+}
+
+/// The view.
+#[component]
+pub fn WalksView(Props { walks, is_watched, dispatch }: &Props) -> Html {
+    // The walk that was chosen, and how many of its references have been made.
+    let chosen = use_state(|| None::<usize>);
+    let made = use_state(|| None::<usize>);
+    let at = chosen.filter(|i| *i < walks.walks.len()).unwrap_or(walks.walks.len().saturating_sub(1));
+    let choose = {
+        let (chosen, made) = (chosen.clone(), made.clone());
+        Callback::from(move |event: Event| {
+            chosen.set(element::chosen_value(&event).parse().ok());
+            made.set(None);
+        })
+    };
+    let walk = walks.walks.get(at);
+    let all = walk.map_or(0, Walk::references);
+    let shown = made.unwrap_or(all).min(all);
+    let to = |n: Option<usize>| {
+        let made = made.clone();
+        Callback::from(move |_: web_sys::MouseEvent| made.set(n))
+    };
+    html! {
+        <section class="view walks" data-testid="view-walks" aria-label="Page walks">
+            <Twin title="Page walk" text={Text::of(walks, PageWalks::text)}>
+                if !*is_watched {
+                    { no_machine(dispatch) }
+                } else {
+                    <p>{ walks.tables }{ " " }{ walks.summary() }</p>
+                    if let Some(walk) = walk {
+                        <div class="walks__controls">
+                            <select aria-label="Walk" onchange={choose}>
+                                { for walks.walks.iter().enumerate().map(|(i, w)| html! {
+                                    <option value={i.to_string()} selected={i == at}>{ format!("{}: {} of {}", i + 1 + walks.left_out, w.kind, address(w.linear)) }</option>
+                                }) }
+                            </select>
+                            <button type="button" disabled={shown == 0} onclick={to(Some(shown.saturating_sub(1)))}>{ "one back" }</button>
+                            <button type="button" disabled={shown == all} onclick={to(Some(shown + 1))}>{ "one reference" }</button>
+                            <button type="button" disabled={shown == all} onclick={to(None)}>{ "to its end" }</button>
+                            <span role="status">{ format!("{shown} of {all} references") }</span>
+                        </div>
+                        { ladder(walk, shown) }
+                        if shown == all { <p class={classes!("walks__ending", (!walk.is_done).then_some("is-refused"))}>{ format!("{} {} cycles.", walk.ending, grouped(walk.cycles)) }</p> }
+                        { detail(walk, shown) }
+                    }
+                }
+            </Twin>
+        </section>
+    }
+}
+
+fn ladder(walk: &Walk, shown: usize) -> Html {
+    let columns = walk.rungs.iter().map(|rung| rung.nested.len()).max().unwrap_or(0);
+    html! {
+        <div class="walks__scroll" tabindex="0" role="group" aria-label="The ladder">
+            <table class="walks__ladder">
+                if walk.is_nested() {
+                    <thead><tr>
+                        <th scope="colgroup" colspan={columns.to_string()}>{ "through the nested tables" }</th>
+                        <th scope="col">{ "to the guest's" }</th>
+                    </tr></thead>
+                }
+                <tbody>{ for walk.rungs.iter().map(|r| rung(r, columns, shown)) }</tbody>
+            </table>
+        </div>
+    }
+}
+
+fn rung(rung: &Rung, columns: usize, shown: usize) -> Html {
+    let missing = columns - rung.nested.len();
+    html! {
+        <tr>
+            { for (0..missing).map(|_| html! { <td></td> }) }
+            { for rung.nested.iter().map(|r| square(r, shown, false)) }
+            { match &rung.own {
+                Some(own) => square(own, shown, true),
+                None => html! { <td class="walks__page">{ "the page" }</td> },
+            } }
+        </tr>
+    }
+}
+
+fn square(reference: &Reference, shown: usize, is_own: bool) -> Html {
+    let class = classes!(
+        "walks__reference",
+        is_own.then_some("is-own"),
+        (reference.number > shown).then_some("is-future"),
+        (reference.number == shown).then_some("is-now")
+    );
+    html! {
+        <td {class} title={format!("entry at {:#x} holds {:#x}", reference.at, reference.entry)}>
+            <b>{ reference.number }</b><span>{ reference.name }</span>
+        </td>
+    }
+}
+
+/// The reference that was made last: where the entry is, and what it holds.
+fn detail(walk: &Walk, shown: usize) -> Html {
+    let Some(reference) = walk.all().find(|r| r.number == shown) else { return Html::default() };
+    let bits = [
+        (0, "present"),
+        (1, "write"),
+        (2, "user"),
+        (5, "accessed"),
+        (6, "dirty"),
+        (7, "size"),
+        (8, "global"),
+        (63, "no execute"),
+    ];
+    let nested = walk.rungs.iter().any(|rung| rung.nested.contains(reference));
+    html! {
+        <p class="walks__detail">
+            <span>{ format!("{} at {}", reference.name, address(reference.at)) }</span>
+            <span>{ format!("chosen by {}", address(reference.of)) }</span>
+            <code>{ address(reference.entry) }</code>
+            if nested {
+                { for [(0, "read"), (1, "write"), (2, "execute"), (7, "size"), (8, "accessed"), (9, "dirty")].into_iter().filter(|(bit, _)| reference.entry >> bit & 1 == 1).map(|(_, name)| html! { <span class="chip">{ name }</span> }) }
+            } else {
+                { for bits.into_iter().filter(|(bit, _)| reference.entry >> bit & 1 == 1).map(|(_, name)| html! { <span class="chip">{ name }</span> }) }
+            }
+        </p>
+    }
+}
