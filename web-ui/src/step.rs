@@ -4,6 +4,8 @@ use kernel_model::event::{Event, EventKind, Family, Granularity};
 use kernel_model::projection::changes::Changes;
 use kernel_model::projection::explain::explain;
 use kernel_model::projection::label;
+use kernel_model::projection::machine::seen;
+use kernel_model::pv_ops::PvOps;
 use kernel_model::task::TaskId;
 use kernel_model::world::World;
 
@@ -93,13 +95,16 @@ impl Lab {
             let sentence = "Linux has booted, and a shell waits for its first command.".to_owned();
             return Step { number: at, sentence, around, ..Step::default() };
         }
-        let explained = explain(&event, after);
+        // What happened in another kernel is told with that kernel's own numbers.
+        let (told, world, kernels) = seen(&event, after, self.timeline.machine());
+        let explained = explain(told, world);
+        let place = kernels.last().map_or_else(String::new, |kernel| format!("In {kernel}: "));
         Step {
             number: at,
-            sentence: explained.sentence,
+            sentence: place + &explained.sentence,
             source: explained.source.to_owned(),
-            call: call_line(&event),
-            refusal: refusal(&event),
+            call: call_line(told),
+            refusal: refusal(told),
             family: Some(event.kind.family()),
             who: event.task.and_then(|task| who(after, before, task)),
             when: format!("{} s", event.at),
@@ -110,7 +115,7 @@ impl Lab {
 
     /// The event that stands for the step: the last one that is as coarse as a step is meant to be.
     fn headline(&mut self, from: u64) -> Option<Event> {
-        const LOOKED_AT: u64 = 64;
+        const LOOKED_AT: u64 = 512;
         let at = self.position();
         let last = self.timeline.current_event()?;
         if self.granularity() == Granularity::Micro || at == from {
@@ -138,11 +143,18 @@ impl Lab {
                     Granularity::Micro => 2,
                 },
                 family: event.kind.family(),
-                label: label::label(&event.kind, world),
+                label: short(event, world, self.timeline.machine()),
                 in_step: number >= from && number < at,
             })
             .collect()
     }
+}
+
+/// An event in a few words, that of another kernel with its name.
+pub(crate) fn short(event: &Event, world: &World, machine: &dyn PvOps) -> String {
+    let (told, world, kernels) = seen(event, world, machine);
+    let words = label::label(&told.kind, world);
+    kernels.last().map_or(words.clone(), |kernel| format!("{kernel}: {words}"))
 }
 
 fn call_line(event: &Event) -> Option<String> {

@@ -2,9 +2,10 @@
 //! kernel's steps.
 
 use kernel_model::event::{Event, EventKind, Family, Granularity};
-use kernel_model::projection::label;
 use kernel_model::pv_ops::PvOps;
 use kernel_model::timeline::Timeline;
+
+use crate::step::short;
 
 /// How many events are drawn before and after the cursor.
 const REACH: u64 = 110;
@@ -69,7 +70,7 @@ impl Tape {
             .map(|e| Mark {
                 family: e.kind.family(),
                 granularity: e.kind.granularity(),
-                label: label::label(&e.kind, world),
+                label: short(e, world, timeline.machine()),
             })
             .collect();
         Tape { first, marks, spans: spans(first, &events), position, len: timeline.len(), from }

@@ -6,6 +6,7 @@ mod consoles;
 mod keyboard;
 mod large;
 mod logs;
+mod machine;
 mod session;
 mod stage;
 mod stepping;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         keyboard::scenarios(),
         busy::scenarios(),
         logs::scenarios(),
+        machine::scenarios(),
         access::scenarios(),
         large::scenarios(),
     ];

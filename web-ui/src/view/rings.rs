@@ -6,7 +6,6 @@ use std::rc::Rc;
 use hypervisor_model::machine::Platform;
 use hypervisor_model::projection::rings::{Place, Rings};
 use kernel_model::event::EventKind;
-use kernel_model::pv_ops::PvOp;
 use yew::{Html, Properties, classes, component, html};
 
 use super::{Picture, View};
@@ -17,9 +16,8 @@ pub const VIEW: View = View {
     name: "rings",
     title: "Rings",
     about: "In which ring and on which side of the hypervisor the processor is, and the path that it took",
-    concerns: |kind: &EventKind| {
-        matches!(kind, EventKind::Privileged { op: PvOp::SyscallEntry | PvOp::ReturnToUser | PvOp::PageFault { .. } })
-    },
+    // Every call goes through the rings: a step is rarely about that.
+    concerns: |_: &EventKind| false,
     looks_back: false,
     picture: |moment| {
         let platform = Platform::of_code(moment.platform);
