@@ -140,6 +140,11 @@ impl<M: PvOps> Judge<M> {
         Ok(())
     }
 
+    /// Does something without waiting for anything.
+    pub fn act_now(&mut self, action: &Action) {
+        self.put_in(action);
+    }
+
     /// Does something when it was done.
     ///
     /// # Errors

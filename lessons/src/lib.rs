@@ -10,8 +10,10 @@ pub mod check;
 pub mod facts;
 #[cfg(feature = "author")]
 pub mod format;
+pub mod grade;
 pub mod judge;
 pub mod lesson;
 pub mod permalink;
 #[cfg(feature = "author")]
 pub mod proof;
+pub mod submission;

@@ -5,6 +5,7 @@ mod calls;
 mod compare;
 mod conform;
 mod coverage;
+mod grade;
 mod insn;
 mod lesson;
 mod run;
@@ -38,6 +39,7 @@ enum Command {
     Compare(compare::Compare),
     Conform(conform::Conform),
     Coverage(coverage::Coverage),
+    Grade(grade::Grade),
     Insn(insn::Insn),
     Lesson(lesson::LessonCommand),
 }
@@ -77,6 +79,7 @@ impl Ringside {
             Some(Command::Compare(compare)) => compare.execute(),
             Some(Command::Conform(conform)) => conform.execute(),
             Some(Command::Coverage(coverage)) => coverage.execute(),
+            Some(Command::Grade(grade)) => grade.execute(),
             Some(Command::Insn(insn)) => insn.execute(),
             Some(Command::Lesson(lesson)) => lesson.execute(),
         };

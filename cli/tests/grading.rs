@@ -1,0 +1,129 @@
+//! A class hands in: 3,000 submissions, among them wrong, damaged, foreign and hostile ones. Every one gets a verdict.
+
+use kernel_model::action::{Action, Stamped, When};
+use kernel_model::console::ConsoleId;
+use lessons::submission::Submission;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+const LESSON: &str = "20-pid-namespace";
+const SUBMISSIONS: usize = 3_000;
+
+fn line(text: &str) -> Stamped {
+    Stamped { when: When::AtRest, action: Action::Line { console: ConsoleId(1), text: text.to_owned() } }
+}
+
+fn submission(student: usize, lines: &[&str]) -> Submission {
+    Submission {
+        lesson: LESSON.to_owned(),
+        version: 1,
+        seed: format!("s{student}"),
+        actions: lines.iter().map(|text| line(text)).collect(),
+        answers: vec![("kill-outside".to_owned(), vec![1])],
+    }
+}
+
+/// What somebody hands in, and what must become of it: points, or words of the refusal.
+fn handed_in(student: usize) -> (Vec<u8>, Result<u32, &'static str>) {
+    let own = format!("true {student}");
+    let right = submission(student, &[&own, "unshare --pid --fork sh", "mount -t proc proc /proc"]);
+    let text = right.to_text();
+    let hostile =
+        ["while :; do :; done", "f() { f | f & }; f", "yes", "awk 'BEGIN { while (1); }'", "echo {1..99999999}"];
+    match student % 10 {
+        0..=3 => (text.into_bytes(), Ok(4)),
+        4 => (submission(student, &[&own, "unshare --pid sh"]).to_text().into_bytes(), Ok(1)),
+        5 => {
+            let mut damaged = text.into_bytes();
+            let at = damaged.len() - 20 - student % 40;
+            damaged[at] = b'*';
+            (damaged, Err("damaged"))
+        }
+        6 => (text.as_bytes()[..text.len() - 6].to_vec(), Err("cut off")),
+        7 if student % 20 == 7 => {
+            (Submission { lesson: "another".to_owned(), ..right }.to_text().into_bytes(), Err("not for"))
+        }
+        7 => (Submission { version: 99, ..right }.to_text().into_bytes(), Err("version 99")),
+        8 => match (student / 10) % 60 {
+            n @ 0..=4 => (submission(student, &[hostile[n]]).to_text().into_bytes(), Ok(1)),
+            n if n % 4 == 0 => (b"PK\x03\x04 and so on".to_vec(), Err("archive")),
+            n if n % 4 == 1 => (vec![0xff; 1000], Err("not a submission")),
+            n if n % 4 == 2 => (Vec::new(), Err("empty")),
+            _ => (vec![b'x'; (4 << 20) + 1], Err("larger")),
+        },
+        // They all handed in the same.
+        _ => (
+            submission(student, &["unshare --pid --fork sh", "mount -t proc proc /proc"]).to_text().into_bytes(),
+            Ok(4),
+        ),
+    }
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("a folder for the test");
+    folder
+}
+
+#[test]
+fn every_one_of_3000_submissions_gets_a_verdict() {
+    let class = folder("class");
+    let mut expected = BTreeMap::new();
+    for student in 0..SUBMISSIONS {
+        let (bytes, becomes) = handed_in(student);
+        let file = class.join(format!("{student:04}.txt"));
+        fs::write(&file, bytes).expect("a file for the test");
+        expected.insert(file.display().to_string(), becomes);
+    }
+    let begun = Instant::now();
+    let output = Command::new(env!("CARGO_BIN_EXE_ringside"))
+        .args(["grade", LESSON, "--format", "json", "--patience", "120"])
+        .arg(&class)
+        .output()
+        .expect("the command starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    println!("{SUBMISSIONS} submissions in {:.1} s", begun.elapsed().as_secs_f64());
+    let verdicts: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let verdicts = verdicts.as_array().expect("a list");
+    assert_eq!(verdicts.len(), SUBMISSIONS);
+    for verdict in verdicts {
+        let refused = verdict["refused"].as_str().expect("text");
+        let file = verdict["file"].as_str().expect("text");
+        match &expected[file] {
+            Ok(points) => {
+                assert_eq!((verdict["score"].as_u64(), refused), (Some(u64::from(*points)), ""), "{verdict:#}");
+            }
+            Err(words) => assert!(refused.contains(words) && verdict["score"] == 0, "{file}: {refused}, not {words}"),
+        }
+    }
+    let same = verdicts.iter().filter(|v| v["same_log_as"].as_array().is_some_and(|same| same.len() > 1)).count();
+    assert!(same >= SUBMISSIONS / 10, "{same} with the same log");
+    let _ = fs::remove_dir_all(class);
+}
+
+#[test]
+fn a_submission_in_each_form() {
+    let class = folder("forms");
+    fs::write(class.join("one.txt"), submission(1, &["unshare --pid sh"]).to_text()).expect("a file for the test");
+    for (form, words) in [
+        ("text", "  1 of 4"),
+        ("csv", ",1,4,"),
+        ("junit", "failures=\"2\""),
+        ("gradescope", "\"max_score\": 2"),
+        ("json", "\"hint\": \"unshare(2) changes"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_ringside"))
+            .args(["grade", LESSON, "--format", form])
+            .arg(&class)
+            .output()
+            .expect("the command starts");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains(words), "{form}: {text}");
+    }
+    let _ = fs::remove_dir_all(class);
+}
