@@ -150,16 +150,24 @@ impl<M: PvOps> Judge<M> {
     /// # Errors
     /// The moment is too far away.
     pub fn act_at(&mut self, stamped: &Stamped) -> Result<(), OutOfTurns> {
-        match stamped.when {
-            When::AtRest => self.rest()?,
-            When::AtTurn(turn) => {
-                while !self.at_rest && self.running.world.turn < turn {
-                    self.turn()?;
-                }
-            }
+        while !self.is_due(stamped.when) {
+            self.turn()?;
         }
         self.put_in(&stamped.action);
         Ok(())
+    }
+
+    /// Whether it is time for something that was done then.
+    pub fn is_due(&self, when: When) -> bool {
+        match when {
+            When::AtRest => self.at_rest,
+            When::AtTurn(turn) => self.at_rest || self.running.world.turn >= turn,
+        }
+    }
+
+    /// Whether nothing happens any more by itself.
+    pub fn is_at_rest(&self) -> bool {
+        self.at_rest
     }
 
     /// Lets everything come to rest.
@@ -208,7 +216,11 @@ impl<M: PvOps> Judge<M> {
         self.see(&trace);
     }
 
-    fn turn(&mut self) -> Result<(), OutOfTurns> {
+    /// Takes one turn.
+    ///
+    /// # Errors
+    /// There are no more turns.
+    pub fn turn(&mut self) -> Result<(), OutOfTurns> {
         self.turns_left = self.turns_left.checked_sub(1).ok_or(OutOfTurns)?;
         let mut trace = Trace::new();
         if self.running.turn(&mut trace) == Turn::AtRest {

@@ -4,6 +4,7 @@
 //! data without Markdown or HTML in it, which the page loads when it is opened. A [`judge::Judge`] takes what a learner
 //! does and says which tasks are done: the same code in the page and in `ringside grade`.
 
+pub mod attempt;
 #[cfg(feature = "author")]
 pub mod catalog;
 pub mod check;

@@ -2,7 +2,8 @@
 
 use yew::{Callback, Component, Context, Html, html};
 
-use crate::browser::{address, clock, download, element, screen, storage, theme};
+use crate::browser::{address, clock, download, element, fetch, screen, storage, theme};
+use crate::lesson::act::LessonMsg;
 use crate::page::sandbox::Sandbox;
 use crate::state::{Effect, Msg, State};
 
@@ -44,13 +45,24 @@ impl Component for App {
         if let Some(text) = address::session() {
             state.visit(&text);
         }
+        let mut first = vec![Effect::NextFrame];
+        match address::lesson() {
+            Some(name) => first.extend(state.update(Msg::Lesson(LessonMsg::Choose(name)))),
+            None => {
+                first.extend(storage::read(storage::LESSON).map(|kept| state.recall_lesson(&kept)).unwrap_or_default())
+            }
+        }
         let dispatch = ctx.link().callback(|msg| msg);
         let changed = dispatch.clone();
-        address::on_change(move |text| changed.emit(Msg::Link(text)));
+        let chosen = dispatch.clone();
+        address::on_change(
+            move |text| changed.emit(Msg::Link(text)),
+            move |name| chosen.emit(Msg::Lesson(LessonMsg::Choose(name))),
+        );
         let resized = dispatch.clone();
         screen::on_resize(move || resized.emit(Msg::Room(screen::room())));
         let mut app = App { state, dispatch, frame_asked: false, tick_asked: false, kept: None };
-        app.carry_out(vec![Effect::NextFrame]);
+        app.carry_out(first);
         app
     }
 
@@ -111,6 +123,12 @@ impl App {
                 }
                 Effect::ShowTheme => theme::show(self.state.theme),
                 Effect::Focus(id) => clock::next_frame(move || element::focus(id)),
+                Effect::SaveLesson => {
+                    storage::write(storage::LESSON, &self.state.desk.to_keep());
+                }
+                Effect::Fetch(path) => fetch::load(&path.clone(), move |result| {
+                    dispatch.emit(Msg::Lesson(LessonMsg::Arrived(path, result)));
+                }),
                 Effect::Download(name, text) => download::text(&name, &text),
             }
         }

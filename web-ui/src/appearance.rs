@@ -22,11 +22,13 @@ pub enum Sheet {
     Inspector,
     /// System calls and logs.
     Tools,
+    /// The lesson.
+    Lesson,
 }
 
 impl Sheet {
     /// All of them.
-    pub const ALL: [Sheet; 3] = [Sheet::Terminal, Sheet::Inspector, Sheet::Tools];
+    pub const ALL: [Sheet; 4] = [Sheet::Terminal, Sheet::Inspector, Sheet::Tools, Sheet::Lesson];
 
     /// Its name on the tab.
     pub fn label(self) -> &'static str {
@@ -34,6 +36,7 @@ impl Sheet {
             Sheet::Terminal => "terminal",
             Sheet::Inspector => "inspector",
             Sheet::Tools => "calls and logs",
+            Sheet::Lesson => "lesson",
         }
     }
 }

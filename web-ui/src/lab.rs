@@ -5,12 +5,12 @@ use hypervisor_model::machine::measured::{Measured, machine_of};
 use hypervisor_model::projection::comparison::Comparison;
 use kernel_model::action::{Action, Stamped, When};
 use kernel_model::console::ConsoleId;
-use kernel_model::event::{Family, Granularity};
+use kernel_model::event::{Event, Family, Granularity};
 use kernel_model::projection::process_index::ProcessIndex;
 use kernel_model::security::lsm::LsmChoice;
 use kernel_model::shell::Completion;
 use kernel_model::timeline::{Direction, Place, Session, Stride, Timeline};
-use kernel_model::world::Config;
+use kernel_model::world::{Config, World};
 
 use crate::reel::Reel;
 use crate::shown::action_text;
@@ -358,6 +358,24 @@ impl Lab {
     pub fn seek_action(&mut self, action: usize) {
         let position = self.timeline.action_starts().get(action).copied().unwrap_or(self.len());
         self.seek(position);
+    }
+
+    /// The place just after the first event that an action from number `action` on has caused and that `matches`, with
+    /// the world after it.
+    pub fn find_event(&mut self, action: usize, matches: impl Fn(&Event, &World) -> bool) -> Option<u64> {
+        let at = self.position();
+        let first = self.timeline.action_starts().get(action).copied()?;
+        let mut found = None;
+        for position in first + 1..=self.len() {
+            self.timeline.seek(position);
+            let Some(event) = self.timeline.current_event() else { continue };
+            if matches(&event, self.timeline.world()) {
+                found = Some(position);
+                break;
+            }
+        }
+        self.timeline.seek(at);
+        found
     }
 
     /// How many actions the history has.

@@ -11,6 +11,7 @@ pub mod calls;
 pub mod command_line;
 pub mod keeping;
 pub mod lab;
+pub mod lesson;
 pub mod notice;
 pub mod page;
 pub mod recorded;

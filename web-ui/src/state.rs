@@ -16,6 +16,8 @@ use crate::calls::CallConsole;
 use crate::command_line::CommandLine;
 use crate::keeping::Keeping;
 use crate::lab::{Lab, Motion};
+use crate::lesson::act::LessonMsg;
+use crate::lesson::desk::Desk;
 use crate::notice::{Notice, Offer};
 use crate::recorded::Logs;
 use crate::shown::Shown;
@@ -79,6 +81,8 @@ pub struct State {
     pub(crate) revision: u64,
     /// A short message for those who cannot see the page.
     pub said: String,
+    /// Lessons.
+    pub desk: Desk,
 }
 
 /// What can lie over the page.
@@ -159,6 +163,7 @@ pub enum Msg {
     LogShow(bool),
     LogLine(usize),
     LogOnly(Option<&'static str>),
+    Lesson(LessonMsg),
 }
 
 /// What the page wants done outside.
@@ -178,6 +183,10 @@ pub enum Effect {
     SaveHistory,
     /// Keep which views are shown.
     SaveStage,
+    /// Keep the open lesson, and what was said in it.
+    SaveLesson,
+    /// Load a file beside the page; come back with [`LessonMsg::Arrived`].
+    Fetch(String),
     /// Show and keep the theme.
     ShowTheme,
     /// Give the keyboard to the element with this id.
@@ -223,6 +232,7 @@ impl State {
             warned: false,
             revision: 0,
             next_look: 0.0,
+            desk: Desk::default(),
         }
     }
 
@@ -249,7 +259,8 @@ impl State {
         if (self.lab.position(), self.lab.len(), self.revision) != before {
             effects.push(Effect::Save);
         }
-        if self.lab.motion() == Motion::Running || self.logs.at_work() {
+        let to_follow = self.desk.open.is_some() && self.desk.followed != Some(self.revision);
+        if self.lab.motion() == Motion::Running || self.logs.at_work() || to_follow {
             effects.push(Effect::NextFrame);
         }
         effects
@@ -257,6 +268,15 @@ impl State {
 
     /// A slice of running, by a clock in milliseconds.
     pub fn frame(&mut self, now: impl Fn() -> f64) -> Vec<Effect> {
+        let mut effects = self.run_frame(&now);
+        let end = now() + SLICE_MS;
+        if self.follow_lesson(|| now() < end) {
+            effects.push(Effect::NextFrame);
+        }
+        effects
+    }
+
+    fn run_frame(&mut self, now: impl Fn() -> f64) -> Vec<Effect> {
         let was = self.lab.motion();
         let end = now() + SLICE_MS;
         if self.logs.at_work() {
@@ -381,6 +401,7 @@ impl State {
                 }
             }
             Msg::CallEnter => self.make_call(),
+            Msg::Lesson(msg) => return self.at_desk(msg),
             Msg::Theme(theme) => {
                 self.theme = theme;
                 return vec![Effect::ShowTheme];

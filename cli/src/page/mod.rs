@@ -2,9 +2,10 @@
 //!
 //! Three steps, each skipped when nothing has changed: cargo compiles the crate for wasm
 //! ([`wasm::compile`]), wasm-bindgen writes the JavaScript that goes with it ([`wasm::bind`]), and
-//! both are laid beside the files of `static/`, whose styles become one file ([`styles`]). Nothing but the workspace and its toolchain is
+//! both are laid beside the files of `static/`, whose styles become one file ([`styles`]), and the course ([`lessons`]). Nothing but the workspace and its toolchain is
 //! needed. All addresses in the page are relative, so that the folder works under any path.
 
+pub mod lessons;
 pub mod size;
 mod styles;
 pub mod wasm;
@@ -12,6 +13,7 @@ pub mod workspace;
 
 pub use workspace::root;
 
+use ::lessons::catalog::Catalog;
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::fs;
@@ -55,8 +57,10 @@ pub fn build(flavour: Flavour) -> Result<Page> {
     wasm::bind(&compiled.module, MODULE, &bindings)?;
     let styles = work.join("styles");
     styles::join(&root.join("static/css"), &styles.join(format!("{MODULE}.css")))?;
+    let course = work.join("course");
+    lessons::write(&Catalog::of_folder(&root.join("lessons/course"))?, &course)?;
     let folder = work.join("page");
-    lay(&[&root.join("static"), &bindings, &styles], &folder)
+    lay(&[&root.join("static"), &bindings, &styles, &course], &folder)
         .with_context(|| format!("cannot assemble the page in {}", folder.display()))?;
     Ok(Page { folder })
 }

@@ -30,9 +30,9 @@ pub fn event(event: &Event, world: &World) -> Value {
     map_of(fields.iter().map(|(name, value)| (name.as_str(), value.clone())))
 }
 
-/// A family as checks name it: its label with hyphens.
+/// A family as checks name it: its label in small letters with hyphens.
 pub fn family_name(family: Family) -> String {
-    family.label().replace(' ', "-")
+    family.label().to_lowercase().replace(' ', "-")
 }
 
 /// The family of this name.

@@ -3,6 +3,7 @@
 //! Text is a tree of the few kinds of blocks that there are ([`text`]); there is no HTML in it, and so nothing that a
 //! browser could run. Which tasks there are and what must be true for them is in [`Task`] and [`Condition`].
 
+pub mod listing;
 pub mod packed;
 pub mod step;
 pub mod text;

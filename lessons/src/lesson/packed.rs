@@ -5,6 +5,9 @@
 use miniz_oxide::deflate::compress_to_vec;
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::Lesson;
 
 /// The version of the shape that is written and read.
@@ -23,14 +26,29 @@ pub enum BadLesson {
     Damaged,
 }
 
+pub(super) fn pack(value: &impl Serialize) -> Vec<u8> {
+    // Serialising a plain value into memory cannot fail.
+    let plain = postcard::to_allocvec(value).unwrap_or_default();
+    let mut bytes = vec![VERSION];
+    bytes.extend(compress_to_vec(&plain, 9));
+    bytes
+}
+
+pub(super) fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BadLesson> {
+    match bytes.split_first() {
+        Some((&VERSION, packed)) => {
+            let plain = decompress_to_vec_with_limit(packed, MAX_UNPACKED).map_err(|_| BadLesson::Damaged)?;
+            postcard::from_bytes(&plain).map_err(|_| BadLesson::Damaged)
+        }
+        Some(_) => Err(BadLesson::OtherVersion),
+        None => Err(BadLesson::Damaged),
+    }
+}
+
 impl Lesson {
     /// The bytes of the file.
     pub fn pack(&self) -> Vec<u8> {
-        // Serialising a plain value into memory cannot fail.
-        let plain = postcard::to_allocvec(self).unwrap_or_default();
-        let mut bytes = vec![VERSION];
-        bytes.extend(compress_to_vec(&plain, 9));
-        bytes
+        pack(self)
     }
 
     /// The lesson in some bytes.
@@ -38,13 +56,6 @@ impl Lesson {
     /// # Errors
     /// They hold none.
     pub fn unpack(bytes: &[u8]) -> Result<Lesson, BadLesson> {
-        match bytes.split_first() {
-            Some((&VERSION, packed)) => {
-                let plain = decompress_to_vec_with_limit(packed, MAX_UNPACKED).map_err(|_| BadLesson::Damaged)?;
-                postcard::from_bytes(&plain).map_err(|_| BadLesson::Damaged)
-            }
-            Some(_) => Err(BadLesson::OtherVersion),
-            None => Err(BadLesson::Damaged),
-        }
+        unpack(bytes)
     }
 }

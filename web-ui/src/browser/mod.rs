@@ -4,6 +4,7 @@ pub mod address;
 pub mod clock;
 pub mod download;
 pub mod element;
+pub mod fetch;
 pub mod file;
 pub mod key;
 pub mod screen;

@@ -6,6 +6,8 @@ pub const SESSION: &str = "ringside.session";
 pub const CURSOR: &str = "ringside.cursor";
 /// A session that could not be read, kept so that nothing is lost.
 pub const DAMAGED: &str = "ringside.session.damaged";
+/// The open lesson, and what was said in it.
+pub const LESSON: &str = "ringside.lesson";
 /// Which views are on the stage.
 pub const STAGE: &str = "ringside.stage";
 /// Lines typed before.

@@ -5,11 +5,12 @@ use std::rc::Rc;
 use hypervisor_model::projection::comparison::Comparison;
 use kernel_model::event::{Family, Granularity};
 use kernel_model::task::TaskId;
-use yew::{Callback, Html, Properties, component, html};
+use yew::{Callback, Html, Properties, classes, component, html};
 
 use crate::appearance::{Sheet, Theme};
 use crate::calls::CallConsole;
 use crate::lab::Motion;
+use crate::lesson::pane::{DeskShown, LessonPane};
 use crate::notice::Notice;
 use crate::recorded::{OpenLog, Progress};
 use crate::shown::Shown;
@@ -62,6 +63,7 @@ pub struct Page {
     pub log: Option<OpenLog>,
     pub log_shown: bool,
     pub log_error: Option<String>,
+    pub desk: Option<DeskShown>,
 }
 
 impl Page {
@@ -97,6 +99,7 @@ impl Page {
             log: state.logs.open.clone(),
             log_shown: state.logs.shown,
             log_error: state.logs.error.clone(),
+            desk: DeskShown::of(&state.desk),
         }
     }
 }
@@ -116,9 +119,10 @@ pub fn Sandbox(Props { page, dispatch }: &Props) -> Html {
     let shown = &page.shown;
     let (over, dropped) = drop_target(dispatch);
     html! {
-        <div class="sandbox" data-sheet={page.sheet.label()} style={page.dock.map(|h| format!("--dock: {h}px"))}
+        <div class={classes!("sandbox", page.desk.is_some().then_some("has-lesson"))} data-sheet={page.sheet.label()} style={page.dock.map(|h| format!("--dock: {h}px"))}
             ondragover={over} ondrop={dropped}>
             <Header machine={page.machine} theme={page.theme} dispatch={dispatch.clone()} />
+            if let Some(desk) = &page.desk { <LessonPane desk={desk.clone()} dispatch={dispatch.clone()} /> }
             <NoticeBar notice={page.notice.clone()} dispatch={dispatch.clone()} />
             <StagePane
                 stage={page.stage.clone()}
@@ -137,7 +141,7 @@ pub fn Sandbox(Props { page, dispatch }: &Props) -> Html {
             />
             <Inspector step={shown.step.clone()} dispatch={dispatch.clone()} />
             <div class="sheets" role="group" aria-label="Below the timeline">
-                { for Sheet::ALL.into_iter().map(|sheet| sheet_tab(sheet, page.sheet, dispatch)) }
+                { for Sheet::ALL.into_iter().filter(|sheet| *sheet != Sheet::Lesson || page.desk.is_some()).map(|sheet| sheet_tab(sheet, page.sheet, dispatch)) }
             </div>
             <Divider height={page.dock} dispatch={dispatch.clone()} />
             <TerminalPane

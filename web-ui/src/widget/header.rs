@@ -5,6 +5,7 @@ use yew::{Callback, Event, Html, Properties, component, html};
 
 use crate::appearance::Theme;
 use crate::browser::element;
+use crate::lesson::act::LessonMsg;
 use crate::state::{Msg, Panel};
 
 /// Props of [`Header`].
@@ -39,6 +40,9 @@ pub fn Header(Props { machine, theme, dispatch }: &Props) -> Html {
                 { "worlds ▾" }
             </button>
             { platforms(*machine, dispatch) }
+            <button type="button" id="lessons-open" class="head__world" onclick={send(Msg::Lesson(LessonMsg::Show(true)))} data-testid="lessons-open">
+                { "lessons" }
+            </button>
             <nav class="head__actions" aria-label="Page">
                 <button type="button" class="quiet" onclick={send(Msg::NewSession)}>{ "new" }</button>
                 <button type="button" class="quiet" onclick={send(Msg::Share)}>{ "share" }</button>

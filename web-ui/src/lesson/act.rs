@@ -1,0 +1,307 @@
+//! What can happen at the desk.
+
+use std::rc::Rc;
+
+use kernel_model::action::Action;
+use lessons::check::expression::Expression;
+use lessons::lesson::listing::{LISTING_FILE, Listing};
+use lessons::lesson::text::plain;
+use lessons::lesson::{Kind, Lesson};
+
+use super::desk::{Kept, Notes, Open};
+use crate::appearance::Sheet;
+use crate::lab::{Lab, Motion};
+use crate::state::{Effect, State};
+use crate::view;
+
+/// The folder of lessons beside the page.
+const FOLDER: &str = "./lessons/";
+
+/// What can happen.
+#[derive(Clone, PartialEq, Debug)]
+pub enum LessonMsg {
+    /// The desk is shown, or put away.
+    Show(bool),
+    /// A lesson is to be opened.
+    Choose(String),
+    /// A file has come, or not.
+    Arrived(String, Result<Vec<u8>, String>),
+    /// Back to the list.
+    Leave,
+    /// From the beginning.
+    Again,
+    /// What decides the variant.
+    Seed(String),
+    /// A hint is asked for.
+    Hint(usize),
+    /// An answer is chosen, or taken back.
+    Answer(String, u32, bool),
+    /// What is the right answer?
+    Check(String),
+    /// A command of the text is typed.
+    Run(String),
+    /// What was done is handed in.
+    Submit,
+    /// To this slide.
+    Slide(usize),
+    /// A lecture shows nothing, or goes on.
+    Blank,
+    /// A lecture shows all its slides.
+    Overview(bool),
+}
+
+impl State {
+    /// What happens when `msg` does.
+    pub(crate) fn at_desk(&mut self, msg: LessonMsg) -> Vec<Effect> {
+        match msg {
+            LessonMsg::Show(shown) => return self.show_desk(shown),
+            LessonMsg::Choose(id) => return self.choose_lesson(&id),
+            LessonMsg::Arrived(path, result) => return self.lesson_arrived(&path, result),
+            LessonMsg::Leave => {
+                self.desk.open = None;
+                self.desk.awaited = None;
+                return [self.show_desk(true), vec![Effect::SaveLesson]].concat();
+            }
+            LessonMsg::Again => return self.begin_lesson(),
+            LessonMsg::Seed(seed) => return self.seed_lesson(seed),
+            LessonMsg::Hint(task) => {
+                if let Some(open) = &mut self.desk.open
+                    && let Some(hint) = open.attempt.judge().hint(task)
+                {
+                    open.notes.hints.insert(task, hint);
+                    let said = open.lesson.tasks.get(task).and_then(|t| t.hints.get(hint)).map(|h| plain(&h.say));
+                    self.said = said.unwrap_or_default();
+                }
+            }
+            LessonMsg::Answer(id, choice, several) => {
+                if let Some(open) = &mut self.desk.open
+                    && !open.notes.checked.contains(&id)
+                {
+                    let chosen = open.notes.answers.entry(id).or_default();
+                    if !several {
+                        chosen.clear();
+                    }
+                    if !chosen.remove(&choice) {
+                        chosen.insert(choice);
+                    }
+                }
+                return vec![Effect::SaveLesson];
+            }
+            LessonMsg::Check(id) => {
+                if let Some(open) = &mut self.desk.open {
+                    self.said = (if open.is_right(&id) { "Right." } else { "Not right." }).to_owned();
+                    open.notes.checked.insert(id);
+                }
+                return vec![Effect::SaveLesson];
+            }
+            LessonMsg::Run(text) => {
+                self.run_line(text);
+                return vec![Effect::Focus("terminal-input"), Effect::NextFrame];
+            }
+            LessonMsg::Submit => return self.submit(),
+            LessonMsg::Slide(slide) => return self.show_slide(slide),
+            LessonMsg::Blank => {
+                if let Some(open) = &mut self.desk.open {
+                    open.notes.blank ^= true;
+                }
+            }
+            LessonMsg::Overview(shown) => {
+                if let Some(open) = &mut self.desk.open {
+                    open.notes.overview = shown;
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    /// Opens what was kept of a lesson; its session is there already.
+    pub fn recall_lesson(&mut self, text: &str) -> Vec<Effect> {
+        let Some(kept) = Kept::read(text) else { return Vec::new() };
+        self.desk.shown = true;
+        let path = format!("{FOLDER}{}", kept.id);
+        self.desk.awaited = Some(kept);
+        vec![Effect::Fetch(path)]
+    }
+
+    fn show_desk(&mut self, shown: bool) -> Vec<Effect> {
+        self.desk.shown = shown;
+        self.desk.trouble = None;
+        self.sheet = if shown { Sheet::Lesson } else { Sheet::Terminal };
+        if !shown {
+            return vec![Effect::Focus("lessons-open")];
+        }
+        if self.desk.open.is_none() && self.desk.listing.is_none() {
+            return vec![Effect::Fetch(format!("{FOLDER}{LISTING_FILE}")), Effect::Focus("lesson-head")];
+        }
+        vec![Effect::Focus("lesson-head")]
+    }
+
+    fn choose_lesson(&mut self, id: &str) -> Vec<Effect> {
+        // Names of lessons are names of files beside the page, and of nothing else.
+        if id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+            self.desk.trouble = Some("there is no such lesson".to_owned());
+            return Vec::new();
+        }
+        self.desk.shown = true;
+        self.sheet = Sheet::Lesson;
+        self.desk.awaited = None;
+        vec![Effect::Fetch(format!("{FOLDER}{id}"))]
+    }
+
+    fn lesson_arrived(&mut self, path: &str, result: Result<Vec<u8>, String>) -> Vec<Effect> {
+        let name = path.strip_prefix(FOLDER).unwrap_or(path);
+        let bytes = match result {
+            Ok(bytes) => bytes,
+            Err(why) => {
+                self.desk.trouble = Some(format!("The lesson cannot be loaded: {why}."));
+                self.desk.awaited = None;
+                return Vec::new();
+            }
+        };
+        if name == LISTING_FILE {
+            match Listing::unpack(&bytes) {
+                Ok(listing) => self.desk.listing = Some(Rc::new(listing)),
+                Err(why) => self.desk.trouble = Some(why.to_string()),
+            }
+            return Vec::new();
+        }
+        let kept = self.desk.awaited.take().filter(|kept| kept.id == name);
+        let (seed, notes) = match &kept {
+            Some(kept) => (kept.seed.clone(), kept.notes.clone()),
+            None => (self.desk.open.as_ref().map(|open| open.seed.clone()).unwrap_or_default(), Notes::default()),
+        };
+        match Lesson::unpack(&bytes).map_err(|e| e.to_string()).and_then(|lesson| Open::new(lesson, &seed, notes)) {
+            Ok(open) => self.desk.open = Some(open),
+            Err(why) => {
+                self.desk.trouble = Some(why);
+                return Vec::new();
+            }
+        }
+        self.desk.trouble = None;
+        self.desk.followed = None;
+        match kept {
+            // Its session has been restored with the page.
+            Some(_) => vec![Effect::NextFrame],
+            None => self.begin_lesson(),
+        }
+    }
+
+    /// Starts the session of the open lesson.
+    fn begin_lesson(&mut self) -> Vec<Effect> {
+        let Some(open) = &mut self.desk.open else { return Vec::new() };
+        open.receipt = None;
+        let (session, wanted) = (open.session(), view::named(&open.lesson.view));
+        if let Some(view) = wanted {
+            self.stage.main = view;
+        }
+        let had = self.put_aside();
+        self.notice = None;
+        self.start(Lab::restore(session, None));
+        self.offer_way_back(had, "The lesson has a session of its own.");
+        self.desk.followed = None;
+        vec![Effect::Save, Effect::SaveLesson, Effect::NextFrame, Effect::Focus("lesson-head")]
+    }
+
+    fn seed_lesson(&mut self, seed: String) -> Vec<Effect> {
+        let Some(open) = &mut self.desk.open else { return Vec::new() };
+        if open.plain.variants.is_empty() {
+            open.seed = seed;
+            return vec![Effect::SaveLesson];
+        }
+        match Open::new((*open.plain).clone(), &seed, open.notes.clone()) {
+            Ok(again) => *open = again,
+            Err(why) => self.desk.trouble = Some(why),
+        }
+        self.begin_lesson()
+    }
+
+    fn run_line(&mut self, text: String) {
+        self.playing = false;
+        self.revision += 1;
+        self.lab.act(Action::Line { console: self.console, text });
+        self.refresh();
+    }
+
+    fn submit(&mut self) -> Vec<Effect> {
+        let session = self.lab.session().0;
+        let Some(open) = &mut self.desk.open else { return Vec::new() };
+        let submission = open.submission(&session);
+        let receipt = submission.receipt();
+        self.said = format!("Downloaded. Receipt {receipt}.");
+        open.receipt = Some(receipt);
+        vec![Effect::Download(format!("{}.ringside.txt", submission.lesson), submission.to_text())]
+    }
+
+    /// Shows a slide, and puts the machine where it needs it.
+    fn show_slide(&mut self, slide: usize) -> Vec<Effect> {
+        let Some(open) = &mut self.desk.open else { return Vec::new() };
+        let before = open.scene();
+        let last = open.lesson.slides.len().saturating_sub(1);
+        open.notes.slide = slide.min(last);
+        (open.notes.blank, open.notes.overview) = (false, false);
+        let scene = open.scene();
+        let wanted =
+            open.lesson.slides.get(open.notes.slide).and_then(|slide| slide.view.as_deref()).and_then(view::named);
+        if let Some(view) = wanted {
+            self.stage.main = view;
+        }
+        let session = open.session();
+        let strayed = self.lab.session().0.actions != session.actions;
+        if scene != before || strayed {
+            self.start(Lab::restore(session, None));
+        } else {
+            self.refresh();
+        }
+        self.desk.followed = None;
+        vec![Effect::SaveLesson, Effect::NextFrame, Effect::Focus("lesson-head")]
+    }
+
+    /// Follows what was done, in the time that there is. Whether there is more to follow.
+    pub(crate) fn follow_lesson(&mut self, more: impl FnMut() -> bool) -> bool {
+        let still = self.lab.motion() == Motion::Running || self.lab.is_restoring();
+        if self.desk.open.is_none() || self.desk.followed == Some(self.revision) || still {
+            return false;
+        }
+        let session = self.lab.session().0;
+        let Some(open) = &mut self.desk.open else { return false };
+        if open.lesson.kind == Kind::Lecture {
+            self.desk.followed = Some(self.revision);
+            let at = open.scene().and_then(|scene| open.lesson.scenes[scene].at.clone());
+            if let Some(at) = at {
+                self.seek_scene(&at);
+            }
+            return false;
+        }
+        let Some(actions) = open.own_actions(&session) else {
+            open.elsewhere = true;
+            self.desk.followed = Some(self.revision);
+            return false;
+        };
+        open.elsewhere = false;
+        if !open.attempt.follow(actions, more) {
+            return true;
+        }
+        let before = open.done.clone();
+        open.look();
+        let newly = before.iter().zip(&open.done).position(|(before, now)| !before && *now);
+        if let Some(task) = newly {
+            self.said = format!("Task {} is done.", task + 1);
+        }
+        self.desk.followed = Some(self.revision);
+        false
+    }
+
+    /// Puts the cursor after the first event of the last scene of which `at` is true.
+    fn seek_scene(&mut self, at: &str) {
+        let Some(open) = &self.desk.open else { return };
+        let own = open.scene().map_or(0, |scene| open.lesson.scenes[scene].steps.len());
+        let first = self.lab.actions().saturating_sub(own);
+        let Ok(expression) = Expression::parse(at) else { return };
+        if let Some(position) =
+            self.lab.find_event(first, |event, world| expression.holds(world, Some(event)) == Ok(true))
+        {
+            self.lab.seek(position);
+            self.refresh();
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The desk as it is seen: the list, or the lesson that is open.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use lessons::lesson::listing::Listing;
+use lessons::lesson::{Kind, Lesson, Part, Task};
+use yew::{Callback, Html, InputEvent, Properties, TargetCast, component, html};
+
+use super::act::LessonMsg;
+use super::desk::{Desk, Notes};
+use super::list::list;
+use super::question::question;
+use super::slides::slides;
+use super::text::{blocks, line};
+use crate::state::Msg;
+
+/// A lesson as it is shown.
+#[derive(Clone, PartialEq)]
+pub struct Shown {
+    /// The lesson.
+    pub lesson: Rc<Lesson>,
+    /// What decides the variant.
+    pub seed: String,
+    /// What the learner has said and seen.
+    pub notes: Notes,
+    /// Questions that were answered rightly.
+    pub right: BTreeSet<String>,
+    /// Which tasks are done.
+    pub done: Vec<bool>,
+    /// Which tasks can no longer be done.
+    pub lost: Vec<bool>,
+    /// The session is another one.
+    pub elsewhere: bool,
+    /// The points so far.
+    pub score: u32,
+    /// The receipt of what was handed in last.
+    pub receipt: Option<String>,
+}
+
+/// What the desk shows.
+#[derive(Clone, PartialEq, Default)]
+pub struct DeskShown {
+    /// The list.
+    pub listing: Option<Rc<Listing>>,
+    /// The lesson.
+    pub open: Option<Shown>,
+    /// What went wrong.
+    pub trouble: Option<String>,
+}
+
+impl DeskShown {
+    /// What a desk shows; `None` when it is put away.
+    pub fn of(desk: &Desk) -> Option<DeskShown> {
+        let open = desk.open.as_ref().map(|open| Shown {
+            lesson: Rc::clone(&open.lesson),
+            seed: open.seed.clone(),
+            notes: open.notes.clone(),
+            right: open.notes.checked.iter().filter(|id| open.is_right(id)).cloned().collect(),
+            done: open.done.clone(),
+            lost: open.lost.clone(),
+            elsewhere: open.elsewhere,
+            score: open.score(),
+            receipt: open.receipt.clone(),
+        });
+        desk.shown.then(|| DeskShown { listing: desk.listing.clone(), open, trouble: desk.trouble.clone() })
+    }
+}
+
+/// Props of [`LessonPane`].
+#[derive(Clone, PartialEq, Properties)]
+pub struct Props {
+    /// What is shown.
+    pub desk: DeskShown,
+    /// Where messages go.
+    pub dispatch: Callback<Msg>,
+}
+
+/// The desk.
+#[component]
+pub fn LessonPane(Props { desk, dispatch }: &Props) -> Html {
+    let send = |msg: LessonMsg| dispatch.reform(move |_: web_sys::MouseEvent| Msg::Lesson(msg.clone()));
+    let title = match (&desk.open, &desk.listing) {
+        (Some(shown), _) => shown.lesson.title.clone(),
+        (None, Some(listing)) => listing.title.clone(),
+        (None, None) => "Lessons".to_owned(),
+    };
+    let lecture = desk.open.as_ref().is_some_and(|shown| shown.lesson.kind == Kind::Lecture);
+    html! {
+        <section class={yew::classes!("lesson", lecture.then_some("is-lecture"))} aria-label="Lesson" data-testid="lesson-pane">
+            <div class="lesson__bar">
+                if desk.open.is_some() {
+                    <button type="button" class="quiet" onclick={send(LessonMsg::Leave)} data-testid="lesson-list">{ "all lessons" }</button>
+                    <button type="button" class="quiet" onclick={send(LessonMsg::Again)}>{ "from the beginning" }</button>
+                }
+                <button type="button" class="quiet lesson__away" onclick={send(LessonMsg::Show(false))}>{ "close" }</button>
+            </div>
+            <h2 id="lesson-head" tabindex="-1">{ title }</h2>
+            if let Some(trouble) = &desk.trouble { <p class="lesson__trouble" role="alert">{ trouble }</p> }
+            { match (&desk.open, &desk.listing) {
+                (Some(shown), _) if lecture => slides(shown, dispatch),
+                (Some(shown), _) => lesson(shown, dispatch),
+                (None, Some(listing)) => list(listing, dispatch),
+                (None, None) if desk.trouble.is_none() => html! { <p role="status">{ "The list is being loaded." }</p> },
+                (None, None) => Html::default(),
+            } }
+        </section>
+    }
+}
+
+fn lesson(shown: &Shown, dispatch: &Callback<Msg>) -> Html {
+    let lesson = &shown.lesson;
+    let part = |part: &Part| match part {
+        Part::Text(text) => blocks(text, dispatch),
+        Part::Task(index) => lesson.tasks.get(*index).map(|t| task(t, *index, shown, dispatch)).unwrap_or_default(),
+        Part::Prediction(index) => {
+            lesson.predictions.get(*index).map(|q| question(q, "predict", shown, dispatch)).unwrap_or_default()
+        }
+        Part::Quiz(index) => lesson.quiz.get(*index).map(|q| question(q, "quiz", shown, dispatch)).unwrap_or_default(),
+    };
+    html! {
+        <div class="lesson__text">
+            if shown.elsewhere {
+                <p class="lesson__trouble" role="alert">
+                    { "The session that is shown did not begin as this lesson does: its tasks are not judged. " }
+                    { "“From the beginning” starts the lesson's own." }
+                </p>
+            }
+            if lesson.kind == Kind::Lab || !lesson.variants.is_empty() { { seed(shown, dispatch) } }
+            { for lesson.body.iter().map(part) }
+            if !lesson.sources.is_empty() {
+                <h3>{ "Sources" }</h3>
+                <ul class="lesson__sources">{ for lesson.sources.iter().map(|source| html! { <li>{ source }</li> }) }</ul>
+            }
+            { hand_in(shown, dispatch) }
+        </div>
+    }
+}
+
+fn task(task: &Task, index: usize, shown: &Shown, dispatch: &Callback<Msg>) -> Html {
+    let done = shown.done.get(index) == Some(&true);
+    let lost = !done && shown.lost.get(index) == Some(&true);
+    let state = match (done, lost) {
+        (true, _) => "done",
+        (_, true) => "can no longer be done in this history: step back and act differently",
+        _ => "to do",
+    };
+    let help = dispatch.reform(move |_: web_sys::MouseEvent| Msg::Lesson(LessonMsg::Hint(index)));
+    let hint = shown.notes.hints.get(&index).and_then(|hint| task.hints.get(*hint));
+    html! {
+        <div class={yew::classes!("task", done.then_some("is-done"))} data-testid={format!("task-{}", task.id)} data-done={done.to_string()}>
+            <p>
+                <span class="task__box" aria-hidden="true">{ if done { "✓" } else { "" } }</span>
+                <span class="task__ask"><b>{ format!("Task {}. ", index + 1) }</b>{ line(&task.ask) }</span>
+            </p>
+            <p class="task__state">
+                <span>{ state }</span>
+                if !done && !task.hints.is_empty() {
+                    <button type="button" class="quiet" onclick={help} data-testid={format!("hint-{}", task.id)}>{ "a hint" }</button>
+                }
+            </p>
+            if let Some(hint) = hint { <p class="task__hint" role="status">{ line(&hint.say) }</p> }
+        </div>
+    }
+}
+
+fn seed(shown: &Shown, dispatch: &Callback<Msg>) -> Html {
+    let typed = dispatch.reform(|event: yew::Event| {
+        let field: web_sys::HtmlInputElement = event.target_unchecked_into();
+        Msg::Lesson(LessonMsg::Seed(field.value()))
+    });
+    // Keys of the field are no keys of the page.
+    let own = Callback::from(|event: InputEvent| event.stop_propagation());
+    html! {
+        <label class="lesson__seed">
+            <span>{ "Your student number, or the code from your teacher" }</span>
+            <input type="text" maxlength="60" autocomplete="off" value={shown.seed.clone()} onchange={typed} oninput={own} data-testid="lesson-seed" />
+        </label>
+    }
+}
+
+fn hand_in(shown: &Shown, dispatch: &Callback<Msg>) -> Html {
+    let submit = dispatch.reform(|_: web_sys::MouseEvent| Msg::Lesson(LessonMsg::Submit));
+    let max = shown.lesson.points();
+    html! {
+        <div class="lesson__end">
+            <p data-testid="lesson-score">{ format!("{} of {max} points so far.", shown.score) }</p>
+            <button type="button" onclick={submit} data-testid="lesson-submit">{ "download what to hand in" }</button>
+            if let Some(receipt) = &shown.receipt {
+                <p role="status">{ "Receipt " }<code data-testid="lesson-receipt">{ receipt }</code>{ ". Note it down: it belongs to this file and no other." }</p>
+            }
+        </div>
+    }
+}
