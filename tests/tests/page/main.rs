@@ -5,6 +5,7 @@ mod busy;
 mod consoles;
 mod keyboard;
 mod large;
+mod lesson;
 mod logs;
 mod machine;
 mod session;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         logs::scenarios(),
         machine::scenarios(),
         access::scenarios(),
+        lesson::scenarios(),
         large::scenarios(),
     ];
     scenario::run(parts.into_iter().flatten().collect())
