@@ -4,7 +4,7 @@
 //! by events; what must be bounded by a clock or by memory is the business of whoever calls ([`Grader`] runs in a process that can
 //! be ended).
 
-use hypervisor_model::machine::BareMetal;
+use hypervisor_model::machine::measured::{Measured, machine_of};
 use kernel_model::action::Action;
 use kernel_model::console::ConsoleId;
 use serde::{Deserialize, Serialize};
@@ -70,7 +70,7 @@ pub struct Item {
 pub struct Grader {
     lesson: Lesson,
     /// The lesson at its start, by variant.
-    starts: BTreeMap<Vec<String>, (Lesson, Judge<BareMetal>)>,
+    starts: BTreeMap<Vec<String>, (Lesson, Judge<Box<dyn Measured>>)>,
 }
 
 /// Why a lesson cannot be graded.
@@ -125,7 +125,7 @@ impl Grader {
         }
     }
 
-    fn start(&mut self, seed: &str) -> Result<&(Lesson, Judge<BareMetal>), BadLab> {
+    fn start(&mut self, seed: &str) -> Result<&(Lesson, Judge<Box<dyn Measured>>), BadLab> {
         let values: Vec<String> = self.lesson.variants.iter().map(|v| v.value(seed).to_owned()).collect();
         if !self.starts.contains_key(&values) {
             if self.starts.len() >= STARTS_MAX {
@@ -133,7 +133,8 @@ impl Grader {
             }
             let lesson = self.lesson.for_seed(seed);
             let conditions = Conditions::of(&lesson)?;
-            let judge = Judge::new(&lesson, &conditions, BareMetal::default()).map_err(|_| BadLab::Start)?;
+            let judge =
+                Judge::new(&lesson, &conditions, machine_of(&lesson.start.config)).map_err(|_| BadLab::Start)?;
             self.starts.insert(values.clone(), (lesson, judge));
         }
         self.starts.get(&values).ok_or(BadLab::Start)
@@ -164,7 +165,12 @@ fn question_item(question: &Question, score: u32) -> Item {
     Item { id: question.id.clone(), ask, score, max_score: question.points, hint: String::new() }
 }
 
-fn replay(lesson: &Lesson, mut judge: Judge<BareMetal>, submission: &Submission, mut verdict: Verdict) -> Verdict {
+fn replay(
+    lesson: &Lesson,
+    mut judge: Judge<Box<dyn Measured>>,
+    submission: &Submission,
+    mut verdict: Verdict,
+) -> Verdict {
     judge.set_budget(TURNS_MAX);
     let before = judge.world().turn;
     let all = submission.actions.iter().try_for_each(|stamped| judge.act_at(stamped));

@@ -1,7 +1,8 @@
 //! The proof of a lesson: its start fails every task, its solution passes all, each wrong answer fails with the hint
 //! that it names, its links and sources are there, and it can be read in the time that it claims.
 
-use hypervisor_model::machine::{BareMetal, Platform};
+use hypervisor_model::machine::Platform;
+use hypervisor_model::machine::measured::{Measured, machine_of};
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
@@ -203,7 +204,7 @@ fn play(entry: &Entry, seed: &str, faults: &mut Vec<String>) {
             faults.push(format!("scene `{}`: {error}", scene.id));
         }
     }
-    let Ok(start) = Judge::new(&lesson, &conditions, BareMetal::default()) else {
+    let Ok(start) = Judge::new(&lesson, &conditions, machine_of(&lesson.start.config)) else {
         return faults.push("the start does not come to rest".to_owned());
     };
     for (task, done) in lesson.tasks.iter().zip(start.done()) {
@@ -241,7 +242,7 @@ fn play(entry: &Entry, seed: &str, faults: &mut Vec<String>) {
     }
 }
 
-fn solution(entry: &Entry, lesson: &Lesson, seed: &str, start: &Judge<BareMetal>, faults: &mut Vec<String>) {
+fn solution(entry: &Entry, lesson: &Lesson, seed: &str, start: &Judge<Box<dyn Measured>>, faults: &mut Vec<String>) {
     let mut judge = start.clone();
     for (task, steps) in lesson.tasks.iter().zip(&entry.proofs.solutions) {
         if run(&mut judge, &seeded(lesson, steps, seed)).is_err() {
@@ -259,7 +260,7 @@ fn solution(entry: &Entry, lesson: &Lesson, seed: &str, start: &Judge<BareMetal>
     }
 }
 
-fn run(judge: &mut Judge<BareMetal>, steps: &[Step]) -> Result<(), crate::judge::OutOfTurns> {
+fn run(judge: &mut Judge<Box<dyn Measured>>, steps: &[Step]) -> Result<(), crate::judge::OutOfTurns> {
     steps.iter().try_for_each(|step| judge.act(&step.action()))?;
     judge.rest()
 }

@@ -1,5 +1,6 @@
 //! The head of a lesson, and of a course. Unknown names are errors: a misspelt one would be a task without a check.
 
+use hypervisor_model::machine::Platform;
 use kernel_model::security::lsm::LsmChoice;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -390,6 +391,8 @@ impl FrontStart {
         let mut start = Start::new(cgroup_v2, lsm);
         if let Some(platform) = self.platform.as_ref().or(course.platform.as_ref()) {
             start.platform.clone_from(platform);
+            // One that is not known is said by the proof of the lesson.
+            start.config.machine = platform.parse().map_or(0, |platform: Platform| platform.code());
         }
         let own = self.run.read();
         start.steps = if own.is_empty() { course.run.read() } else { own };

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use hypervisor_model::machine::measured::machine_of;
 use kernel_model::action::Stamped;
 use kernel_model::timeline::Session;
+use kernel_model::world::Config;
 use lessons::attempt::Attempt;
 use lessons::judge::{Conditions, Judge};
 use lessons::lesson::listing::Listing;
@@ -85,7 +87,8 @@ impl Open {
     pub fn new(plain: Lesson, seed: &str, notes: Notes) -> Result<Open, String> {
         let lesson = plain.for_seed(seed);
         let conditions = Conditions::of(&lesson).map_err(|error| error.to_string())?;
-        let judge = Judge::new(&lesson, &conditions, Machine::default()).map_err(|error| error.to_string())?;
+        let judge =
+            Judge::new(&lesson, &conditions, machine_of(&lesson.start.config)).map_err(|error| error.to_string())?;
         Ok(Open {
             done: vec![false; lesson.tasks.len()],
             lost: vec![false; lesson.tasks.len()],
@@ -119,7 +122,9 @@ impl Open {
     /// What was done since the start; `None` when the session does not begin with it.
     pub(super) fn own_actions<'a>(&self, session: &'a Session) -> Option<&'a [Stamped]> {
         let start = &self.lesson.start;
-        let begun = session.config == start.config
+        // On which machine the learner looks at it changes nothing of what is done.
+        let config = Config { machine: session.config.machine, ..start.config };
+        let begun = session.config == config
             && session.actions.len() >= start.steps.len()
             && session.actions.iter().zip(&start.steps).all(|(own, step)| own.action == step.action());
         begun.then(|| &session.actions[start.steps.len()..])
