@@ -14,3 +14,4 @@ pub mod paging;
 pub mod projection;
 pub mod svm;
 pub mod vmx;
+pub mod xen;

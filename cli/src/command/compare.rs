@@ -33,7 +33,7 @@ pub struct Compare {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "native,container,kvm-ept,kvm-shadow,emulated,uml",
+        default_value = "native,container,kvm-ept,kvm-shadow,xen-pv32,xen-pv64,xen-hvm,emulated,uml",
         value_name = "NAMES"
     )]
     platforms: Vec<Platform>,
@@ -136,6 +136,7 @@ fn counters_to_json(counters: &Counters) -> Value {
         "ring_crossings": counters.ring_crossings,
         "vm_exits": { "total": counters.exits(), "by_reason": counters.vm_exits },
         "hypercalls": { "total": counters.hypercalls.values().sum::<u64>(), "by_name": counters.hypercalls },
+        "traps": counters.traps,
         "tlb": { "hits": counters.tlb.hits, "misses": counters.tlb.misses, "flushes": counters.tlb.flushes },
         "walk_references": counters.walk_references,
         "cycles": { "total": counters.total_cycles(), "by_cause": counters.cycles },

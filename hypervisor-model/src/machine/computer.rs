@@ -13,7 +13,7 @@ use kernel_model::pv_ops::{ALL_PAGES, PageRange, PvOp, PvOps};
 
 use super::counters::Counters;
 use super::hardware::{Access, Hardware, MemoryAccess};
-use super::kernel_tables::{DIRECT_MAP, EntryWrite, KERNEL_TEXT, KernelTables};
+use super::kernel_tables::{DIRECT_MAP, EntryWrite, KERNEL_TEXT, KernelPages, KernelTables};
 use crate::cpu::AccessKind;
 
 /// How many processors a machine has: as many as the kernel model schedules on.
@@ -47,8 +47,13 @@ pub struct Computer<H> {
 
 impl<H: Hardware> Computer<H> {
     /// A machine on which a kernel has just booted, with so many frames of memory.
-    pub fn new(mut hardware: H, frames: u64, has_pcid: bool) -> Self {
-        let (tables, writes) = KernelTables::new(frames);
+    pub fn new(hardware: H, frames: u64, has_pcid: bool) -> Self {
+        Computer::with_pages(hardware, frames, has_pcid, KernelPages::Large)
+    }
+
+    /// The same, with the kernel's own memory mapped as told.
+    pub fn with_pages(mut hardware: H, frames: u64, has_pcid: bool, pages: KernelPages) -> Self {
+        let (tables, writes) = KernelTables::new(frames, pages);
         let mut boot = Counters::default();
         for write in writes {
             hardware.write_entry(0, write, &mut boot);
@@ -161,10 +166,45 @@ impl<H: Hardware> Computer<H> {
     }
 }
 
+/// The address space that an operation is about.
+fn space_of(op: PvOp) -> Option<MmId> {
+    match op {
+        PvOp::WriteCr3 { mm } | PvOp::PgdAlloc { mm } | PvOp::ExitMmap { mm } => Some(mm),
+        PvOp::SetPte { at, .. } | PvOp::ProtectPte { at } | PvOp::ClearPte { at } => Some(at.mm),
+        PvOp::FlushTlb { at } | PvOp::PageFault { at, .. } => Some(at.mm),
+        PvOp::SafeHalt | PvOp::SyscallEntry | PvOp::ReturnToUser => None,
+    }
+}
+
 impl<H: Hardware + Clone + 'static> PvOps for Computer<H> {
     fn execute(&mut self, cpu: u32, op: PvOp) {
         let cpu = cpu as usize % PROCESSORS;
         self.counters.told.at(cpu, Lane::GuestKernel);
+        let root = space_of(op).and_then(|mm| self.tables.known_root(mm));
+        self.hardware.begin(cpu, op, root, &mut self.counters);
+        self.carry_out(cpu, op);
+        self.hardware.end(cpu, &mut self.counters);
+    }
+
+    fn touch(&mut self, cpu: u32, at: PageRange, write: bool) {
+        let cpu = cpu as usize % PROCESSORS;
+        for page in self.tables.pages_in(at) {
+            self.tables.touched(at.mm, page);
+            self.user_access(cpu, page, write);
+        }
+    }
+
+    fn reports(&mut self) -> Vec<Report> {
+        self.counters.told.take()
+    }
+
+    fn is_large(&self) -> bool {
+        true
+    }
+}
+
+impl<H: Hardware> Computer<H> {
+    fn carry_out(&mut self, cpu: usize, op: PvOp) {
         let mut writes = Vec::new();
         match op {
             PvOp::WriteCr3 { mm } => self.switch(cpu, mm),
@@ -208,21 +248,5 @@ impl<H: Hardware + Clone + 'static> PvOps for Computer<H> {
         }
         self.counters.told.at(cpu, Lane::GuestKernel);
         self.apply(cpu, &writes);
-    }
-
-    fn touch(&mut self, cpu: u32, at: PageRange, write: bool) {
-        let cpu = cpu as usize % PROCESSORS;
-        for page in self.tables.pages_in(at) {
-            self.tables.touched(at.mm, page);
-            self.user_access(cpu, page, write);
-        }
-    }
-
-    fn reports(&mut self) -> Vec<Report> {
-        self.counters.told.take()
-    }
-
-    fn is_large(&self) -> bool {
-        true
     }
 }

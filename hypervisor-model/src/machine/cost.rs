@@ -34,6 +34,8 @@ pub struct Costs {
     pub walk_reference: Cost,
     /// A VM exit, what the hypervisor does, and the entry.
     pub vm_exit: Cost,
+    /// A hypercall of a paravirtual guest: into the hypervisor and back, without what it does there.
+    pub hypercall: Cost,
     /// A switch of the host from one process to another.
     pub process_switch: Cost,
     /// A look-up in an emulator's software TLB.

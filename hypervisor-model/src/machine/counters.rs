@@ -26,6 +26,8 @@ pub struct Counters {
     pub vm_exits: BTreeMap<&'static str, u64>,
     /// Hypercalls by name.
     pub hypercalls: BTreeMap<&'static str, u64>,
+    /// What a hypervisor without VM exits caught, by kind: faults that it handles or passes on.
+    pub traps: BTreeMap<&'static str, u64>,
     /// Translation lookaside buffers.
     pub tlb: TlbCounters,
     /// References to entries of page tables, of either dimension, made by walks.
@@ -65,6 +67,11 @@ impl Counters {
         self.told.exit(reason, cycles);
     }
 
+    /// Counts something that a hypervisor without VM exits caught.
+    pub fn trap(&mut self, kind: &'static str) {
+        *self.traps.entry(kind).or_default() += 1;
+    }
+
     /// Counts a flush and its cycles.
     pub fn flush(&mut self, kind: &'static str, cycles: u64) {
         *self.tlb.flushes.entry(kind).or_default() += 1;
@@ -91,6 +98,7 @@ impl Counters {
         self.ring_crossings += more.ring_crossings;
         plus(&mut self.vm_exits, &more.vm_exits);
         plus(&mut self.hypercalls, &more.hypercalls);
+        plus(&mut self.traps, &more.traps);
         self.tlb.hits += more.tlb.hits;
         self.tlb.misses += more.tlb.misses;
         plus(&mut self.tlb.flushes, &more.tlb.flushes);
@@ -108,6 +116,7 @@ impl Counters {
             ring_crossings: self.ring_crossings - before.ring_crossings,
             vm_exits: minus(&self.vm_exits, &before.vm_exits),
             hypercalls: minus(&self.hypercalls, &before.hypercalls),
+            traps: minus(&self.traps, &before.traps),
             tlb: TlbCounters {
                 hits: self.tlb.hits - before.tlb.hits,
                 misses: self.tlb.misses - before.tlb.misses,

@@ -1,10 +1,12 @@
 //! What a kernel's operations become on a platform: the part in which platforms differ.
 
+use kernel_model::pv_ops::PvOp;
+
 use super::counters::Counters;
 use super::kernel_tables::EntryWrite;
 use super::processor::Processor;
 use crate::cpu::AccessKind;
-use crate::memory::PhysicalMemory;
+use crate::memory::{Gpa, PhysicalMemory};
 
 /// One access to memory, as a program or its kernel makes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,6 +30,13 @@ pub enum Access {
 
 /// What carries out a kernel's operations on a platform. Everything is counted in the [`Counters`] that come along.
 pub trait Hardware {
+    /// An operation of the kernel begins: what follows, up to [`Hardware::end`], is part of it. `root` is the top-level table
+    /// of the address space that it is about, if there is one. Kernels that put many small requests into one are interested.
+    fn begin(&mut self, _cpu: usize, _op: PvOp, _root: Option<Gpa>, _counters: &mut Counters) {}
+
+    /// The operation is over.
+    fn end(&mut self, _cpu: usize, _counters: &mut Counters) {}
+
     /// Writes an entry of a page table that is, or may be, in use.
     fn write_entry(&mut self, cpu: usize, write: EntryWrite, counters: &mut Counters);
 

@@ -36,6 +36,18 @@ pub const DIRECT_MAP: u64 = 0xffff_8880_0000_0000;
 const FIRST_FREE: u64 = 96 << 8;
 /// Frames that the kernel's own tables are in.
 const KERNEL_FRAMES: u64 = 16 << 8;
+/// Where the tables of a kernel that maps itself in small pages begin.
+const SMALL_TABLE_FRAMES: u64 = 32 << 8;
+
+/// In what pages a kernel maps its own memory.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum KernelPages {
+    /// 2 MiB and 1 GiB.
+    Large,
+    /// 4 KiB.
+    Small,
+}
+
 /// How many pages of a program are remembered as the ones that it uses just now.
 pub const RECENT: usize = 8;
 
@@ -105,9 +117,9 @@ pub struct KernelTables {
 }
 
 impl KernelTables {
-    /// The tables of a kernel that boots with so many frames of memory: its own text and the direct map, in large
-    /// pages, both global.
-    pub fn new(frames: u64) -> (KernelTables, Vec<EntryWrite>) {
+    /// The tables of a kernel that boots with so many frames of memory: its own text and the direct map; in large pages
+    /// both are global.
+    pub fn new(frames: u64, pages: KernelPages) -> (KernelTables, Vec<EntryWrite>) {
         let mut own = (KERNEL_FRAMES..).map(Gfn);
         let mut next = || own.next().unwrap_or_default();
         let (text_pdpt, text_pd, map_pdpt) = (next(), next(), next());
@@ -115,6 +127,9 @@ impl KernelTables {
         let mut write = |table: Gfn, index: u64, value: u64, level: u8| {
             writes.push(EntryWrite { at: table.address().plus(8 * index), value, level });
         };
+        if pages == KernelPages::Small {
+            return KernelTables::small(frames, [text_pdpt, text_pd, map_pdpt]);
+        }
         write(text_pdpt, index(KERNEL_TEXT, 3), text_pd.address().0 | TABLE, 3);
         for large in 0..8 {
             let address = KERNEL_TEXT + (large << 21);
@@ -124,12 +139,52 @@ impl KernelTables {
         for gigabyte in 0..frames.div_ceil(1 << 18) {
             write(map_pdpt, gigabyte, gigabyte << 30 | P | RW | A | D | G | PS | XD, 3);
         }
+        (KernelTables::with_upper(frames, map_pdpt, text_pdpt), writes)
+    }
+
+    fn with_upper(frames: u64, map_pdpt: Gfn, text_pdpt: Gfn) -> KernelTables {
         let upper = vec![
             (index(DIRECT_MAP, 4), map_pdpt.address().0 | TABLE),
             (index(KERNEL_TEXT, 4), text_pdpt.address().0 | TABLE),
         ];
         let pool = FramePool { next: FIRST_FREE, end: frames, free: Vector::new(), users: OrdMap::new() };
-        (KernelTables { pool, spaces: OrdMap::new(), cache: OrdMap::new(), upper }, writes)
+        KernelTables { pool, spaces: OrdMap::new(), cache: OrdMap::new(), upper }
+    }
+
+    /// The same in pages of 4 KiB, none of them global: as under Xen, which has no others for its guests.
+    fn small(frames: u64, [text_pdpt, text_pd, map_pdpt]: [Gfn; 3]) -> (KernelTables, Vec<EntryWrite>) {
+        let mut own = (SMALL_TABLE_FRAMES..).map(Gfn);
+        let mut next = || own.next().unwrap_or_default();
+        let mut writes = Vec::new();
+        let mut write = |table: Gfn, index: u64, value: u64, level: u8| {
+            writes.push(EntryWrite { at: table.address().plus(8 * index), value, level });
+        };
+        write(text_pdpt, index(KERNEL_TEXT, 3), text_pd.address().0 | TABLE, 3);
+        for large in 0..8 {
+            let table = next();
+            write(text_pd, index(KERNEL_TEXT + (large << 21), 2), table.address().0 | TABLE, 2);
+            for page in 0..512 {
+                write(table, page, ((16 << 20) + (large << 21) + (page << 12)) | P | A | D, 1);
+            }
+        }
+        for gigabyte in 0..frames.div_ceil(1 << 18) {
+            let directory = next();
+            write(map_pdpt, gigabyte, directory.address().0 | TABLE, 3);
+            for large in 0..(frames - (gigabyte << 18)).min(1 << 18).div_ceil(512) {
+                let table = next();
+                write(directory, large, table.address().0 | TABLE, 2);
+                for page in 0..512 {
+                    let frame = (gigabyte << 18) + (large << 9) + page;
+                    write(table, page, frame << 12 | P | RW | A | D | XD, 1);
+                }
+            }
+        }
+        (KernelTables::with_upper(frames, map_pdpt, text_pdpt), writes)
+    }
+
+    /// The top-level table of an address space that has one.
+    pub fn known_root(&self, mm: MmId) -> Option<Gpa> {
+        self.spaces.get(&mm).map(|space| space.root.address())
     }
 
     /// The top-level table of an address space, which is made if nobody has heard of it: processes that are there at
@@ -308,7 +363,7 @@ mod tests {
 
     #[test]
     fn the_first_page_needs_a_table_at_each_level_and_the_next_one_only_an_entry() {
-        let (mut tables, _) = KernelTables::new(1 << 19);
+        let (mut tables, _) = KernelTables::new(1 << 19, KernelPages::Large);
         let mut writes = Vec::new();
         tables.root(MmId(1), &mut writes);
         writes.clear();
@@ -321,7 +376,7 @@ mod tests {
 
     #[test]
     fn a_child_has_its_parents_frames_until_it_writes() {
-        let (mut tables, _) = KernelTables::new(1 << 19);
+        let (mut tables, _) = KernelTables::new(1 << 19, KernelPages::Large);
         let mut writes = Vec::new();
         tables.set(range(1, 16, 1), true, Frames::New, &mut writes);
         let parents = writes.last().copied().expect("an entry was written");
@@ -337,7 +392,7 @@ mod tests {
 
     #[test]
     fn a_frame_that_came_back_last_goes_out_first() {
-        let (mut tables, _) = KernelTables::new(1 << 19);
+        let (mut tables, _) = KernelTables::new(1 << 19, KernelPages::Large);
         let mut writes = Vec::new();
         tables.set(range(1, 16, 2), true, Frames::New, &mut writes);
         tables.clear(range(1, 17, 1), &mut writes);

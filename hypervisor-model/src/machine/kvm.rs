@@ -18,7 +18,9 @@ use super::kernel_tables::{DIRECT_MAP, EntryWrite};
 use super::processor::Processor;
 use crate::cpu::AccessKind;
 use crate::kvm::mmu::{Config, KvmMmu, MemoryExit, MemorySlot, Mmu, Paging, Resolution, SlotId, VcpuMmu};
-use crate::memory::{Gfn, GuestId, Hfn, Owner, PhysicalMemory};
+use crate::memory::{Gfn, Gpa, GuestId, Hfn, Owner, PAGE_SIZE, PhysicalMemory};
+use crate::paging::event::References;
+use crate::paging::second::{Request, SecondDimension};
 use crate::paging::{Attempt, Flat, Flush, TranslationStop};
 use crate::vmx::exit_reason::ExitReason;
 
@@ -61,6 +63,27 @@ impl Kvm {
         let processors = [processor(1), processor(2)];
         let vcpus = [VcpuMmu::new(), VcpuMmu::new()];
         Some(Kvm { memory, vm, vcpus, processors, costs })
+    }
+
+    /// Maps all of the guest's memory in the second dimension, as hypervisors do that give it when the guest is built.
+    pub fn populate(&mut self, frames: u64) {
+        let mut at = Gpa(0);
+        let mut is_second_try = false;
+        while at.0 < frames * PAGE_SIZE {
+            if self.mmu(0).enter().is_err() {
+                return;
+            }
+            let Some(mut ept) = self.mmu(0).ept() else { return };
+            let request = Request { gpa: at, linear: None, kind: AccessKind::Write, is_final: true };
+            match ept.translate(&mut self.memory, request, &mut References::default()) {
+                Ok(backing) => (at, is_second_try) = (at.plus(1 << backing.shift), false),
+                Err(TranslationStop::Nested(fault)) if !is_second_try => {
+                    self.mmu(0).handle(MemoryExit::Nested(fault));
+                    is_second_try = true;
+                }
+                Err(_) => return,
+            }
+        }
     }
 
     fn mmu(&mut self, cpu: usize) -> Mmu<'_> {

@@ -16,17 +16,22 @@ use super::cost::{Costs, DEFAULT_PRESET};
 use super::counters::Counters;
 use super::emulated::Emulated;
 use super::hardware::Hardware;
-use super::kernel_tables::KernelTables;
+use super::kernel_tables::{KernelPages, KernelTables};
 use super::kvm::Kvm;
 use super::native::Native;
 use super::processor::Processor;
 use super::uml::Uml;
+use super::xen::hvm::XenHvm;
+use super::xen::{KernelRing, XenPv};
 use super::{BareMetal, Platform};
 use crate::kvm::mmu::Paging;
 use crate::memory::{PAGE_SIZE, PhysicalMemory};
 
 /// Frames of the machine that a kernel sees: 2 GiB, as the kernel model's memory has.
 const FRAMES: u64 = (2 << 30) / PAGE_SIZE;
+
+/// Frames of a PV guest: 512 MiB. It maps each of them in a page of its own.
+const PV_FRAMES: u64 = (512 << 20) / PAGE_SIZE;
 
 /// EPT as KVM uses it on a processor that has accessed and dirty flags there (`enable_ept_ad_bits`).
 const EPT: Paging = Paging::Ept { accessed_and_dirty: true, pml: false };
@@ -181,6 +186,10 @@ impl Platform {
     /// The hypervisor finds no memory.
     pub fn machine(self, costs: Costs) -> Result<Box<dyn Measured>, NoMemory> {
         let kvm = |paging| Kvm::new(FRAMES, paging, costs.clone()).ok_or(NoMemory);
+        let pv = |ring| -> Result<Box<dyn Measured>, NoMemory> {
+            let guest = XenPv::new(PV_FRAMES, ring, costs.clone()).ok_or(NoMemory)?;
+            Ok(Box::new(Computer::with_pages(guest, PV_FRAMES, false, KernelPages::Small)))
+        };
         Ok(match self {
             Platform::Native | Platform::Container => {
                 Box::new(Computer::new(Native::new(FRAMES, costs.clone()), FRAMES, true))
@@ -188,6 +197,12 @@ impl Platform {
             Platform::KvmEpt => Box::new(Computer::new(kvm(EPT)?, FRAMES, true)),
             Platform::KvmShadow => Box::new(Computer::new(kvm(Paging::Shadow)?, FRAMES, true)),
             Platform::Emulated => Box::new(Computer::new(Emulated::new(FRAMES, costs.clone()), FRAMES, false)),
+            Platform::XenPv32 => pv(KernelRing::One)?,
+            Platform::XenPv64 => pv(KernelRing::Three)?,
+            Platform::XenHvm => {
+                let hvm = XenHvm::new(FRAMES, costs.clone()).ok_or(NoMemory)?;
+                Box::new(Computer::new(hvm, FRAMES, true))
+            }
             Platform::Uml => Box::new(Computer::new(Uml::new(FRAMES, costs.clone()), FRAMES, true)),
         })
     }

@@ -14,6 +14,7 @@ pub mod native;
 pub mod processor;
 pub mod told;
 pub mod uml;
+pub mod xen;
 
 use std::fmt;
 use std::str::FromStr;
@@ -38,20 +39,29 @@ pub enum Platform {
     Emulated,
     /// User-mode Linux: a kernel as a process.
     Uml,
+    /// A 32-bit PV guest of Xen: its kernel in ring 1.
+    XenPv32,
+    /// A 64-bit PV guest of Xen: kernel and programs in ring 3.
+    XenPv64,
+    /// An HVM guest of Xen with hardware-assisted paging.
+    XenHvm,
 }
 
 /// The platforms with their names.
-const PLATFORMS: [(Platform, &str); 6] = [
+const PLATFORMS: [(Platform, &str); 9] = [
     (Platform::Native, "native"),
     (Platform::Container, "container"),
     (Platform::KvmEpt, "kvm-ept"),
     (Platform::KvmShadow, "kvm-shadow"),
     (Platform::Emulated, "emulated"),
     (Platform::Uml, "uml"),
+    (Platform::XenPv32, "xen-pv32"),
+    (Platform::XenPv64, "xen-pv64"),
+    (Platform::XenHvm, "xen-hvm"),
 ];
 
 /// The names of the platforms to come, so that asking for one is answered with the truth.
-const NOT_MODELLED: [&str; 5] = ["bt", "xen-pv", "xen-pv32", "xen-pv64", "xen-hvm"];
+const NOT_MODELLED: [&str; 1] = ["bt"];
 
 /// Why a platform cannot be had.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
@@ -69,13 +79,16 @@ fn names() -> String {
 }
 
 /// What the machines of sessions are numbered by: links hold these numbers, so they never change.
-const CODES: [(Platform, u8); 6] = [
+const CODES: [(Platform, u8); 9] = [
     (Platform::Native, 1),
     (Platform::Container, 2),
     (Platform::KvmEpt, 3),
     (Platform::KvmShadow, 4),
     (Platform::Emulated, 5),
     (Platform::Uml, 6),
+    (Platform::XenPv32, 7),
+    (Platform::XenPv64, 8),
+    (Platform::XenHvm, 9),
 ];
 
 impl Platform {

@@ -4,3 +4,4 @@
 mod sheet;
 mod svm;
 mod vmx;
+mod xen;
