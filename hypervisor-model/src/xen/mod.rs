@@ -8,16 +8,20 @@
 
 pub mod call;
 pub mod deeds;
+pub mod dispatch;
 pub mod domain;
 pub mod domctl;
+pub mod driver;
 pub mod event_channel;
 pub mod grant_table;
 pub mod hypercall;
+pub mod io;
 pub mod memory;
 pub mod mm;
 pub mod sched;
 pub mod traps;
 pub mod vcpu;
+pub mod xenstore;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,0 +1,7 @@
+//! What domains have agreed on among themselves, over shared pages and event channels: Xen has no part in it. A file for each
+//! header of `xen/include/public/io`.
+
+pub mod blkif;
+pub mod netif;
+pub mod ring;
+pub mod xenbus;
