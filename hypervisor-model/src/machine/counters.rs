@@ -46,6 +46,7 @@ impl Counters {
             ring_crossings: 0,
             vm_exits: BTreeMap::new(),
             hypercalls: BTreeMap::new(),
+            traps: BTreeMap::new(),
             tlb: TlbCounters { hits: 0, misses: 0, flushes: BTreeMap::new() },
             walk_references: 0,
             cycles: BTreeMap::new(),

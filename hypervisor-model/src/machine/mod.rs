@@ -116,6 +116,9 @@ impl Platform {
             Platform::KvmShadow => "a guest of KVM with shadow page tables",
             Platform::Emulated => "a guest of an emulator",
             Platform::Uml => "user-mode Linux: the kernel as a process",
+            Platform::XenPv32 => "a 32-bit paravirtual guest of Xen: its kernel in ring 1",
+            Platform::XenPv64 => "a 64-bit paravirtual guest of Xen: kernel and programs in ring 3",
+            Platform::XenHvm => "an HVM guest of Xen with nested paging",
         }
     }
 }

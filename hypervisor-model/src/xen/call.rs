@@ -2,7 +2,7 @@
 //! table is in [`dispatch`](super::dispatch).
 
 use super::Refusal;
-use super::domain::{DomId, VcpuId};
+use super::domain::DomId;
 use super::domctl::{DomainInfo, Domctl};
 use super::event_channel::operations::PortStatus;
 use super::grant_table::copy::GrantCopy;

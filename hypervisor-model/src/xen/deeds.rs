@@ -12,6 +12,8 @@ use super::hypercall::HypercallInfo;
 pub struct Deeds {
     /// Somebody listens.
     pub is_heard: bool,
+    /// The processor on which it happens.
+    pub cpu: u32,
     list: Vec<Deed>,
     depth: u8,
 }
@@ -47,8 +49,8 @@ impl Deeds {
     ) {
         if self.is_heard {
             let (from, to) = lanes;
-            let depth = self.depth;
-            self.list.push(Deed { kind, name, from, to, cpu: 0, depth, cycles: 0, numbers, sentence, source });
+            let deed = Deed { numbers, depth: self.depth, ..Deed::new(kind, name) };
+            self.list.push(deed.goes(self.cpu, from, to).says(sentence, source));
         }
     }
 

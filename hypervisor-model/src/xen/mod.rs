@@ -19,6 +19,7 @@ pub mod io;
 pub mod memory;
 pub mod mm;
 pub mod sched;
+pub mod toolstack;
 pub mod traps;
 pub mod vcpu;
 pub mod xenstore;

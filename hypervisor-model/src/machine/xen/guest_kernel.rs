@@ -103,6 +103,7 @@ impl XenPv {
                 let va = DIRECT_MAP + write.at.0;
                 let stored = self.xen.store_to_readonly(XenPv::who(cpu), va, 8, write.value);
                 debug_assert_eq!(stored, Store::Emulated);
+                self.tell(counters);
             }
             Doing::Lazy { keeps_ad } => {
                 let command = if keeps_ad { 2 } else { 0 };

@@ -12,7 +12,8 @@ use crate::machine::counters::Counters;
 use crate::machine::hardware::{Access, Hardware, MemoryAccess};
 use crate::machine::kernel_tables::EntryWrite;
 use crate::machine::kvm::Kvm;
-use crate::memory::Gpa;
+use crate::machine::processor::Processor;
+use crate::memory::{Gpa, PhysicalMemory};
 
 /// An HVM guest.
 #[derive(Clone, PartialEq, Debug)]
@@ -68,6 +69,10 @@ impl Hardware for XenHvm {
 
     fn page_fault(&mut self, cpu: usize, counters: &mut Counters) {
         self.guest.page_fault(cpu, counters);
+    }
+
+    fn parts(&self) -> Option<(&PhysicalMemory, &[Processor])> {
+        self.guest.parts()
     }
 
     fn halt(&mut self, cpu: usize, counters: &mut Counters) {

@@ -14,6 +14,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kernel_model::machine::report::{Deed, DeedKind, Lane};
 use kernel_model::pv_ops::{Frames, PvOp};
 
 use super::computer::PROCESSORS;
@@ -22,7 +23,7 @@ use super::counters::Counters;
 use super::hardware::{Access, Hardware, MemoryAccess};
 use super::kernel_tables::EntryWrite;
 use super::processor::Processor;
-use crate::memory::{Gpa, Hfn};
+use crate::memory::{Gpa, Hfn, PhysicalMemory};
 use crate::paging::{Flat, Flush};
 use crate::xen::Xen;
 use crate::xen::call::Hypercall;
@@ -108,11 +109,14 @@ impl XenPv {
         counters.ring_crossings += 2;
         counters.spend("hypercalls", self.costs.hypercall.cycles);
         self.count(&call, counters);
+        self.xen.deeds.is_heard = counters.told.listens;
+        self.xen.deeds.cpu = cpu as u32;
         let refused = match self.xen.hypercall(XenPv::who(cpu), call) {
             Ok((_, output)) => guest_kernel::refusals(&output),
             Err(_) => 1,
         };
         debug_assert_eq!(refused, 0, "Xen refuses what the kernel asks");
+        self.tell(counters);
         self.refused += refused;
     }
 
@@ -121,6 +125,13 @@ impl XenPv {
         *counters.hypercalls.entry(name).or_default() += 1;
         if let Hypercall::Multicall(calls) = call {
             calls.iter().for_each(|call| self.count(call, counters));
+        }
+    }
+
+    /// What Xen did is told upward.
+    fn tell(&mut self, counters: &mut Counters) {
+        for deed in self.xen.deeds.take() {
+            counters.told.tell(|_, _| deed);
         }
     }
 
@@ -147,6 +158,7 @@ impl XenPv {
     /// Xen enters the guest's kernel.
     fn enter(&mut self, cpu: usize, entry: Entry, counters: &mut Counters) {
         counters.ring_crossings += 2;
+        counters.told.tell(|cpu, _| bounced(cpu as usize, entry));
         let frame = GuestFrame { cs: FLAT_KERNEL_CS64, rflags: IF, ..GuestFrame::default() };
         self.xen.bounce(XenPv::who(cpu), entry, frame);
         self.toggle(cpu, false, counters);
@@ -162,6 +174,20 @@ impl XenPv {
         self.call(cpu, Hypercall::Iret(GuestFrame { cs, rflags: IF, ..GuestFrame::default() }), counters);
         self.toggle(cpu, to_user, counters);
     }
+}
+
+/// Xen enters the guest's kernel, and why.
+fn bounced(cpu: usize, entry: Entry) -> Deed {
+    let name = match entry {
+        Entry::Exception(_) => "page fault",
+        Entry::Callback(CallbackKind::Syscall) => "system call",
+        Entry::Callback(_) => "event upcall",
+    };
+    Deed::new(DeedKind::Crossing, name).goes(cpu as u32, Lane::Hypervisor, Lane::GuestKernel).says(
+        "Xen is entered for a {name} and bounces it: it loads the kernel's page table, pushes a frame on the kernel's \
+         stack and goes on at the handler that was registered.",
+        "xen/arch/x86/pv/traps.c, x86_64/entry.S",
+    )
 }
 
 impl Hardware for XenPv {
@@ -268,6 +294,10 @@ impl Hardware for XenPv {
         let was_user = self.in_user[cpu];
         self.enter(cpu, Entry::Exception(PAGE_FAULT), counters);
         self.iret(cpu, was_user, counters);
+    }
+
+    fn parts(&self) -> Option<(&PhysicalMemory, &[Processor])> {
+        Some((&self.xen.memory, &self.processors))
     }
 
     fn halt(&mut self, cpu: usize, counters: &mut Counters) {
