@@ -224,7 +224,7 @@ fn compare_runs_a_script_everywhere_and_counts_what_each_machine_does() {
     let number = |name: &str, pointer: &str| {
         platform(name).pointer(pointer).and_then(Value::as_u64).unwrap_or_else(|| panic!("{name} has {pointer}"))
     };
-    for name in ["container", "kvm-ept", "kvm-shadow", "emulated", "uml"] {
+    for name in ["container", "kvm-ept", "kvm-shadow", "xen-pv32", "xen-pv64", "xen-hvm", "emulated", "uml"] {
         assert_eq!(platform(name)["transcript"], platform("native")["transcript"], "{name}");
     }
     assert_eq!(platform("container")["cycles"], platform("native")["cycles"], "a container is the same kernel");
@@ -238,6 +238,13 @@ fn compare_runs_a_script_everywhere_and_counts_what_each_machine_does() {
     assert!(number("kvm-ept", "/walk_references") > 3 * number("kvm-shadow", "/walk_references"));
     assert!(number("uml", "/ring_crossings") > 4 * number("native", "/ring_crossings"));
     assert_eq!(number("emulated", "/ring_crossings"), 0);
+    let calls = |name: &str| number(name, "/hypercalls/total");
+    assert_eq!((calls("native"), calls("kvm-ept"), calls("xen-hvm")), (0, 0, 0));
+    assert!(calls("xen-pv64") > calls("xen-pv32"), "a 64-bit guest returns to its programs by hypercall");
+    assert!(
+        platform("xen-hvm")["vm_exits"]["by_reason"]["EPT_VIOLATION"].is_null(),
+        "its memory is there from the start"
+    );
 }
 
 #[test]

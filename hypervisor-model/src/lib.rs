@@ -11,6 +11,7 @@ pub mod kvm;
 pub mod machine;
 pub mod memory;
 pub mod paging;
+pub mod paravirt;
 pub mod projection;
 pub mod svm;
 pub mod vmx;

@@ -8,3 +8,4 @@ pub mod page_walks;
 pub mod path;
 pub mod rings;
 pub mod tlb_table;
+pub mod xen;

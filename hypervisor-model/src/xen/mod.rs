@@ -6,6 +6,7 @@
 //! negative errno values with Linux's numbers (`xen/include/public/errno.h`), and each refusal here also says which rule was
 //! broken ([`Refusal`]), where the real one writes to its log.
 
+pub mod attack;
 pub mod call;
 pub mod deeds;
 pub mod dispatch;

@@ -23,7 +23,7 @@ use crate::xen::traps::{CallbackKind, FLAT_KERNEL_CS64, TrapInfo};
 const XENS: u64 = 4 << 8;
 /// The guest's frames from which the programs' top-level tables are taken: between the kernel's own and those that it hands
 /// out.
-const SPARE: std::ops::Range<u64> = (64 << 8)..(96 << 8);
+const SPARE: std::ops::Range<u64> = (64 << 8)..(68 << 8);
 
 impl XenPv {
     /// A guest with so many frames, a power of two; `None` when the machine has no room for it.
