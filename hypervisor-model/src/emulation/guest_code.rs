@@ -1,4 +1,4 @@
-//! Code of a guest as software VMMs see it: instructions at addresses.
+//! Code of a guest: instructions at addresses.
 
 use crate::cpu::instruction::Instruction;
 use crate::cpu::instruction::parse::{CODE_BASE, Line, Program};
@@ -29,6 +29,11 @@ impl GuestCode {
             }
         }
         address
+    }
+
+    /// Puts an instruction at an address; what was there before is gone.
+    pub fn insert(&mut self, address: u64, instruction: Instruction) {
+        self.instructions.insert(address, instruction);
     }
 
     /// The instruction at an address.

@@ -1,4 +1,5 @@
 //! KVM: what Linux 6.1 makes of the hardware's virtualization.
 
 pub mod mmu;
+pub mod probe;
 pub mod user_exit;

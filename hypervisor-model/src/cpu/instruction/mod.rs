@@ -1,10 +1,12 @@
 //! Instructions as they are written: opcode, operands, prefix.
 //!
 //! [`table`] has a row for each with its checks and its source; [`parse`] reads Intel syntax; `cpu::execute` runs
-//! them. There are no bytes here: a program is text, an instruction has the nominal length of its row.
+//! them. There are no bytes here: a program is text. An instruction has the nominal length of its row, or, where code
+//! must lie as an assembler would lay it, that of its [`encoding`].
 
 pub mod check;
 pub mod class;
+pub mod encoding;
 mod grammar;
 pub mod parse;
 pub mod syntax;
@@ -145,13 +147,15 @@ pub struct Instruction {
     pub operands: Vec<Operand>,
     /// Whether it is repeated.
     pub rep: Option<Rep>,
+    /// Length in bytes: nominal as it is read, that of its encoding where [`encoding`] has been asked.
+    pub bytes: u8,
 }
 
 impl Instruction {
-    /// Nominal length in bytes: what is added to RIP.
+    /// Length in bytes: what is added to RIP.
     #[must_use]
     pub fn length(&self) -> u64 {
-        u64::from(self.opcode.row().length) + u64::from(self.rep.is_some())
+        u64::from(self.bytes)
     }
 
     /// The width that the mnemonic ends in: `iretq`, `outsb`, `popfw`.

@@ -215,8 +215,14 @@ impl<'t> Reader<'t> {
             let hint = format!("{mnemonic} takes {}", ways(&rows, mnemonic));
             return Err(self.error(start, format!("'{text}' has other operands than {mnemonic} takes"), hint));
         };
-        let instruction =
-            Instruction { opcode: row.opcode, text: text.to_owned(), mnemonic: mnemonic.to_owned(), operands, rep };
+        let instruction = Instruction {
+            opcode: row.opcode,
+            text: text.to_owned(),
+            mnemonic: mnemonic.to_owned(),
+            operands,
+            rep,
+            bytes: row.length + u8::from(rep.is_some()),
+        };
         self.check(start, instruction)
     }
 
