@@ -5,6 +5,7 @@ mod calls;
 mod compare;
 mod conform;
 mod coverage;
+mod exits;
 mod grade;
 mod insn;
 mod lesson;
@@ -39,6 +40,7 @@ enum Command {
     Compare(compare::Compare),
     Conform(conform::Conform),
     Coverage(coverage::Coverage),
+    Exits(exits::Exits),
     Grade(grade::Grade),
     Insn(insn::Insn),
     Lesson(lesson::LessonCommand),
@@ -79,6 +81,7 @@ impl Ringside {
             Some(Command::Compare(compare)) => compare.execute(),
             Some(Command::Conform(conform)) => conform.execute(),
             Some(Command::Coverage(coverage)) => coverage.execute(),
+            Some(Command::Exits(exits)) => exits.execute(),
             Some(Command::Grade(grade)) => grade.execute(),
             Some(Command::Insn(insn)) => insn.execute(),
             Some(Command::Lesson(lesson)) => lesson.execute(),

@@ -92,6 +92,15 @@ pub trait Bus {
     /// As [`Bus::read`].
     fn write(&mut self, cpu: &Cpu, access: Access, value: u64) -> Result<(), Stop>;
 
+    /// What comes before the load of an instruction that loads, changes and stores: a processor may ask for the right to
+    /// write at once, so that such an instruction faults as a write.
+    ///
+    /// # Errors
+    /// As [`Bus::read`].
+    fn before_modify(&mut self, _cpu: &Cpu, _access: Access) -> Result<(), Stop> {
+        Ok(())
+    }
+
     /// Reads a port; the exit that a port may make has been decided before.
     fn port_in(&mut self, cpu: &Cpu, port: u16, size: u8) -> u32;
 

@@ -3,3 +3,4 @@
 pub mod mmu;
 pub mod probe;
 pub mod user_exit;
+pub mod vcpu;

@@ -1,6 +1,7 @@
 //! What anybody may do: moves, arithmetic, the stack.
 
 use super::{Done, STATUS, Step};
+use crate::cpu::bus::{Access, AccessKind};
 use crate::cpu::event::StackItem;
 use crate::cpu::exception::Vector;
 use crate::cpu::instruction::{Instruction, Opcode, Operand, Width};
@@ -40,6 +41,9 @@ impl Step<'_> {
             }
             (Div, _) => self.divide(target, width)?,
             (opcode, source) => {
+                if !matches!(opcode, Cmp | Test) {
+                    self.before_modify(target, width)?;
+                }
                 let left = self.value(target, width)?;
                 let right = source.map_or(Ok(0), |source| self.value(source, width))?;
                 let (result, flags) = compute(opcode, left, right, width, self.cpu.rflags);
@@ -51,6 +55,14 @@ impl Step<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// Tells the bus of a load whose place will be stored to.
+    fn before_modify(&mut self, target: Operand, width: Width) -> Result<(), Stop> {
+        let Operand::Memory(memory) = target else { return Ok(()) };
+        let size = memory.width.unwrap_or(width).bytes();
+        let linear = self.linear(Self::segment_of(&memory), self.offset(&memory), size, AccessKind::Write)?;
+        self.bus.before_modify(self.cpu, Access { linear, size, kind: AccessKind::Read, is_implicit: false })
     }
 
     /// PUSH and POP have the width of their operand, in 64-bit mode 64 bits.

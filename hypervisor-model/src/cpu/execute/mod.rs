@@ -14,7 +14,7 @@ mod system;
 
 use super::bus::Bus;
 use super::event::CpuEvent;
-use super::instruction::{Check, Instruction, Opcode};
+use super::instruction::{Check, Instruction, Opcode, Operand};
 use super::sensitive::{Cause, Intercepts, Outcome, Stop};
 use super::transition::{self, EventSource};
 use super::{Activity, Cpu, Exception, InterruptShadow, Operation, Vector};
@@ -56,6 +56,9 @@ impl Step<'_> {
 /// Runs one instruction. After a fault or an exit the processor is as before it, RIP at the instruction; the fault is
 /// not delivered.
 pub fn execute(step: &mut Step<'_>, instruction: &Instruction) -> Outcome {
+    if cannot_stop(instruction) {
+        return execute_plain(step, instruction);
+    }
     let before = step.cpu.clone();
     let shadow = step.cpu.shadow;
     step.cpu.rip = step.cpu.rip.wrapping_add(instruction.length());
@@ -78,6 +81,28 @@ pub fn execute(step: &mut Step<'_>, instruction: &Instruction) -> Outcome {
                 Stop::NotModelled(missing) => Outcome::NotModelled(missing),
             }
         }
+    }
+}
+
+/// Whether nothing can stop an instruction on its way: it has no checks, reaches no memory and cannot fault.
+fn cannot_stop(instruction: &Instruction) -> bool {
+    use Opcode::*;
+    let is_plain = matches!(
+        instruction.opcode,
+        Nop | Mov | Lea | Add | Sub | And | Or | Xor | Cmp | Test | Inc | Dec | Not | Neg | Shl | Shr
+    );
+    is_plain
+        && instruction.opcode.row().checks.is_empty()
+        && (instruction.opcode == Lea || !instruction.operands.iter().any(|o| matches!(o, Operand::Memory(_))))
+}
+
+/// Runs an instruction that nothing can stop: the state before it need not be kept.
+fn execute_plain(step: &mut Step<'_>, instruction: &Instruction) -> Outcome {
+    step.cpu.rip = step.cpu.rip.wrapping_add(instruction.length());
+    step.cpu.shadow = InterruptShadow::None;
+    match perform(step, instruction) {
+        Ok(left_out) => left_out.map_or(Outcome::Executed, Outcome::Ignored),
+        Err(_) => unreachable!("a plain instruction has nothing that could stop it"),
     }
 }
 

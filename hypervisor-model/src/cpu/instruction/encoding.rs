@@ -68,8 +68,28 @@ impl Encoder<'_> {
         use Opcode::*;
         !matches!(
             self.instruction.opcode,
-            MovToCr | MovFromCr | MovToDr | MovFromDr | MovToSegment | Lgdt | Lidt | Sgdt | Sidt | Ltr | Lldt | Lmsw
-                | Str | Sldt | Invlpg | Invpcid | Invept | Invvpid | Vmread | Vmwrite | Call | Jmp
+            MovToCr
+                | MovFromCr
+                | MovToDr
+                | MovFromDr
+                | MovToSegment
+                | Lgdt
+                | Lidt
+                | Sgdt
+                | Sidt
+                | Ltr
+                | Lldt
+                | Lmsw
+                | Str
+                | Sldt
+                | Invlpg
+                | Invpcid
+                | Invept
+                | Invvpid
+                | Vmread
+                | Vmwrite
+                | Call
+                | Jmp
         )
     }
 
@@ -139,7 +159,13 @@ impl Encoder<'_> {
             Ins | Outs | Iret | Pushf | Popf | RetFar => 1,
             Call if !self.is_immediate(0) => 1 + self.modrm(),
             Jmp if !self.is_immediate(0) => 1 + self.modrm(),
-            Call => if self.size == CodeSize::Bits16 { 3 } else { 5 },
+            Call => {
+                if self.size == CodeSize::Bits16 {
+                    3
+                } else {
+                    5
+                }
+            }
             // Near enough for one byte.
             Jmp => 2,
             opcode => opcode.row().length,
@@ -229,7 +255,13 @@ impl Encoder<'_> {
     fn push(&self) -> u8 {
         match self.operand(0) {
             Some(Operand::Immediate(value)) if is_small(value, Width::Qword) => 2,
-            Some(Operand::Immediate(_)) => if self.size == CodeSize::Bits16 { 3 } else { 5 },
+            Some(Operand::Immediate(_)) => {
+                if self.size == CodeSize::Bits16 {
+                    3
+                } else {
+                    5
+                }
+            }
             Some(Operand::Memory(memory)) => 1 + self.memory(&memory),
             _ => 1,
         }

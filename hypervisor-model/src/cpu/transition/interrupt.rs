@@ -67,8 +67,10 @@ pub fn raise(step: &mut Step<'_>, exception: Exception) -> Result<(), Stop> {
     }
 }
 
-/// SDM vol. 3, table 6-5 "Conditions for Generating a Double Fault".
-fn makes_double_fault(first: Vector, second: Vector) -> bool {
+/// Whether a second exception makes a double fault of a first (SDM vol. 3, table 6-5 "Conditions for Generating a Double
+/// Fault").
+#[must_use]
+pub fn makes_double_fault(first: Vector, second: Vector) -> bool {
     let contributes = |vector| matches!(vector, Vector::DE | Vector::TS | Vector::NP | Vector::SS | Vector::GP);
     contributes(first) && contributes(second) || first == Vector::PF && (contributes(second) || second == Vector::PF)
 }

@@ -16,7 +16,7 @@ use super::instruction::{Instruction, Opcode, Operand, Register, Width};
 use super::sensitive::{Cause, Stop};
 use super::{Exception, Rflags};
 
-pub use interrupt::{EventSource, deliver, raise};
+pub use interrupt::{EventSource, deliver, makes_double_fault, raise};
 
 /// Runs an instruction that goes elsewhere; RIP is already behind it.
 pub(super) fn transfer(step: &mut Step<'_>, instruction: &Instruction) -> Done {

@@ -35,7 +35,7 @@ pub(super) struct GuestWalk {
 
 impl KvmMmu {
     /// Where a guest-physical address is in the machine's memory, if a slot covers it.
-    pub(super) fn hpa(&self, gpa: Gpa) -> Option<Hpa> {
+    pub(in crate::kvm) fn hpa(&self, gpa: Gpa) -> Option<Hpa> {
         self.slots.frame(gpa.frame()).map(|frame| frame.address().plus(gpa.offset()))
     }
 

@@ -180,7 +180,8 @@ impl Assembler {
     /// A statement with its labels as numbers: those that are known, or one for all. Whether there was one.
     fn with_labels(&self, statement: &str, all: Option<u64>) -> (String, bool) {
         let Some((before, word)) = statement.rsplit_once([' ', ',']) else { return (statement.to_owned(), false) };
-        let is_name = word.starts_with(|c: char| c.is_ascii_lowercase()) && word.contains(|c: char| !c.is_ascii_digit());
+        let is_name =
+            word.starts_with(|c: char| c.is_ascii_lowercase()) && word.contains(|c: char| !c.is_ascii_digit());
         let is_label = is_name
             && crate::cpu::instruction::syntax::register(word).is_none()
             && !statement.contains('[')

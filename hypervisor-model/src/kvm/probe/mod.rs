@@ -6,6 +6,9 @@
 //! virtual machine up and runs it, [`recording`] compares.
 
 pub mod assembler;
+pub mod machine;
+pub mod recording;
+pub mod sequence;
 
 use crate::cpu::instruction::encoding::CodeSize;
 use serde::{Deserialize, Serialize};
