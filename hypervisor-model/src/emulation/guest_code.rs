@@ -36,6 +36,11 @@ impl GuestCode {
         self.instructions.insert(address, instruction);
     }
 
+    /// Adds other code.
+    pub fn extend(&mut self, other: GuestCode) {
+        self.instructions.extend(other.instructions);
+    }
+
     /// The instruction at an address.
     #[must_use]
     pub fn at(&self, address: u64) -> Option<&Instruction> {

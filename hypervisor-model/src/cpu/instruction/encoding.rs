@@ -107,11 +107,10 @@ impl Encoder<'_> {
     }
 
     fn has_operand_size_prefix(&self) -> bool {
-        match (self.size, self.sized_width()) {
-            (CodeSize::Bits16, Some(Width::Dword)) => true,
-            (CodeSize::Bits32 | CodeSize::Bits64, Some(Width::Word)) => true,
-            _ => false,
-        }
+        matches!(
+            (self.size, self.sized_width()),
+            (CodeSize::Bits16, Some(Width::Dword)) | (CodeSize::Bits32 | CodeSize::Bits64, Some(Width::Word))
+        )
     }
 
     fn has_rex(&self) -> bool {

@@ -49,15 +49,15 @@ struct Assembler {
     count: usize,
 }
 
-/// Lays a program out from an address.
+/// Lays a program out from an address; `handlers` are there already.
 ///
 /// # Errors
 /// The first statement that makes no sense.
-pub fn assemble(text: &str, base: u64) -> Result<Assembled, AssemblyError> {
+pub fn assemble(text: &str, base: u64, handlers: &BTreeMap<String, u64>) -> Result<Assembled, AssemblyError> {
     let mut assembler = Assembler {
         assembled: Assembled { end: base, ..Assembled::default() },
         size: CodeSize::Bits64,
-        labels: BTreeMap::new(),
+        labels: handlers.clone(),
         later: Vec::new(),
         count: 0,
     };
@@ -264,9 +264,9 @@ mod tests {
 
     #[test]
     fn a_label_that_is_not_there_is_an_error() {
-        let error = assemble("@ long: a\njmp away", CODE).expect_err("no such label");
+        let error = assemble("@ long: a\njmp away", CODE, &BTreeMap::new()).expect_err("no such label");
         assert_eq!(error.to_string(), "'jmp away': there is no such register and no such label");
-        assert!(assemble("@ long: a\nhlr", CODE).is_err());
-        assert!(assemble("@ sideways: a\nhlt", CODE).is_err());
+        assert!(assemble("@ long: a\nhlr", CODE, &BTreeMap::new()).is_err());
+        assert!(assemble("@ sideways: a\nhlt", CODE, &BTreeMap::new()).is_err());
     }
 }

@@ -101,5 +101,5 @@ pub struct Sequence {
 /// If the program that comes with this crate cannot be read, which a test rules out.
 #[must_use]
 pub fn guest() -> Assembled {
-    assembler::assemble(include_str!("guest.asm"), CODE).expect("the guest's program can be read")
+    assembler::assemble(include_str!("guest.asm"), CODE, &Default::default()).expect("the guest's program can be read")
 }
