@@ -205,7 +205,7 @@ fn machine(guest: &Assembled, sequence: &Sequence, column: Column) -> Option<Mac
     let level = if sequence.setting.huge && column.host_has_large_pages() { 2 } else { 1 };
     let slot = |number: u32, at: u64, mib: u64| MemorySlot {
         host_level: level,
-        ..MemorySlot::new(SlotId(number), Gfn(at * PAGES_PER_MIB), frames(at, mib))
+        ..MemorySlot::new(SlotId(number), Gfn(at * PAGES_PER_MIB), frames(at, mib).into())
     };
     let read_only = MemorySlot { is_readonly: true, ..slot(1, 8, 2) };
     let mut slots = vec![slot(0, 0, 8), read_only, slot(2, 10, 2)];
@@ -214,7 +214,7 @@ fn machine(guest: &Assembled, sequence: &Sequence, column: Column) -> Option<Mac
         // The page at which VT-x watches the local APIC has a slot of its own.
         let page = memory.allocate(Owner::Guest(id))?;
         let apic = Gpa(APIC_DEFAULT_BASE).frame();
-        slots.push(MemorySlot::new(crate::kvm::mmu::slot::APIC_ACCESS_PAGE_PRIVATE_MEMSLOT, apic, vec![page]));
+        slots.push(MemorySlot::new(crate::kvm::mmu::slot::APIC_ACCESS_PAGE_PRIVATE_MEMSLOT, apic, vec![page].into()));
     }
     for slot in slots {
         mmu.set_slot(&mut memory, slot).ok()?;
