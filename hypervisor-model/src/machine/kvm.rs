@@ -52,12 +52,18 @@ enum Reached {
 impl Kvm {
     /// A guest with so many frames of memory, a power of two; `None` when the machine has no room for it.
     pub fn new(frames: u64, paging: Paging, costs: Costs) -> Option<Kvm> {
+        Kvm::with_pages(frames, paging, 1, costs)
+    }
+
+    /// The same with memory that the host maps in pages of this level: 1 is 4 KiB, 2 is 2 MiB.
+    pub fn with_pages(frames: u64, paging: Paging, host_level: u8, costs: Costs) -> Option<Kvm> {
         let mut memory = PhysicalMemory::new(frames + FOR_TABLES);
         let guest = GuestId(1);
         let first = memory.allocate_block(frames, Owner::Guest(guest))?;
         let mut vm = KvmMmu::new(Config::new(guest, paging));
         let behind = (first.0..first.0 + frames).map(Hfn).collect();
-        vm.set_slot(&mut memory, MemorySlot::new(SlotId(0), Gfn(0), behind)).ok()?;
+        let slot = MemorySlot { host_level, ..MemorySlot::new(SlotId(0), Gfn(0), behind) };
+        vm.set_slot(&mut memory, slot).ok()?;
         // The guest's PCIDs are in the tags only where the processor runs on the guest's own CR3.
         let processor = |vpid| Processor::new(vpid, 0, vm.config.is_tdp());
         let processors = [processor(1), processor(2)];

@@ -15,6 +15,9 @@ use crate::machine::kvm::Kvm;
 use crate::machine::processor::Processor;
 use crate::memory::{Gpa, PhysicalMemory};
 
+/// Xen gives an HVM guest its memory in pages of 2 MiB where it can.
+const LARGE: u8 = 2;
+
 /// An HVM guest.
 #[derive(Clone, PartialEq, Debug)]
 pub struct XenHvm {
@@ -24,7 +27,8 @@ pub struct XenHvm {
 impl XenHvm {
     /// A guest with so many frames of memory, a power of two; `None` when the machine has no room for it.
     pub fn new(frames: u64, costs: Costs) -> Option<XenHvm> {
-        let mut guest = Kvm::new(frames, Paging::Ept { accessed_and_dirty: true, pml: false }, costs)?;
+        let paging = Paging::Ept { accessed_and_dirty: true, pml: false };
+        let mut guest = Kvm::with_pages(frames, paging, LARGE, costs)?;
         guest.populate(frames);
         Some(XenHvm { guest })
     }

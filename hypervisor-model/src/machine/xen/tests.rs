@@ -101,3 +101,16 @@ fn a_program_cannot_reach_its_kernels_memory_though_both_are_in_ring_3() {
     let own = MemoryAccess { linear: 0x400 << 12, ..access };
     assert_eq!(machine.hardware.access(0, own, &mut counters), Access::Done);
 }
+
+#[test]
+fn an_hvm_guest_has_all_its_memory_from_the_start() {
+    let costs = Costs::preset("nehalem-2011").expect("it can be read");
+    let guest = super::hvm::XenHvm::new(FRAMES, costs).expect("there is room");
+    let mut machine = Computer::new(guest, FRAMES, true);
+    machine.execute(0, PvOp::WriteCr3 { mm: MmId(1) });
+    machine.execute(0, PvOp::SetPte { at: range(1, 0x400, 20), write: true, frames: Frames::New });
+    [PvOp::SyscallEntry, PvOp::ReturnToUser, PvOp::SafeHalt].into_iter().for_each(|op| machine.execute(0, op));
+    let exits: Vec<_> = machine.counters.vm_exits.iter().map(|(reason, n)| (*reason, *n)).collect();
+    assert_eq!(exits, [("HLT", 1)]);
+    assert_eq!(machine.counters.hypercalls.values().sum::<u64>(), 0);
+}

@@ -93,7 +93,8 @@ impl XenSystem {
             let pool: Vec<_> = self.host.pools.get(&id).map(|pool| pool.frames.clone()).unwrap_or_default();
             let own: Vec<_> =
                 self.host.xen.memory.owned().filter(|(_, o)| *o == owner).map(|(frame, _)| frame).collect();
-            let spare = own.into_iter().rev().filter(|frame| !pool.contains(frame));
+            let shared_info = self.host.xen.domain(id).and_then(|d| d.shared_info);
+            let spare = own.into_iter().rev().filter(|frame| !pool.contains(frame) && shared_info != Some(*frame));
             let frames: Vec<_> = spare.filter(|frame| self.host.xen.frames.info(*frame).count == 0).collect();
             let given = frames.into_iter().take((has - wanted) as usize).collect();
             let op = crate::xen::memory::MemoryOp::DecreaseReservation { domain: DomId::SELF, frames: given };
