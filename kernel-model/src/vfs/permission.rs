@@ -85,6 +85,13 @@ impl Kernel<'_> {
                 return Err(Errno::EACCES);
             }
         }
+        // Namespaces are files that nobody changes (S_IMMUTABLE).
+        if matches!(path.node, Node::Ns(_)) && access.contains(Access::WRITE) {
+            return Err(Errno::EPERM);
+        }
+        if let Node::Proc(node) = path.node {
+            self.proc_hides(path, node)?;
+        }
         if let Node::Proc(node) = path.node
             && let Some(allowed) = self.proc_permission(cred, node, access)
         {

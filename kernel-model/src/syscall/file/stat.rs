@@ -86,6 +86,7 @@ fn answer(k: &mut Kernel<'_>, caller: TaskId, (dir, path, flags): (Fd, &str, i64
     let subject = find(k, caller, dir, path, flags)?;
     if let Subject::Place(place) = subject {
         k.security_inode_getattr(caller, place)?;
+        k.proc_getattr(place)?;
     }
     Ok(Ret::new(0).with(position, stat_of(k, caller, subject).to_value()))
 }

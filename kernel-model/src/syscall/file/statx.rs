@@ -80,6 +80,7 @@ fn statx(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
         return Ok(Ret::new(0).with(4, Value::record([("stx_mask", FILLED.into()), ("stx_mode", 0o600.into())])));
     };
     k.security_inode_getattr(caller, place)?;
+    k.proc_getattr(place)?;
     let attr = k.attr(place);
     let ns = &k.user_namespaces[k.tasks[caller].cred.user_ns];
     let is_root = k.vfs.mounts[place.mnt].root == place.node;

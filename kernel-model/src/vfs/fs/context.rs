@@ -168,7 +168,11 @@ impl Kernel<'_> {
             key: superblock.key,
             source: None,
             read_only: None,
-            params: FsParams::of_type(superblock.kind.name()),
+            params: match &superblock.kind {
+                // What is not given stays as it is.
+                FsKind::Proc(_) => FsParams::Proc(ProcParams::of_options(&superblock.options)),
+                kind => FsParams::of_type(kind.name()),
+            },
             sb: Some(sb),
             reconfigure: true,
             label: None,
@@ -421,6 +425,7 @@ impl Kernel<'_> {
             superblock.options = params.options_after(&superblock.options, quota);
         }
         match (&fc.params, &self.vfs.supers[sb].kind) {
+            (FsParams::Proc(params), _) => self.vfs.supers[sb].options = params.options(),
             (FsParams::Cgroup(params), FsKind::Cgroup(hierarchy)) => self.cgroup1_reconfigure(*hierarchy, params)?,
             (FsParams::Cgroup2(flags), _) => {
                 let ns = self.sched.current.map_or(CgroupNsId(1), |task| self.tasks[task].nsproxy.cgroup);

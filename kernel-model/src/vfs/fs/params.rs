@@ -168,6 +168,16 @@ pub struct ProcParams {
 }
 
 impl ProcParams {
+    /// Those of an instance that shows these options in mountinfo.
+    pub(super) fn of_options(options: &[String]) -> ProcParams {
+        let value = |key: &str| options.iter().find_map(|option| option.strip_prefix(key));
+        ProcParams {
+            hidepid: value("hidepid=").map(str::to_owned),
+            gid: value("gid=").and_then(|gid| gid.parse().ok()),
+            subset_pid: value("subset=") == Some("pid"),
+        }
+    }
+
     /// Takes one option. Whether there is one of this name.
     pub(super) fn set(&mut self, key: &str, value: Option<&str>) -> Result<bool, Errno> {
         match key {

@@ -3,11 +3,13 @@
 //!
 //! [`node`] says which entries there are and how they hang together, [`link`] where the symbolic links
 //! lead, [`task_file`], [`status`] and [`global`] what the files say, [`write`] what writing to them does,
+//! [`hidepid`] what is kept from whom,
 //! [`sysctl`] is `/proc/sys` with [`conf`], [`sysvipc`] lists System V objects.
 
 pub mod attr;
 pub mod conf;
 pub mod global;
+mod hidepid;
 pub mod link;
 pub mod memory;
 pub mod net;

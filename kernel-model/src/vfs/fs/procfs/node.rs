@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::hidepid::Hides;
 use super::{conf, sysctl};
 use crate::errno::Errno;
 use crate::kernel::Kernel;
@@ -176,6 +177,7 @@ entries! {
         Mountinfo = "mountinfo", 0o444;
         Mountstats = "mountstats", 0o400;
         Wchan = "wchan", 0o444;
+        Children = "children", 0o444;
         Cgroup = "cgroup", 0o444;
         OomScore = "oom_score", 0o444;
         OomAdj = "oom_adj", 0o644;
@@ -554,6 +556,14 @@ impl Kernel<'_> {
         Ok(match dir {
             ProcNode::Root => {
                 let ns = self.proc_pid_ns(sb);
+                let view = self.proc_view(sb);
+                let process = self.proc_task(ns, name);
+                let process =
+                    process.filter(|t| view.hides != Hides::NotPtraceable || self.proc_shows(&view, *t, Hides::Access));
+                if view.only_processes {
+                    let link = TopLink::from_name(name).filter(|link| link.is_process()).map(ProcNode::Link);
+                    return Ok(link.or(process.map(ProcNode::Task)));
+                }
                 TopLink::from_name(name)
                     .map(ProcNode::Link)
                     .or_else(|| TopFile::from_name(name).map(ProcNode::File))
@@ -561,7 +571,7 @@ impl Kernel<'_> {
                     .or_else(|| (name == "sys").then_some(ProcNode::SysctlDir(sysctl::ROOT)))
                     .or_else(|| (name == "sysvipc").then_some(ProcNode::SysvipcDir))
                     .or_else(|| (name == "pressure").then_some(ProcNode::PressureDir))
-                    .or_else(|| self.proc_task(ns, name).map(ProcNode::Task))
+                    .or_else(|| process.map(ProcNode::Task))
             }
             ProcNode::Task(task) | ProcNode::Thread(task) => match name {
                 "task" if dir == ProcNode::Task(task) => Some(ProcNode::Threads(task)),
@@ -571,6 +581,8 @@ impl Kernel<'_> {
                 "net" => Some(ProcNode::NetDir(task)),
                 "attr" => Some(ProcNode::AttrDir(task)),
                 _ => TaskFile::from_name(name)
+                    // Whose child a task is, is known of each thread.
+                    .filter(|f| *f != TaskFile::Children || dir == ProcNode::Thread(task))
                     .map(|f| ProcNode::TaskFile(task, f))
                     .or_else(|| TaskLink::from_name(name).map(|l| ProcNode::TaskLink(task, l))),
             },
@@ -630,12 +642,21 @@ impl Kernel<'_> {
         let ns = self.proc_pid_ns(sb);
         let nodes: Vec<ProcNode> = match node {
             ProcNode::Root => {
+                let view = self.proc_view(sb);
+                let mut processes = self.processes_in(ns);
+                if view.hides != Hides::Nothing {
+                    processes.retain(|task| self.proc_shows(&view, *task, Hides::Invisible));
+                }
+                if view.only_processes {
+                    let links = TopLink::ALL.iter().filter(|link| link.is_process()).map(|l| ProcNode::Link(*l));
+                    let nodes = links.chain(processes.into_iter().map(ProcNode::Task));
+                    return Ok(nodes.map(|n| (self.proc_name(sb, n), n)).collect());
+                }
                 let mut nodes: Vec<ProcNode> = TopFile::ALL.iter().map(|f| ProcNode::File(*f)).collect();
                 nodes.extend(TopDir::ALL.iter().map(|d| ProcNode::Dir(*d)));
-                nodes.push(ProcNode::SysctlDir(sysctl::ROOT));
                 nodes.extend([ProcNode::SysctlDir(sysctl::ROOT), ProcNode::SysvipcDir, ProcNode::PressureDir]);
                 nodes.extend(TopLink::ALL.iter().map(|l| ProcNode::Link(*l)));
-                nodes.extend(self.processes_in(ns).into_iter().map(ProcNode::Task));
+                nodes.extend(processes.into_iter().map(ProcNode::Task));
                 nodes
             }
             ProcNode::Task(t) | ProcNode::Thread(t) => {
@@ -644,7 +665,8 @@ impl Kernel<'_> {
                 if node == ProcNode::Task(t) {
                     nodes.insert(0, ProcNode::Threads(t));
                 }
-                nodes.extend(TaskFile::ALL.iter().map(|f| ProcNode::TaskFile(t, *f)));
+                let files = TaskFile::ALL.iter().filter(|f| **f != TaskFile::Children || node == ProcNode::Thread(t));
+                nodes.extend(files.map(|f| ProcNode::TaskFile(t, *f)));
                 nodes.extend(TaskLink::ALL.iter().map(|l| ProcNode::TaskLink(t, *l)));
                 nodes
             }

@@ -8,7 +8,8 @@ use crate::namespace::user_map::MapFile;
 use crate::security::credentials::Cred;
 use crate::security::ptrace::AccessMode;
 use crate::security::rlimit::{INFINITY, RESOURCES};
-use crate::task::TaskId;
+use crate::task::sched::wait::Wait;
+use crate::task::{TaskId, TaskState};
 use crate::vfs::fd_table::Fd;
 use crate::vfs::file::FileKind;
 
@@ -60,7 +61,8 @@ impl Kernel<'_> {
             TaskFile::Mounts => self.mounts_text(task),
             TaskFile::Mountinfo => self.mountinfo_text(task),
             TaskFile::Mountstats => self.mountstats_text(task),
-            TaskFile::Wchan => "0".to_owned(),
+            TaskFile::Wchan => self.wchan_text(reader, task),
+            TaskFile::Children => self.children_text(task, ns),
             TaskFile::Cgroup => self.proc_cgroup_text(task, reader),
             TaskFile::OomScore => format!("{}\n", self.oom_score(self.tasks[task].process)),
             TaskFile::SmapsRollup if exited => return Err(Errno::ESRCH),
@@ -122,6 +124,36 @@ impl Kernel<'_> {
             text.push_str(&format!("Pid:\t{nr}\nNSpid:\t{nr}\n"));
         }
         Ok(text)
+    }
+}
+
+impl Kernel<'_> {
+    /// The kernel's function in which a task sleeps, where that is known, and `0` otherwise (`proc_pid_wchan`).
+    fn wchan_text(&mut self, reader: TaskId, task: TaskId) -> String {
+        if !self.ptrace_may_access(reader, task, AccessMode::FsCreds) {
+            return "0".to_owned();
+        }
+        let TaskState::Sleeping(sleep) = &self.tasks[task].state else { return "0".to_owned() };
+        let function = match sleep.on.first() {
+            None if sleep.until.is_some() => "hrtimer_nanosleep",
+            Some(Wait::Child(_)) => "do_wait",
+            Some(Wait::PipeReadable(_)) => "anon_pipe_read",
+            Some(Wait::PipeWritable(_)) => "anon_pipe_write",
+            Some(Wait::FifoPeer(_)) => "wait_for_partner",
+            Some(Wait::Futex(..)) => "futex_do_wait",
+            _ => "0",
+        };
+        function.to_owned()
+    }
+
+    /// The children of a task. Those of all threads of a process are its first one's here.
+    fn children_text(&self, task: TaskId, ns: PidNsId) -> String {
+        let process = &self.processes[self.tasks[task].process];
+        if process.leader != task {
+            return String::new();
+        }
+        let children = process.children.iter().filter_map(|child| self.processes.get(*child));
+        children.filter_map(|child| self.pid_in(ns, child.leader)).map(|pid| format!("{pid} ")).collect()
     }
 }
 
