@@ -17,6 +17,7 @@ use crate::cgroup::css_set::CssSetId;
 use crate::cgroup::freeze::Frozen;
 use crate::console::{Console, ConsoleId};
 use crate::kernel::Kernel;
+use crate::namespace::NsKind;
 use crate::namespace::cgroup::CgroupNamespace;
 use crate::namespace::ipc::IpcNamespace;
 use crate::namespace::lifetime::FIRST_NS_INUM;
@@ -87,10 +88,21 @@ impl World {
     /// A world with the first namespaces and nothing in them.
     fn empty(config: Config) -> World {
         let user = UserNsId(1);
-        let mut inum = FIRST_NS_INUM;
-        let mut common = || {
-            inum += 1;
-            NsCommon { inum, owner: user, refs: 1 }
+        // Numbered as in the world of the recordings: its time and user namespaces are the machine's first ones,
+        // the others were made by one unshare(2).
+        let common = |kind: NsKind| {
+            const ORDER: [NsKind; 8] = [
+                NsKind::Time,
+                NsKind::User,
+                NsKind::Mnt,
+                NsKind::Uts,
+                NsKind::Ipc,
+                NsKind::Pid,
+                NsKind::Cgroup,
+                NsKind::Net,
+            ];
+            let place = ORDER.iter().position(|other| *other == kind).unwrap_or(0) as u32;
+            NsCommon { inum: FIRST_NS_INUM + 1 + place, owner: user, refs: 1 }
         };
         let mut world = World {
             config,
@@ -136,7 +148,7 @@ impl World {
             last_epoch: 0,
         };
         world.user_namespaces.add(UserNamespace {
-            ns: common(),
+            ns: common(NsKind::User),
             parent: None,
             level: 0,
             owner: Kuid::ROOT,
@@ -149,7 +161,7 @@ impl World {
             ucounts: std::collections::BTreeMap::new(),
         });
         world.pid_namespaces.add(PidNamespace {
-            ns: common(),
+            ns: common(NsKind::Pid),
             parent: None,
             level: 0,
             numbers: OrdMap::new(),
@@ -159,20 +171,24 @@ impl World {
             adding: true,
             init_waits: false,
         });
-        world.uts_namespaces.add(UtsNamespace { ns: common(), nodename: "lab".into(), domainname: "(none)".into() });
-        world.mnt_namespaces.add(MntNamespace { ns: common(), root: MountId(1), mounts: OrdSet::new() });
-        let net = common();
+        world.uts_namespaces.add(UtsNamespace {
+            ns: common(NsKind::Uts),
+            nodename: "lab".into(),
+            domainname: "(none)".into(),
+        });
+        world.mnt_namespaces.add(MntNamespace { ns: common(NsKind::Mnt), root: MountId(1), mounts: OrdSet::new() });
+        let net = common(NsKind::Net);
         let net = world.new_net_namespace(net);
         world.start_loopback(net);
-        world.ipc_namespaces.add(IpcNamespace::new(common()));
-        world.cgroup_namespaces.add(CgroupNamespace { ns: common(), root_set: CssSetId(1) });
+        world.ipc_namespaces.add(IpcNamespace::new(common(NsKind::Ipc)));
+        world.cgroup_namespaces.add(CgroupNamespace { ns: common(NsKind::Cgroup), root_set: CssSetId(1) });
         world.time_namespaces.add(TimeNamespace {
-            ns: common(),
+            ns: common(NsKind::Time),
             monotonic: (0, 0),
             boottime: (0, 0),
             frozen_offsets: true,
         });
-        world.last_ns_inum = inum;
+        world.last_ns_inum = FIRST_NS_INUM + NsKind::ALL.len() as u32;
         world.init_cgroups();
         world
     }

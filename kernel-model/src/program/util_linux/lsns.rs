@@ -107,7 +107,10 @@ async fn main(sys: Sys) -> i32 {
     }
     let accounts = sys.accounts().await;
     let mounts = sys.mountinfo().await.unwrap_or_default();
-    let mut rows = Vec::new();
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut parents: Vec<Option<usize>> = Vec::new();
+    // The line in which a process was named last as the first one of a namespace.
+    let mut led: BTreeMap<i32, usize> = BTreeMap::new();
     for ns in namespaces.values() {
         let holds = |pid| ns.processes.iter().any(|i| processes[*i].pid == pid);
         if !task.is_none_or(holds) {
@@ -132,7 +135,14 @@ async fn main(sys: Sys) -> i32 {
             }
             _ => String::new(),
         };
-        rows.push(columns.iter().map(|c| cell(c.name)).collect());
+        // A namespace hangs below the one that the parent of its first process leads.
+        let parent = processes.iter().find(|p| p.pid == first.ppid).and_then(|p| led.get(&p.pid).copied());
+        led.insert(first.pid, rows.len());
+        rows.push(columns.iter().map(|c| cell(c.name)).collect::<Vec<String>>());
+        parents.push(parent);
+    }
+    if style == Style::Padded && !options.has('l') {
+        rows = as_tree(rows, &parents, columns.iter().position(|c| c.name == "COMMAND"));
     }
     if !rows.is_empty() {
         sys.print(Table { columns, rows, headings, style }.render()).await;
@@ -183,6 +193,27 @@ async fn read_all(sys: &Sys, kinds: &[NsKind]) -> (Vec<Process>, BTreeMap<u64, N
         }
     }
     (processes, namespaces)
+}
+
+/// The rows with those that hang below another one right after it, and the tree in front of the cells of `column`.
+/// Without that column there is nothing to be drawn.
+fn as_tree(rows: Vec<Vec<String>>, parents: &[Option<usize>], column: Option<usize>) -> Vec<Vec<String>> {
+    let Some(column) = column else { return rows };
+    let below = |of: Option<usize>| (0..rows.len()).filter(move |row| parents[*row] == of).collect::<Vec<usize>>();
+    let mut todo: Vec<(String, String, usize)> =
+        below(None).into_iter().rev().map(|row| (String::new(), String::new(), row)).collect();
+    let mut drawn = Vec::with_capacity(rows.len());
+    while let Some((branch, line, row)) = todo.pop() {
+        let mut cells = rows[row].clone();
+        cells[column].insert_str(0, &branch);
+        drawn.push(cells);
+        let children = below(Some(row));
+        for (i, child) in children.iter().enumerate().rev() {
+            let (sign, on) = if i + 1 == children.len() { ("`-", "  ") } else { ("|-", "| ") };
+            todo.push((format!("{line}{sign}"), format!("{line}{on}"), *child));
+        }
+    }
+    drawn
 }
 
 fn command(p: &Process) -> String {
