@@ -5,6 +5,10 @@ use std::sync::Arc;
 use super::super::simple::{Forking, Found};
 use super::super::state::{Frame, OPTION_NAMES, SourceKind};
 use super::super::{Flow, Run, Shell};
+use crate::errno::Errno;
+
+/// Asks access(2) whether a file may be executed.
+const X_OK: i64 = 1;
 
 impl Shell {
     pub(super) async fn builtin_eval(&mut self, args: &[String]) -> Run<i32> {
@@ -136,7 +140,16 @@ impl Shell {
                 if let (Some(name), Some(first)) = (name, words.first_mut()) {
                     *first = name;
                 }
-                self.execute(&path, &words, command).await
+                let status = self.execute(&path, &words, command).await;
+                // A second message says that it could not even be tried.
+                if status == 126
+                    && let Ok(stat) = self.sys.stat(&path).await
+                    && (stat.is_dir() || self.sys.access(&path, X_OK).await.is_err())
+                {
+                    let why = if stat.is_dir() { Errno::EISDIR } else { Errno::EACCES };
+                    self.complain(&format!("exec: {command}: cannot execute: {why}")).await;
+                }
+                status
             }
         };
         // A shell that nobody types into does not survive this.

@@ -2,6 +2,7 @@
 
 use super::super::state::Var;
 use super::super::{Run, Shell};
+use crate::errno::Errno;
 use crate::program::Sys;
 use crate::syscall::{Sysno, Value};
 
@@ -19,7 +20,7 @@ const fn limit(letter: char, number: i64, text: &'static str, unit: &'static str
 }
 
 /// What `ulimit -a` lists, in its order.
-const LIMITS: [Limit; 16] = [
+const LIMITS: [Limit; 17] = [
     limit('R', 15, "real-time non-blocking time", "microseconds", 1),
     limit('c', 4, "core file size", "blocks", 512),
     limit('d', 2, "data seg size", "kbytes", 1024),
@@ -29,6 +30,7 @@ const LIMITS: [Limit; 16] = [
     limit('l', 8, "max locked memory", "kbytes", 1024),
     limit('m', 5, "max memory size", "kbytes", 1024),
     limit('n', 7, "open files", "", 1),
+    limit('p', PIPE, "pipe size", "512 bytes", 512),
     limit('q', 12, "POSIX message queues", "bytes", 1),
     limit('r', 14, "real-time priority", "", 1),
     limit('s', 3, "stack size", "kbytes", 1024),
@@ -39,8 +41,15 @@ const LIMITS: [Limit; 16] = [
 ];
 
 const INFINITY: u64 = u64::MAX;
+/// Stands for how much is written to a pipe in one piece: no limit of the kernel's, and nobody can change it.
+const PIPE: i64 = -1;
+/// That much, in bytes.
+const PIPE_BUF: u64 = 4096;
 
 async fn get_limit(sys: &Sys, number: i64) -> Option<(u64, u64)> {
+    if number == PIPE {
+        return Some((PIPE_BUF, PIPE_BUF));
+    }
     let args = vec![0.into(), number.into(), Value::Null, Value::Null];
     let ret = sys.call(Sysno::PRLIMIT64, args).await.ok()?;
     let field = |name| ret.output(3).field(name).and_then(Value::as_int).map(|n| n as u64);
@@ -122,13 +131,20 @@ impl Shell {
                 _ => {}
             }
         }
-        let cwd = if physical || self.st.cwd.is_empty() {
-            match self.sys.getcwd().await {
+        // In POSIX mode it is made sure that the name is still that of the place where the shell is.
+        let same = match (self.sys.stat(".").await, self.sys.stat(&self.st.cwd).await) {
+            (Ok(here), Ok(named)) => (here.st_dev, here.st_ino) == (named.st_dev, named.st_ino),
+            _ => false,
+        };
+        let cwd = if physical || self.st.cwd.is_empty() || !same {
+            // A place that no path leads to any more has no name for the C library.
+            let named = self.sys.getcwd().await;
+            match named.and_then(|cwd| if cwd.starts_with('/') { Ok(cwd) } else { Err(Errno::ENOENT) }) {
                 Ok(cwd) => cwd,
                 Err(e) => {
-                    let text =
-                        format!("error retrieving current directory: getcwd: cannot access parent directories: {e}");
-                    return self.fail("pwd", &text, 1).await;
+                    let text = "error retrieving current directory: getcwd: cannot access parent directories";
+                    self.sys.eprint(format!("pwd: {text}: {e}\n")).await;
+                    return Ok(1);
                 }
             }
         } else {
@@ -248,11 +264,11 @@ impl Shell {
 /// The first column of `ulimit -a`.
 fn label(limit: &Limit) -> String {
     let unit = if limit.unit.is_empty() {
-        format!("(-{})", limit.letter)
+        format!("(-{}) ", limit.letter)
     } else {
-        format!("({}, -{})", limit.unit, limit.letter)
+        format!("({}, -{}) ", limit.unit, limit.letter)
     };
-    format!("{:<20} {:>20} ", limit.text, unit)
+    format!("{:<20} {:>20}", limit.text, unit)
 }
 
 /// A path from the root without `.`, `..` and doubled slashes.
