@@ -185,7 +185,7 @@ fn long_option<'a>(spec: &Spec, text: &str, words: &mut impl Iterator<Item = &'a
     let (full, long) = match candidates.iter().find(|(n, _)| *n == name) {
         Some(exact) => *exact,
         None => match candidates.as_slice() {
-            [] => return Err(Stop::Wrong(format!("unrecognized option '--{name}'"))),
+            [] => return Err(Stop::Wrong(format!("unrecognized option '--{text}'"))),
             [first, others @ ..] => {
                 let same = |l: Option<&Long>| match (l, first.1) {
                     (Some(a), Some(b)) => a.1 == b.1 && a.2 == b.2,
@@ -364,7 +364,7 @@ mod tests {
     #[test]
     fn mistakes_are_told_in_the_words_of_the_c_library() {
         assert_eq!(wrong(&["-Q"]), "invalid option -- 'Q'");
-        assert_eq!(wrong(&["--foo=1"]), "unrecognized option '--foo'");
+        assert_eq!(wrong(&["--foo=1"]), "unrecognized option '--foo=1'");
         assert_eq!(wrong(&["-w"]), "option requires an argument -- 'w'");
         assert_eq!(wrong(&["--wi"]), "option '--width' requires an argument");
         assert_eq!(wrong(&["--all=x"]), "option '--all' doesn't allow an argument");

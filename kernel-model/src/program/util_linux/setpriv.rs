@@ -186,7 +186,10 @@ async fn prepare(sys: &Sys, options: &Options) -> Step<Option<Vec<String>>> {
     }
     if let Some(text) = options.value(BOUNDING_SET) {
         let wanted = change_caps(sys, CapSet::FULL, text).await?;
-        for (nr, _) in NAMES.iter().enumerate().filter(|(nr, _)| !wanted.has(Cap(*nr as u8))) {
+        // libcap-ng does not try, and does not complain, without the capability that it takes.
+        let own = check(sys, sys.capget(0).await, "get process capabilities").await?;
+        let may = own.effective.has(Cap::SETPCAP);
+        for (nr, _) in NAMES.iter().enumerate().filter(|(nr, _)| may && !wanted.has(Cap(*nr as u8))) {
             let done = sys.prctl(pr::CAPBSET_DROP, [nr as i64, 0, 0, 0]).await;
             check(sys, done, "apply bounding set").await?;
         }
@@ -226,7 +229,7 @@ async fn prepare(sys: &Sys, options: &Options) -> Step<Option<Vec<String>>> {
         let list = accounts.group_list(&user.name, rgid.unwrap_or(user.gid));
         check(sys, sys.setgroups(&list).await, "initgroups failed").await?;
     } else if options.has(CLEAR_GROUPS) {
-        check(sys, sys.setgroups(&[]).await, "clear supplementary groups failed").await?;
+        check(sys, sys.setgroups(&[]).await, "setgroups failed").await?;
     }
     if let Some(signal) = death_signal {
         let done = sys.prctl(pr::SET_PDEATHSIG, [signal, 0, 0, 0]).await;

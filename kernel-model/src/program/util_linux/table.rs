@@ -104,10 +104,10 @@ impl Table {
                 };
                 format!("         \"{}\": {value}", c.name.to_lowercase())
             });
-            format!("      {{\n{}\n      }}", fields.collect::<Vec<_>>().join(",\n"))
+            format!("{{\n{}\n      }}", fields.collect::<Vec<_>>().join(",\n"))
         };
         let rows: Vec<String> = self.rows.iter().map(row).collect();
-        format!("{{\n   \"{name}\": [\n{}\n   ]\n}}\n", rows.join(",\n"))
+        format!("{{\n   \"{name}\": [\n      {}\n   ]\n}}\n", rows.join(","))
     }
 }
 

@@ -98,7 +98,6 @@ async fn one(sys: &Sys, target: &str, options: &Options) -> i32 {
         Errno::EIO => "can't write superblock".to_owned(),
         Errno::EBUSY => "target is busy".to_owned(),
         Errno::ENOENT => "no mount point specified".to_owned(),
-        Errno::EPERM if sys.geteuid().await == 0 => "permission denied".to_owned(),
         Errno::EPERM => "must be superuser to unmount".to_owned(),
         Errno::EACCES => "block devices are not permitted on filesystem".to_owned(),
         other => format!("umount(2) system call failed: {other}"),

@@ -393,6 +393,11 @@ async fn wait_for(sys: &Sys, child: i32) -> i32 {
                 return status;
             }
             if let Some(signal) = status.signaled() {
+                // It gives the signal its default action first, which these two have always and refuse to be given.
+                if matches!(signal, Signal::KILL | Signal::STOP) {
+                    sys.warn("sigprocmask unblock failed", Errno::EINVAL).await;
+                    return 1;
+                }
                 sys.die_of(signal).await;
             }
             sys.warnx("child exit failed").await;

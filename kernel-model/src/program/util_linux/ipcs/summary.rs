@@ -24,13 +24,18 @@ pub(super) async fn limits(sys: &Sys, kind: char, unit: Unit) {
             size(or(Unit::Bytes), "default max size of queue", setting(sys, "msgmnb").await)
         ),
         'm' => {
-            // What does not fit is as much as fits.
-            let total = setting(sys, "shmall").await.checked_mul(PAGE).unwrap_or(u64::MAX - u64::MAX % PAGE);
+            // What does not fit into the unit is as much as fits.
+            let shmall = setting(sys, "shmall").await;
+            let most = |unit: u64| shmall.checked_mul(unit).unwrap_or(u64::MAX - u64::MAX % unit);
+            let total = match or(Unit::Kilobytes) {
+                Unit::Kilobytes => format!("max total shared memory (kbytes) = {}", most(PAGE / 1024)),
+                unit => size(unit, "max total shared memory", most(PAGE)),
+            };
             format!(
                 "------ Shared Memory Limits --------\nmax number of segments = {}\n{}\n{}\n{}\n",
                 setting(sys, "shmmni").await,
                 size(or(Unit::Kilobytes), "max seg size", setting(sys, "shmmax").await),
-                size(or(Unit::Kilobytes), "max total shared memory", total),
+                total,
                 size(or(Unit::Bytes), "min seg size", 1)
             )
         }
