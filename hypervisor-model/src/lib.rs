@@ -7,6 +7,7 @@
 
 pub mod cpu;
 pub mod emulation;
+pub mod guest;
 pub mod kvm;
 pub mod machine;
 pub mod memory;

@@ -17,7 +17,7 @@ use super::hardware::{Access, Hardware, MemoryAccess};
 use super::kernel_tables::{DIRECT_MAP, EntryWrite};
 use super::processor::Processor;
 use crate::cpu::AccessKind;
-use crate::kvm::mmu::{Config, KvmMmu, MemoryExit, MemorySlot, Mmu, Paging, Resolution, SlotId, VcpuMmu};
+use crate::kvm::mmu::{Config, KvmMmu, MemoryExit, MemorySlot, Mmu, MmuEvent, Paging, Resolution, SlotId, VcpuMmu};
 use crate::memory::{Gfn, Gpa, GuestId, Hfn, Owner, PAGE_SIZE, PhysicalMemory};
 use crate::paging::event::References;
 use crate::paging::second::{Request, SecondDimension};
@@ -26,6 +26,8 @@ use crate::vmx::exit_reason::ExitReason;
 
 /// Frames for the tables that KVM makes, beside those of the guest.
 const FOR_TABLES: u64 = 16 << 8;
+/// The rights of an entry: one that has none is not there.
+const PRESENT: u64 = 7;
 /// How often an access is tried before it is given up: a hidden fault at each level, and a true one.
 const ATTEMPTS: usize = 16;
 
@@ -37,6 +39,8 @@ pub struct Kvm {
     vcpus: [VcpuMmu; PROCESSORS],
     processors: [Processor; PROCESSORS],
     costs: Costs,
+    /// Guest frames that got an entry in KVM's tables and were not asked for.
+    mapped: Vec<Gfn>,
 }
 
 /// What became of an access of the guest.
@@ -68,7 +72,29 @@ impl Kvm {
         let processor = |vpid| Processor::new(vpid, 0, vm.config.is_tdp());
         let processors = [processor(1), processor(2)];
         let vcpus = [VcpuMmu::new(), VcpuMmu::new()];
-        Some(Kvm { memory, vm, vcpus, processors, costs })
+        Some(Kvm { memory, vm, vcpus, processors, costs, mapped: Vec::new() })
+    }
+
+    /// Guest frames that got an entry in KVM's tables since this was asked last.
+    pub fn take_mapped(&mut self) -> Vec<Gfn> {
+        self.tell_tables(&mut Counters::default());
+        std::mem::take(&mut self.mapped)
+    }
+
+    /// What KVM did to its tables is told.
+    fn tell_tables(&mut self, counters: &mut Counters) {
+        let is_tdp = self.vm.config.is_tdp();
+        for event in self.vm.take_events() {
+            if let MmuEvent::SetSpte { gfn, level, old, new, .. } = event
+                && old & PRESENT == 0
+                && new & PRESENT != 0
+            {
+                let frames = 1 << (9 * (u64::from(level) - 1));
+                let first = gfn.0 & !(frames - 1);
+                self.mapped.extend((first..first + frames).map(Gfn));
+            }
+            counters.told.mmu(event, is_tdp);
+        }
     }
 
     /// Maps all of the guest's memory in the second dimension, as hypervisors do that give it when the guest is built.
@@ -102,10 +128,7 @@ impl Kvm {
 
     /// KVM is done with an exit: what it did to its tables is told, and the guest goes on.
     fn resume(&mut self, counters: &mut Counters) {
-        let is_tdp = self.vm.config.is_tdp();
-        for event in self.vm.take_events() {
-            counters.told.mmu(event, is_tdp);
-        }
+        self.tell_tables(counters);
         counters.told.entry();
     }
 
@@ -180,9 +203,7 @@ impl Hardware for Kvm {
             Reached::Emulated | Reached::Faulted => {
                 // A guest's table is written by KVM, which takes its shadow along.
                 self.mmu(cpu).write_guest(write.at, 8, write.value);
-                for event in self.vm.take_events() {
-                    counters.told.mmu(event, self.vm.config.is_tdp());
-                }
+                self.tell_tables(counters);
             }
         }
     }

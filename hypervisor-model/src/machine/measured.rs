@@ -23,7 +23,7 @@ use super::processor::Processor;
 use super::uml::Uml;
 use super::xen::hvm::XenHvm;
 use super::xen::{KernelRing, XenPv};
-use super::{BareMetal, Platform};
+use super::{BareMetal, Host, Platform};
 use crate::kvm::mmu::Paging;
 use crate::memory::{PAGE_SIZE, PhysicalMemory};
 
@@ -150,12 +150,14 @@ impl PvOps for Box<dyn Measured> {
 /// The machine below a session: by the number in its configuration, and telling what it does. One that nobody looks at,
 /// or that is not known, is the bare machine.
 pub fn machine_of(config: &Config) -> Box<dyn Measured> {
-    let bare = || -> Box<dyn Measured> { Box::new(BareMetal::default()) };
+    let host = |below: Box<dyn Measured>| -> Box<dyn Measured> { Box::new(Host::new(below, EPT)) };
+    let bare = || host(Box::new(BareMetal::default()));
     let Some(platform) = Platform::of_code(config.machine) else { return bare() };
     let machine = Costs::preset(DEFAULT_PRESET).ok().and_then(|costs| platform.machine(costs).ok());
     machine.map_or_else(bare, |mut machine| {
         machine.tell();
-        machine
+        // Only a processor that is no guest's has VMX here.
+        if matches!(platform, Platform::Native | Platform::Container) { host(machine) } else { machine }
     })
 }
 

@@ -7,6 +7,7 @@ pub mod cost;
 pub mod counters;
 pub mod emulated;
 pub mod hardware;
+pub mod host;
 pub mod kernel_tables;
 pub mod kvm;
 pub mod measured;
@@ -22,6 +23,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 pub use bare_metal::BareMetal;
+pub use host::Host;
 
 /// A platform by name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]

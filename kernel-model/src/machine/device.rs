@@ -91,6 +91,8 @@ pub enum DeviceAnswer {
     /// It needs memory of the caller first (`get_user_pages`): from this address on so many bytes, to be written. Then it is
     /// made again.
     Fault(u64, u64),
+    /// This time passes first.
+    After(Nanos, Box<DeviceAnswer>),
     /// It used so much time and is not done: it is made again in the next turn.
     Again(Nanos),
 }
@@ -156,6 +158,10 @@ impl Kernel<'_> {
                 Ok(Ret::new(self.install_file(task, kind, crate::program::libc::o::RDWR)?))
             }
             DeviceAnswer::Sleep(key, until) => Err(Stop::Block(Sleep { on: vec![Wait::Device(key)], until })),
+            DeviceAnswer::After(time, answer) => {
+                self.spend(time);
+                self.device_result(task, *answer)
+            }
             DeviceAnswer::Fault(addr, bytes) => match self.kernel_fault(task, addr, bytes, true) {
                 Ok(()) => Err(Stop::Again),
                 Err(FaultError::Sleep(sleep)) => Err(Stop::Block(sleep)),

@@ -251,3 +251,14 @@ fn a_disk_and_a_cable_can_end_in_the_machine() {
     assert!(running.run(100, &mut trace));
     assert!(!running.world.is_disk_busy());
 }
+
+#[test]
+fn a_thread_that_exits_leaves_its_namespaces() {
+    let mut running = booted(Toy::default());
+    let thread: u64 = 0x0005_0f00;
+    let nr = value(call(&mut running, Sysno::CLONE, vec![thread.into()]));
+    assert!(nr > 0);
+    let thread = running.world.tasks.ids().last().expect("there is a thread");
+    running.call_as(thread, Call { nr: Sysno::EXIT, args: vec![0.into()] }, &mut Trace::silent());
+    assert_eq!(running.world.check(), Ok(()));
+}

@@ -24,6 +24,7 @@ pub mod malloc;
 pub mod net;
 pub mod procps;
 pub mod psmisc;
+pub mod qemu;
 pub mod quote;
 pub mod registry;
 pub mod runtime;

@@ -71,6 +71,7 @@ const GROUPS: &[(&str, &[&Program])] = &[
     ("Networks", super::net::PROGRAMS),
     ("Container runtimes", super::container::PROGRAMS),
     ("System containers", super::container::LXC),
+    ("Virtual machines", super::qemu::PROGRAMS),
     ("The shell and help", super::shell::PROGRAMS),
 ];
 

@@ -39,16 +39,23 @@ impl Kernel<'_> {
         self.finish_vfork(task);
         self.exit_task_memory(task);
         let last = self.processes[process].threads.iter().all(|t| self.tasks[*t].state.has_exited());
+        let is_leader = self.processes[process].leader == task;
+        if !last || !is_leader {
+            self.drop_task_namespaces(task);
+        }
         if last {
             self.processes[process].exit_code.get_or_insert(status);
-            self.exit_process(process);
-        } else if self.processes[process].leader != task {
+        }
+        if !is_leader {
             self.release_task(task);
+        }
+        if last {
+            self.exit_process(process, is_leader);
         }
     }
 
     /// The last thread is gone: children get a new parent, the parent is told.
-    fn exit_process(&mut self, process: ProcessId) {
+    fn exit_process(&mut self, process: ProcessId, leader_is_last: bool) {
         let leader = self.processes[process].leader;
         self.disown_console(leader);
         self.exit_ptrace(process);
@@ -64,7 +71,9 @@ impl Kernel<'_> {
             self.zap_pid_namespace(own_ns, leader);
         }
         self.reparent_children(process);
-        self.drop_task_namespaces(leader);
+        if leader_is_last {
+            self.drop_task_namespaces(leader);
+        }
         self.wake_all(Wait::ProcessExit(process));
         // An init has to wait until its namespace is empty before its parent hears of it.
         if is_reaper && self.has_other_members(own_ns, leader) {

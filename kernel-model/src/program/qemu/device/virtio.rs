@@ -1,0 +1,266 @@
+//! Virtio devices over PCI (`hw/virtio/virtio-pci.c`, `virtio.c`): the registers by which they are set up, and the rings in
+//! the guest's memory.
+
+use super::{Effect, Work, numbers, of_numbers};
+use crate::errno::Errno;
+use crate::program::Sys;
+use crate::program::qemu::kvm::Context;
+use crate::syscall::Value;
+
+/// What the device is: the numbers of the virtio specification.
+pub const BLOCK: u64 = 2;
+/// See [`BLOCK`].
+pub const BALLOON: u64 = 5;
+/// Descriptors of a queue.
+const QUEUE_SIZE: u64 = 256;
+/// `VIRTIO_F_VERSION_1`, `VIRTIO_RING_F_EVENT_IDX`.
+const FEATURES: u64 = 1 << 32 | 1 << 29;
+const NEXT: u16 = 1;
+const WRITE: u16 = 2;
+/// Most queues of a device here.
+pub const QUEUES: usize = 2;
+
+/// A queue as the device sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Queue {
+    size: u64,
+    desc: u64,
+    avail: u64,
+    used: u64,
+    is_enabled: u64,
+    last_avail: u64,
+    used_idx: u64,
+    vector: u64,
+}
+
+/// A device.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Virtio {
+    /// What it is.
+    pub kind: u64,
+    /// For a disk: which one, and its sectors. For a balloon: the pages that it is to have, and has.
+    pub config: [u64; 2],
+    status: u64,
+    feature_select: u64,
+    driver_feature_select: u64,
+    driver_features: u64,
+    queue_select: u64,
+    config_vector: u64,
+    queues: [Queue; QUEUES],
+}
+
+/// A buffer of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Buffer {
+    gpa: u64,
+    len: usize,
+    is_writable: bool,
+}
+
+impl Virtio {
+    /// A device that nobody has set up.
+    pub fn new(kind: u64, config: [u64; 2]) -> Virtio {
+        let queue = Queue { size: QUEUE_SIZE, ..Queue::default() };
+        Virtio { kind, config, queues: [queue; QUEUES], ..Virtio::default() }
+    }
+
+    /// How many queues it has.
+    pub fn queue_count(kind: u64) -> usize {
+        if kind == BALLOON { 2 } else { 1 }
+    }
+
+    /// As it is stored.
+    pub fn to_value(&self) -> Value {
+        let mut all = vec![self.kind, self.config[0], self.config[1], self.status, self.feature_select];
+        all.extend([self.driver_feature_select, self.driver_features, self.queue_select, self.config_vector]);
+        for q in &self.queues {
+            all.extend([q.size, q.desc, q.avail, q.used, q.is_enabled, q.last_avail, q.used_idx, q.vector]);
+        }
+        numbers(&all)
+    }
+
+    /// The reverse.
+    pub fn from_value(value: &Value) -> Virtio {
+        let n: [u64; 9 + 8 * QUEUES] = of_numbers(value);
+        let queue = |i: usize| {
+            let q = &n[9 + 8 * i..17 + 8 * i];
+            Queue {
+                size: q[0],
+                desc: q[1],
+                avail: q[2],
+                used: q[3],
+                is_enabled: q[4],
+                last_avail: q[5],
+                used_idx: q[6],
+                vector: q[7],
+            }
+        };
+        Virtio {
+            kind: n[0],
+            config: [n[1], n[2]],
+            status: n[3],
+            feature_select: n[4],
+            driver_feature_select: n[5],
+            driver_features: n[6],
+            queue_select: n[7],
+            config_vector: n[8],
+            queues: std::array::from_fn(queue),
+        }
+    }
+
+    /// A write to a register; a doorbell that is no counter is work.
+    pub fn write(&mut self, place: usize, register: u64, value: u64, effects: &mut Vec<Effect>) {
+        let queue = self.queues.get_mut(self.queue_select as usize);
+        let low = |old: u64| old & !0xffff_ffff | value;
+        let high = |old: u64| old & 0xffff_ffff | value << 32;
+        match (register, queue) {
+            (0x00, _) => self.feature_select = value,
+            (0x08, _) => self.driver_feature_select = value,
+            (0x0c, _) if self.driver_feature_select == 0 => self.driver_features = low(self.driver_features),
+            (0x0c, _) => self.driver_features = high(self.driver_features),
+            (0x10, _) => self.config_vector = value,
+            (0x14, _) if value == 0 => *self = Virtio::new(self.kind, self.config),
+            (0x14, _) => self.status = value,
+            (0x16, _) => self.queue_select = value,
+            (0x18, Some(q)) => q.size = value,
+            (0x1a, Some(q)) => q.vector = value,
+            (0x1c, Some(q)) => q.is_enabled = value,
+            (0x20, Some(q)) => q.desc = low(q.desc),
+            (0x24, Some(q)) => q.desc = high(q.desc),
+            (0x28, Some(q)) => q.avail = low(q.avail),
+            (0x2c, Some(q)) => q.avail = high(q.avail),
+            (0x30, Some(q)) => q.used = low(q.used),
+            (0x34, Some(q)) => q.used = high(q.used),
+            (0x2004, _) if self.kind == BALLOON => self.config[1] = value,
+            (0x3000.., _) => effects.push(Effect::Later(Work::Queue(place, ((register - 0x3000) / 4) as usize))),
+            _ => {}
+        }
+    }
+
+    /// A read from one.
+    pub fn read(&self, register: u64) -> u64 {
+        let queue = self.queues.get(self.queue_select as usize).copied().unwrap_or_default();
+        match register {
+            0x04 => FEATURES >> (32 * self.feature_select.min(1)) & 0xffff_ffff,
+            0x0c => self.driver_features >> (32 * self.driver_feature_select.min(1)) & 0xffff_ffff,
+            0x10 => self.config_vector,
+            0x12 => Virtio::queue_count(self.kind) as u64,
+            0x14 => self.status,
+            0x18 => queue.size,
+            0x1a => queue.vector,
+            0x1c => queue.is_enabled,
+            0x1e => self.queue_select,
+            0x2000 if self.kind == BLOCK => self.config[1] & 0xffff_ffff,
+            0x2004 if self.kind == BLOCK => self.config[1] >> 32,
+            0x2000 => self.config[0],
+            0x2004 => self.config[1],
+            _ => 0,
+        }
+    }
+
+    /// The next request of a queue (`virtqueue_pop`): its head and its buffers.
+    async fn pop(&mut self, sys: &Sys, ram: u64, queue: usize) -> Result<Option<(u16, Vec<Buffer>)>, Errno> {
+        let q = &mut self.queues[queue];
+        if q.is_enabled == 0 {
+            return Ok(None);
+        }
+        let idx = load_u16(sys, ram + q.avail + 2).await?;
+        if idx == q.last_avail as u16 {
+            // Be told of the next one (virtio_queue_set_notification).
+            let event = ram + q.used + 4 + 8 * q.size;
+            sys.store_bytes(event, &(q.last_avail as u16).to_le_bytes()).await?;
+            return Ok(None);
+        }
+        let head = load_u16(sys, ram + q.avail + 4 + 2 * (q.last_avail % q.size)).await?;
+        q.last_avail += 1;
+        let mut buffers = Vec::new();
+        let mut at = head;
+        for _ in 0..q.size {
+            let d = sys.load_bytes(ram + q.desc + 16 * u64::from(at), 16).await?;
+            let int = |from: usize, to: usize| d[from..to].iter().rev().fold(0u64, |all, b| all << 8 | u64::from(*b));
+            let flags = int(12, 14) as u16;
+            buffers.push(Buffer { gpa: int(0, 8), len: int(8, 12) as usize, is_writable: flags & WRITE != 0 });
+            if flags & NEXT == 0 {
+                break;
+            }
+            at = int(14, 16) as u16;
+        }
+        Ok(Some((head, buffers)))
+    }
+
+    /// A request is done (`virtqueue_push`, `virtio_notify`).
+    async fn push(&mut self, sys: &Sys, ram: u64, queue: usize, head: u16, len: u32) -> Result<bool, Errno> {
+        let q = &mut self.queues[queue];
+        let mut element = u32::from(head).to_le_bytes().to_vec();
+        element.extend(len.to_le_bytes());
+        sys.store_bytes(ram + q.used + 4 + 8 * (q.used_idx % q.size), &element).await?;
+        let old = q.used_idx as u16;
+        q.used_idx += 1;
+        let new = q.used_idx as u16;
+        sys.store_bytes(ram + q.used + 2, &new.to_le_bytes()).await?;
+        let event = load_u16(sys, ram + q.avail + 4 + 2 * q.size).await?;
+        Ok(new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old))
+    }
+}
+
+async fn load_u16(sys: &Sys, at: u64) -> Result<u16, Errno> {
+    Ok(u16::from_le_bytes(sys.load_bytes(at, 2).await?.try_into().unwrap_or_default()))
+}
+
+/// A doorbell was rung: everything that is in the queue is done (`virtio_blk_handle_vq`). Whether the guest is to be
+/// interrupted.
+///
+/// # Errors
+/// A call failed.
+pub async fn serve(sys: &Sys, context: &Context, device: &mut Virtio, queue: usize) -> Result<bool, Errno> {
+    let mut interrupts = false;
+    while let Some((head, buffers)) = device.pop(sys, context.ram, queue).await? {
+        let len = match device.kind {
+            BLOCK => block(sys, context, device.config[0] as usize, &buffers).await?,
+            _ => 0,
+        };
+        interrupts |= device.push(sys, context.ram, queue, head, len).await?;
+    }
+    Ok(interrupts)
+}
+
+const T_IN: u32 = 0;
+const T_OUT: u32 = 1;
+const T_FLUSH: u32 = 4;
+const S_OK: u8 = 0;
+const S_IOERR: u8 = 1;
+const S_UNSUPP: u8 = 2;
+
+/// A request of a disk (`virtio_blk_handle_request`). How many bytes of the guest's memory were written.
+async fn block(sys: &Sys, context: &Context, disk: usize, buffers: &[Buffer]) -> Result<u32, Errno> {
+    let (Some(header), Some(status)) = (buffers.first(), buffers.last().filter(|b| b.is_writable)) else {
+        return Ok(0);
+    };
+    let bytes = sys.load_bytes(context.ram + header.gpa, 16).await?;
+    let int = |from: usize, to: usize| bytes[from..to].iter().rev().fold(0u64, |all, b| all << 8 | u64::from(*b));
+    let (kind, mut pos) = (int(0, 4) as u32, int(8, 16) * 512);
+    let fd = context.disks.get(disk).copied().unwrap_or(-1);
+    let mut written = 1;
+    let mut result = S_OK;
+    for buffer in buffers.iter().skip(1).take(buffers.len() - 2) {
+        let done = match kind {
+            T_IN => super::disk_read(sys, fd, pos, context.ram + buffer.gpa, buffer.len).await,
+            T_OUT => super::disk_write(sys, fd, pos, context.ram + buffer.gpa, buffer.len).await,
+            _ => Err(Errno::EINVAL),
+        };
+        if done.is_err() {
+            result = S_IOERR;
+        }
+        if buffer.is_writable {
+            written += buffer.len as u32;
+        }
+        pos += buffer.len as u64;
+    }
+    match kind {
+        T_IN | T_OUT => {}
+        T_FLUSH => super::disk_flush(sys, fd).await?,
+        _ => result = S_UNSUPP,
+    }
+    sys.store_bytes(context.ram + status.gpa, &[result]).await?;
+    Ok(written)
+}

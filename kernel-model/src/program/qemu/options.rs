@@ -1,0 +1,207 @@
+//! The command line of QEMU, as far as it is modelled.
+
+/// A disk.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Drive {
+    /// The option as it was written, for messages.
+    pub text: String,
+    /// The file of the host.
+    pub file: String,
+    /// `if=virtio`; else `ide`.
+    pub is_virtio: bool,
+    /// It may not be written.
+    pub readonly: bool,
+}
+
+/// What was asked for.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// Bytes of memory.
+    pub memory: u64,
+    /// `-name`.
+    pub name: Option<String>,
+    /// `-nographic`.
+    pub nographic: bool,
+    /// `-kernel`.
+    pub kernel: Option<String>,
+    /// `-initrd`.
+    pub initrd: Option<String>,
+    /// `-append`.
+    pub append: Option<String>,
+    /// Disks, in order.
+    pub drives: Vec<Drive>,
+    /// `-device virtio-balloon`.
+    pub balloon: bool,
+    /// `-S`.
+    pub stopped: bool,
+}
+
+/// The program ends before it has begun.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stop {
+    /// What it says.
+    pub text: String,
+    /// How it exits.
+    pub status: i32,
+}
+
+const VERSION: &str = "QEMU emulator version 7.2.19 (Debian 1:7.2+dfsg-7+deb12u16)
+Copyright (c) 2003-2022 Fabrice Bellard and the QEMU Project developers
+";
+
+fn stop(text: impl AsRef<str>) -> Stop {
+    Stop { text: format!("{}: {}\n", super::SELF, text.as_ref()), status: 1 }
+}
+
+/// Reads the command line.
+///
+/// # Errors
+/// What it says instead of starting.
+pub fn parse(argv: &[String]) -> Result<Options, Stop> {
+    let mut options = Options { memory: 128 << 20, ..Options::default() };
+    let mut accel = None;
+    let mut words = argv.iter().skip(1);
+    while let Some(word) = words.next() {
+        if !word.starts_with('-') {
+            options.drives.push(ide(word, word));
+            continue;
+        }
+        // One dash or two, as QEMU takes them.
+        let name = word.strip_prefix("--").or_else(|| word.strip_prefix('-')).unwrap_or(word);
+        let mut value = || words.next().cloned().ok_or_else(|| stop(format!("{word}: requires an argument")));
+        match name {
+            "h" | "help" => return Err(Stop { text: help(), status: 0 }),
+            "version" => return Err(Stop { text: VERSION.to_owned(), status: 0 }),
+            "enable-kvm" => accel = Some("kvm".to_owned()),
+            "accel" => accel = Some(value()?),
+            "machine" | "M" => {
+                let text = value()?;
+                accel = text.split(',').find_map(|p| p.strip_prefix("accel=")).map(str::to_owned).or(accel);
+            }
+            "cpu" => drop(value()?),
+            "m" => options.memory = memory(&value()?)?,
+            "smp" => processors(&value()?)?,
+            "name" => options.name = Some(value()?.trim_start_matches("guest=").to_owned()),
+            "nographic" => options.nographic = true,
+            "kernel" => options.kernel = Some(value()?),
+            "initrd" => options.initrd = Some(value()?),
+            "append" => options.append = Some(value()?),
+            "drive" => options.drives.push(drive(&value()?)?),
+            "hda" => {
+                let file = value()?;
+                options.drives.push(ide(&file, &file));
+            }
+            "device" => match value()?.split(',').next().unwrap_or_default() {
+                "virtio-balloon" | "virtio-balloon-pci" => options.balloon = true,
+                other => return Err(stop(format!("-device {other}: not modelled here; there is virtio-balloon"))),
+            },
+            "nic" | "net" if value()? == "none" => {}
+            "nodefaults" | "no-reboot" => {}
+            "S" => options.stopped = true,
+            _ => return Err(stop(format!("{word}: invalid option"))),
+        }
+    }
+    if options.append.is_some() && options.kernel.is_none() {
+        return Err(stop("-append only allowed with -kernel option"));
+    }
+    if options.initrd.is_some() && options.kernel.is_none() {
+        return Err(stop("-initrd only allowed with -kernel option"));
+    }
+    match accel.as_deref() {
+        Some("kvm") => {}
+        None | Some("tcg") => return Err(stop("the accelerator tcg is not modelled here: use -enable-kvm")),
+        Some(other) => return Err(stop(format!("-accel {other}: invalid accelerator {other}"))),
+    }
+    if !options.nographic {
+        return Err(stop("displays are not modelled here: use -nographic"));
+    }
+    Ok(options)
+}
+
+/// A size in MiB, or with a suffix; at least 16 MiB are of use here.
+fn memory(text: &str) -> Result<u64, Stop> {
+    let number = text.strip_prefix("size=").unwrap_or(text);
+    let number = number.split(',').next().unwrap_or_default();
+    let digits = number.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match &number[digits.len()..] {
+        "" | "M" | "m" => 20,
+        "G" | "g" => 30,
+        "K" | "k" => 10,
+        _ => return Err(stop(format!("-m {text}: Parameter 'size' expects a size"))),
+    };
+    match digits.parse::<u64>() {
+        Ok(n) if n > 0 => {
+            let bytes = (n << shift).next_multiple_of(8192);
+            if bytes < 16 << 20 {
+                return Err(stop("a guest with less than 16 MiB is not modelled here"));
+            }
+            if bytes > 1 << 30 {
+                return Err(stop("a guest with more than 1 GiB is not modelled here: the host has 2"));
+            }
+            Ok(bytes)
+        }
+        _ => Err(stop(format!("-m {text}: Parameter 'size' expects a size"))),
+    }
+}
+
+fn processors(text: &str) -> Result<(), Stop> {
+    let number = text.split(',').next().unwrap_or_default();
+    match number.strip_prefix("cpus=").unwrap_or(number).parse::<u32>() {
+        Ok(1) => Ok(()),
+        Ok(0) => Err(stop("Invalid CPU topology: CPU topology parameters must be greater than zero")),
+        Ok(_) => Err(stop("more than one virtual processor is not modelled here")),
+        Err(_) => Err(stop(format!("-smp {text}: Parameter 'cpus' expects a number"))),
+    }
+}
+
+fn ide(text: &str, file: &str) -> Drive {
+    Drive { text: text.to_owned(), file: file.to_owned(), is_virtio: false, readonly: false }
+}
+
+fn drive(text: &str) -> Result<Drive, Stop> {
+    let mut drive = ide(&format!("-drive {text}"), "");
+    for part in text.split(',') {
+        let (key, value) = part.split_once('=').unwrap_or((part, "on"));
+        match (key, value) {
+            ("file", file) => drive.file = file.to_owned(),
+            ("if", "virtio") => drive.is_virtio = true,
+            ("if", "ide") | ("format", "raw") | ("cache" | "aio" | "id" | "index" | "media", _) => {}
+            ("format", other) => {
+                return Err(stop(format!("-drive {text}: Unknown driver '{other}' (raw is modelled here)")));
+            }
+            ("readonly" | "read-only", value) => drive.readonly = value == "on",
+            ("if", other) => return Err(stop(format!("-drive {text}: unsupported bus type '{other}'"))),
+            _ => return Err(stop(format!("-drive {text}: Block format 'raw' does not support the option '{key}'"))),
+        }
+    }
+    Ok(drive)
+}
+
+fn help() -> String {
+    format!(
+        "{VERSION}usage: {} [options] [disk_image]\n\n'disk_image' is a raw hard disk image for IDE hard disk 0\n\n\
+         Options that are modelled here:\n{}\n",
+        super::SELF,
+        super::QEMU.usage
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(line: &str) -> String {
+        let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        parse(&argv).map_or_else(|stop| stop.text, |options| format!("{} MiB\n", options.memory >> 20))
+    }
+
+    #[test]
+    fn what_is_asked_for_is_understood_or_refused_in_its_own_words() {
+        let q = |rest: &str| told(&format!("qemu-system-x86_64 -enable-kvm -nographic {rest}"));
+        assert_eq!(q("-m 256"), "256 MiB\n");
+        assert_eq!(q("-m 1G"), "1024 MiB\n");
+        assert_eq!(q("-m"), "qemu-system-x86_64: -m: requires an argument\n");
+        assert_eq!(q("-frobnicate"), "qemu-system-x86_64: -frobnicate: invalid option\n");
+        assert_eq!(q("-append x"), "qemu-system-x86_64: -append only allowed with -kernel option\n");
+    }
+}
