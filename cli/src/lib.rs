@@ -7,6 +7,7 @@
 pub mod command;
 pub mod conformance;
 pub mod coverage;
+pub mod export;
 pub mod grade;
 pub mod input;
 pub mod page;

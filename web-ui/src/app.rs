@@ -2,7 +2,7 @@
 
 use yew::{Callback, Component, Context, Html, html};
 
-use crate::browser::{address, clock, download, element, fetch, screen, storage, theme};
+use crate::browser::{address, clock, download, element, fetch, screen, storage, tell, theme};
 use crate::lesson::act::LessonMsg;
 use crate::page::sandbox::Sandbox;
 use crate::state::{Effect, Msg, State};
@@ -126,6 +126,7 @@ impl App {
                 Effect::SaveLesson => {
                     storage::write(storage::LESSON, &self.state.desk.to_keep());
                 }
+                Effect::Tell(progress) => tell::everybody(&progress),
                 Effect::Fetch(path) => fetch::load(&path.clone(), move |result| {
                     dispatch.emit(Msg::Lesson(LessonMsg::Arrived(path, result)));
                 }),

@@ -185,6 +185,8 @@ pub enum Effect {
     SaveStage,
     /// Keep the open lesson, and what was said in it.
     SaveLesson,
+    /// Tell whoever has put the page somewhere, in JSON.
+    Tell(String),
     /// Load a file beside the page; come back with [`LessonMsg::Arrived`].
     Fetch(String),
     /// Show and keep the theme.
@@ -263,6 +265,7 @@ impl State {
         if self.lab.motion() == Motion::Running || self.logs.at_work() || to_follow {
             effects.push(Effect::NextFrame);
         }
+        self.tell(&mut effects);
         effects
     }
 
@@ -273,7 +276,19 @@ impl State {
         if self.follow_lesson(|| now() < end) {
             effects.push(Effect::NextFrame);
         }
+        self.tell(&mut effects);
         effects
+    }
+
+    /// Says how far the learner has come, when that has changed.
+    fn tell(&mut self, effects: &mut Vec<Effect>) {
+        let progress = self.desk.progress();
+        if progress != self.desk.told {
+            self.desk.told.clone_from(&progress);
+            if !progress.is_empty() {
+                effects.push(Effect::Tell(progress));
+            }
+        }
     }
 
     fn run_frame(&mut self, now: impl Fn() -> f64) -> Vec<Effect> {

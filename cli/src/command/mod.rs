@@ -6,6 +6,7 @@ mod compare;
 mod conform;
 mod coverage;
 mod exits;
+mod export;
 mod grade;
 mod insn;
 mod lesson;
@@ -41,6 +42,7 @@ enum Command {
     Conform(conform::Conform),
     Coverage(coverage::Coverage),
     Exits(exits::Exits),
+    Export(export::Export),
     Grade(grade::Grade),
     Insn(insn::Insn),
     Lesson(lesson::LessonCommand),
@@ -82,6 +84,7 @@ impl Ringside {
             Some(Command::Conform(conform)) => conform.execute(),
             Some(Command::Coverage(coverage)) => coverage.execute(),
             Some(Command::Exits(exits)) => exits.execute(),
+            Some(Command::Export(export)) => export.execute(),
             Some(Command::Grade(grade)) => grade.execute(),
             Some(Command::Insn(insn)) => insn.execute(),
             Some(Command::Lesson(lesson)) => lesson.execute(),

@@ -17,6 +17,13 @@ pub fn write(catalog: &Catalog, folder: &Path) -> Result<()> {
     write_lessons(&catalog.course.title, &catalog.course.parts, &lessons, &folder.join(FOLDER))
 }
 
+/// Puts these lessons into a built page in the place of those that are there.
+pub fn replace(catalog: &Catalog, page: &Path) -> Result<()> {
+    let _ = fs::remove_dir_all(page.join(FOLDER));
+    let lessons: Vec<&Lesson> = catalog.entries.iter().map(|entry| &entry.lesson).collect();
+    write_lessons(&catalog.course.title, &catalog.course.parts, &lessons, &page.join(FOLDER))
+}
+
 fn write_lessons(title: &str, parts: &[String], lessons: &[&Lesson], folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let list = Listing::of(title, parts, lessons.iter().copied());

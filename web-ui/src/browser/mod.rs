@@ -9,4 +9,5 @@ pub mod file;
 pub mod key;
 pub mod screen;
 pub mod storage;
+pub mod tell;
 pub mod theme;

@@ -29,6 +29,8 @@ pub struct Desk {
     pub trouble: Option<String>,
     /// What was kept of a lesson whose file is on its way.
     pub awaited: Option<Kept>,
+    /// What was said of progress last.
+    pub(crate) told: String,
     /// What has been followed: the revision of the session.
     pub(crate) followed: Option<u64>,
 }
@@ -168,6 +170,19 @@ impl Open {
 }
 
 impl Desk {
+    /// How far the learner has come, as JSON for whoever has put the page somewhere; empty without a lesson.
+    pub fn progress(&self) -> String {
+        let Some(open) = &self.open else { return String::new() };
+        let (lesson, score, max) = (&open.lesson.id, open.score(), open.lesson.points());
+        let (done, tasks) = (open.done.iter().filter(|done| **done).count(), open.done.len());
+        let answered = open.lesson.quiz.iter().all(|q| open.notes.checked.contains(&q.id));
+        let at_end = open.notes.slide + 1 >= open.lesson.slides.len();
+        let complete = done == tasks && answered && at_end;
+        format!(
+            r#"{{"type":"ringside-progress","lesson":"{lesson}","score":{score},"max":{max},"done":{done},"tasks":{tasks},"complete":{complete}}}"#
+        )
+    }
+
     /// What is kept when the page is closed; empty for nothing.
     pub fn to_keep(&self) -> String {
         let Some(open) = &self.open else { return String::new() };
