@@ -192,6 +192,7 @@ fn field(terminal: &Terminal, draft: &str, motion: Motion, dispatch: &Callback<M
         let dispatch = dispatch.clone();
         let (empty, lines) = (draft.is_empty(), draft.lines().count());
         let at_prompt = terminal.prompt.is_some();
+        let reads = terminal.reads;
         Callback::from(move |event: KeyboardEvent| {
             let key = Key::from(&event);
             let field = event.target_dyn_into::<web_sys::HtmlTextAreaElement>();
@@ -208,6 +209,8 @@ fn field(terminal: &Terminal, draft: &str, motion: Motion, dispatch: &Callback<M
                 "ArrowDown" if lines <= 1 && !key.command => Msg::Recall(Direction::Forward),
                 "c" if key.ctrl && !element::has_selection() => Msg::Interrupt,
                 "d" if key.ctrl && empty => Msg::EndOfInput,
+                // What begins a command to QEMU goes to the program with what is typed after it.
+                "a" if key.ctrl && reads => Msg::Draft(format!("{text}\u{1}")),
                 _ => return,
             };
             event.prevent_default();

@@ -35,8 +35,6 @@ crate::program!(
 -kernel FILE, -initrd FILE, -append LINE  boot a Linux kernel; hostname=NAME in LINE names it
 -drive file=FILE[,if=virtio|ide][,format=raw]  a disk
 -hda FILE       an IDE disk
--device virtio-balloon  memory can be taken back
--S              do not start until `cont`
 -version, -help"
 );
 

@@ -32,8 +32,6 @@ pub struct Options {
     pub drives: Vec<Drive>,
     /// `-device virtio-balloon`.
     pub balloon: bool,
-    /// `-S`.
-    pub stopped: bool,
 }
 
 /// The program ends before it has begun.
@@ -93,11 +91,11 @@ pub fn parse(argv: &[String]) -> Result<Options, Stop> {
             }
             "device" => match value()?.split(',').next().unwrap_or_default() {
                 "virtio-balloon" | "virtio-balloon-pci" => options.balloon = true,
-                other => return Err(stop(format!("-device {other}: not modelled here; there is virtio-balloon"))),
+                other => return Err(stop(format!("-device {other}: not modelled here"))),
             },
             "nic" | "net" if value()? == "none" => {}
             "nodefaults" | "no-reboot" => {}
-            "S" => options.stopped = true,
+            "S" => return Err(stop("-S: a guest that waits for `cont` is not modelled here")),
             _ => return Err(stop(format!("{word}: invalid option"))),
         }
     }
