@@ -21,6 +21,8 @@ pub mod translate;
 pub mod walk;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 pub use ept::Ept;

@@ -112,12 +112,12 @@ impl Cache {
     }
 
     #[inline]
-    fn find(&mut self, tag: Tag, linear: u64, shift: u8, now: u64) -> Option<Leaf> {
+    fn find(&mut self, tag: Tag, linear: u64, shift: u8, now: u64) -> Option<Entry> {
         let range = self.set(linear, shift);
         let found =
             self.entries[range].iter_mut().flatten().find(|e| e.leaf.shift == shift && e.serves(tag, linear))?;
         found.used = now;
-        Some(found.leaf)
+        Some(*found)
     }
 
     /// Takes a translation in; the page of what had to make room, if anything had.
@@ -188,15 +188,16 @@ impl Tlb {
             let shift = shifts.trailing_zeros() as u8;
             shifts &= shifts - 1;
             let first = if is_fetch { &mut self.instruction } else { &mut self.data };
-            if let Some(leaf) = first.find(tag, linear, shift, now) {
+            if let Some(entry) = first.find(tag, linear, shift, now) {
                 hit(trace, kind, linear, shift);
-                return Some(leaf);
+                return Some(entry.leaf);
             }
-            if let Some(leaf) = self.unified.find(tag, linear, shift, now) {
+            if let Some(entry) = self.unified.find(tag, linear, shift, now) {
                 hit(trace, CacheKind::Unified, linear, shift);
                 let first = if is_fetch { &mut self.instruction } else { &mut self.data };
-                first.fill(Entry { tag, page: linear & !((1 << shift) - 1), leaf, used: now });
-                return Some(leaf);
+                // With its own tags: a global page may be another PCID's.
+                first.fill(entry);
+                return Some(entry.leaf);
             }
         }
         if T::LISTENS {
