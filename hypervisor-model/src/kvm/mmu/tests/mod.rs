@@ -2,6 +2,8 @@
 //! its memory, and how many exits of which kind that makes. The guest's tables are those of the recorder: identity for
 //! 4 MiB, a demand area with a table of its own, a device, read-only memory.
 
+mod properties;
+
 use super::event::MmuEvent;
 use super::*;
 use crate::cpu::{AccessKind, Cr0, Cr4, Efer};
