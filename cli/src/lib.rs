@@ -10,5 +10,6 @@ pub mod coverage;
 pub mod export;
 pub mod grade;
 pub mod input;
+pub mod microbenchmarks;
 pub mod page;
 pub mod server;

@@ -11,8 +11,9 @@ use hypervisor_model::machine::Platform;
 use hypervisor_model::machine::cost::{Costs, DEFAULT_PRESET};
 use hypervisor_model::machine::counters::Counters;
 use kernel_model::event::{Event, EventKind};
+use kernel_model::task::TaskId;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,7 +34,7 @@ pub struct Compare {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "native,container,kvm-ept,kvm-shadow,xen-pv32,xen-pv64,xen-hvm,emulated,uml",
+        default_value = "native,container,kvm-ept,kvm-shadow,bt,xen-pv32,xen-pv64,xen-hvm,emulated,uml",
         value_name = "NAMES"
     )]
     platforms: Vec<Platform>,
@@ -43,6 +44,9 @@ pub struct Compare {
     /// World, instead of the one that the script's header asks for
     #[arg(long, value_enum)]
     world: Option<WorldArgument>,
+    /// Show every system call in order, with the cycles that it cost on each platform, instead of the sums
+    #[arg(long, conflicts_with = "json")]
+    calls: bool,
     /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -55,6 +59,31 @@ struct Lane {
     counters: Counters,
     /// By system call: how often it was made, and what was counted meanwhile.
     calls: BTreeMap<&'static str, (u64, Counters)>,
+    /// The system calls in the order in which they were made.
+    sequence: Vec<Made>,
+}
+
+/// A system call that was made.
+struct Made {
+    /// Which, the same on every platform.
+    key: CallKey,
+    /// What was counted from its beginning to that of the next one.
+    counters: Counters,
+}
+
+/// A system call, told apart from all others of a run: that many calls of the task before it, and its name.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct CallKey {
+    task: Option<TaskId>,
+    nth: usize,
+    name: &'static str,
+}
+
+/// One system call on all platforms.
+struct Aligned<'a> {
+    key: CallKey,
+    /// In the order of the lanes; `None` where the platform did not come to it.
+    lanes: Vec<Option<&'a Counters>>,
 }
 
 impl Compare {
@@ -72,6 +101,8 @@ impl Compare {
         let mut out = io::stdout().lock();
         if self.json {
             writeln!(out, "{:#}", to_json(&lanes, &costs))?;
+        } else if self.calls {
+            print_calls(&mut out, &lanes)?;
         } else {
             print(&mut out, &lanes, &costs)?;
         }
@@ -86,33 +117,80 @@ impl Lane {
         let mut last = Counters::default();
         let mut call = None;
         let mut calls: BTreeMap<&'static str, (u64, Counters)> = BTreeMap::new();
+        let mut sequence: Vec<Made> = Vec::new();
+        let mut made: BTreeMap<Option<TaskId>, usize> = BTreeMap::new();
         let entries = run_on(script, machine, |turn| {
-            for name in turn.events.iter().filter_map(entered) {
+            for (task, name) in turn.events.iter().filter_map(entered) {
                 call = Some(name);
                 calls.entry(name).or_default().0 += 1;
+                let nth = made.entry(task).or_default();
+                sequence.push(Made { key: CallKey { task, nth: *nth, name }, counters: Counters::default() });
+                *nth += 1;
             }
             let now = turn.machine.counters();
+            let spent = now.since(&last);
             if let Some(name) = call {
-                calls.entry(name).or_default().1.add(&now.since(&last));
+                calls.entry(name).or_default().1.add(&spent);
+            }
+            if let Some(made) = sequence.last_mut() {
+                made.counters.add(&spent);
             }
             last = now.clone();
         });
-        Ok(Lane { platform, transcript: transcript::write(&entries), counters: last, calls })
+        Ok(Lane { platform, transcript: transcript::write(&entries), counters: last, calls, sequence })
     }
 }
 
-/// The call that an event begins.
-fn entered(event: &Event) -> Option<&'static str> {
+/// The call that an event begins, and whose it is.
+fn entered(event: &Event) -> Option<(Option<TaskId>, &'static str)> {
     match &event.kind {
-        EventKind::CallEntered { call } => Some(call.nr.name()),
+        EventKind::CallEntered { call } => Some((event.task, call.nr.name())),
         _ => None,
     }
+}
+
+/// The system calls of the first platform in their order, each beside the same one on the others: the same task, as many
+/// calls before it, the same name. What another platform did beside them follows at the end.
+fn aligned(lanes: &[Lane]) -> Vec<Aligned<'_>> {
+    let of: Vec<BTreeMap<CallKey, &Counters>> =
+        lanes.iter().map(|lane| lane.sequence.iter().map(|made| (made.key, &made.counters)).collect()).collect();
+    let mut seen = BTreeSet::new();
+    let keys = lanes.iter().flat_map(|lane| &lane.sequence).map(|made| made.key).filter(|key| seen.insert(*key));
+    keys.map(|key| Aligned { key, lanes: of.iter().map(|calls| calls.get(&key).copied()).collect() }).collect()
+}
+
+/// Every system call in order, with its cycles on each platform.
+fn print_calls(out: &mut impl Write, lanes: &[Lane]) -> Result<()> {
+    let header: String = lanes.iter().map(|lane| format!(" {:>14}", lane.platform.to_string())).collect();
+    writeln!(out, "{:>5} {:<26}{header}", "task", "system call")?;
+    for call in aligned(lanes) {
+        let task = call.key.task.map_or_else(|| "-".to_owned(), |task| task.to_string());
+        write!(out, "{task:>5} {:<26}", call.key.name)?;
+        for counters in call.lanes {
+            match counters {
+                Some(counters) => write!(out, " {:>14}", counters.total_cycles())?,
+                None => write!(out, " {:>14}", "-")?,
+            }
+        }
+        writeln!(out)?;
+    }
+    Ok(())
 }
 
 fn to_json(lanes: &[Lane], costs: &Costs) -> Value {
     let platforms: serde_json::Map<String, Value> =
         lanes.iter().map(|lane| (lane.platform.to_string(), lane_to_json(lane))).collect();
-    json!({ "platforms": platforms, "costs": costs.name })
+    let calls: Vec<Value> = aligned(lanes)
+        .iter()
+        .map(|call| {
+            let of = |(lane, counters): (&Lane, &Option<&Counters>)| {
+                Some((lane.platform.to_string(), counters.map(counters_to_json)?))
+            };
+            let platforms: serde_json::Map<String, Value> = lanes.iter().zip(&call.lanes).filter_map(of).collect();
+            json!({ "call": call.key.name, "task": call.key.task.map(|task| task.0), "platforms": platforms })
+        })
+        .collect();
+    json!({ "platforms": platforms, "costs": costs.name, "calls": calls })
 }
 
 fn lane_to_json(lane: &Lane) -> Value {

@@ -10,6 +10,7 @@ mod export;
 mod grade;
 mod insn;
 mod lesson;
+mod microbenchmarks;
 mod run;
 mod serve;
 mod strace;
@@ -46,6 +47,7 @@ enum Command {
     Grade(grade::Grade),
     Insn(insn::Insn),
     Lesson(lesson::LessonCommand),
+    Microbenchmarks(microbenchmarks::Microbenchmarks),
 }
 
 /// A standard world by name.
@@ -88,6 +90,7 @@ impl Ringside {
             Some(Command::Grade(grade)) => grade.execute(),
             Some(Command::Insn(insn)) => insn.execute(),
             Some(Command::Lesson(lesson)) => lesson.execute(),
+            Some(Command::Microbenchmarks(benchmarks)) => benchmarks.execute(),
         };
         result.unwrap_or_else(|error| {
             if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {

@@ -81,6 +81,8 @@ pub struct Counts {
     pub callouts: u64,
     /// Fragments reached through a chain.
     pub chained: u64,
+    /// Jumps, calls and returns whose target was looked up in the hash table.
+    pub indirect: u64,
     /// Fragments reached through the hash table.
     pub looked_up: u64,
     /// Fragments reached through the translator, which chained them.
@@ -253,7 +255,8 @@ impl BinaryTranslation {
                 Kind::Inline => self.counts.inline += 1,
                 Kind::Callout => self.counts.callouts += 1,
                 Kind::Adapted => self.counts.adapted_stores += u64::from(hits > 0),
-                Kind::Direct | Kind::Indirect => {}
+                Kind::Indirect => self.counts.indirect += 1,
+                Kind::Direct => {}
             }
             if hits > 0 && *kind == Kind::Identical {
                 self.counts.traps += 1;

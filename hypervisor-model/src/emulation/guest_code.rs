@@ -20,6 +20,11 @@ impl GuestCode {
         code
     }
 
+    /// Lays out a program of no labels from `address`; the address behind it.
+    pub fn add(&mut self, program: &Program, address: u64) -> u64 {
+        self.lay_out(&program.lines, address)
+    }
+
     fn lay_out(&mut self, lines: &[Line], mut address: u64) -> u64 {
         for line in lines {
             self.instructions.insert(address, line.instruction.clone());

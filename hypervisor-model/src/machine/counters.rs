@@ -107,6 +107,26 @@ impl Counters {
         plus(&mut self.cycles, &more.cycles);
     }
 
+    /// The share of one of so many equal rounds.
+    #[must_use]
+    pub fn shared_by(&self, rounds: u64) -> Counters {
+        let rounds = rounds.max(1);
+        let share = |all: &BTreeMap<&'static str, u64>| all.iter().map(|(name, n)| (*name, n / rounds)).collect();
+        Counters {
+            ring_crossings: self.ring_crossings / rounds,
+            vm_exits: share(&self.vm_exits),
+            hypercalls: share(&self.hypercalls),
+            tlb: TlbCounters {
+                hits: self.tlb.hits / rounds,
+                misses: self.tlb.misses / rounds,
+                flushes: share(&self.tlb.flushes),
+            },
+            walk_references: self.walk_references / rounds,
+            cycles: share(&self.cycles),
+            told: Told::new(),
+        }
+    }
+
     /// What was counted since `before`.
     pub fn since(&self, before: &Counters) -> Counters {
         let minus = |now: &BTreeMap<&'static str, u64>, then: &BTreeMap<&'static str, u64>| {

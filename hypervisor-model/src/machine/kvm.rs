@@ -199,7 +199,10 @@ impl Hardware for Kvm {
         let linear = DIRECT_MAP + write.at.0;
         let access = MemoryAccess { linear, kind: AccessKind::Write, is_user: false };
         match self.reach(cpu, access, counters) {
-            Reached::Memory(hpa) => self.memory.write_u64(hpa, write.value),
+            Reached::Memory(hpa) => {
+                counters.spend("stores to page tables", self.costs.instructions.store.cycles);
+                self.memory.write_u64(hpa, write.value);
+            }
             Reached::Emulated | Reached::Faulted => {
                 // A guest's table is written by KVM, which takes its shadow along.
                 self.mmu(cpu).write_guest(write.at, 8, write.value);

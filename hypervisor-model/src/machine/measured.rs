@@ -11,6 +11,7 @@ use kernel_model::time::Nanos;
 use kernel_model::world::{Config, World};
 use thiserror::Error;
 
+use super::bt::Bt;
 use super::computer::Computer;
 use super::cost::{Costs, DEFAULT_PRESET};
 use super::counters::Counters;
@@ -21,6 +22,7 @@ use super::kvm::Kvm;
 use super::native::Native;
 use super::processor::Processor;
 use super::uml::Uml;
+use super::vmware_vt::VmwareVt;
 use super::xen::hvm::XenHvm;
 use super::xen::{KernelRing, XenPv};
 use super::{BareMetal, Host, Platform};
@@ -198,6 +200,10 @@ impl Platform {
             }
             Platform::KvmEpt => Box::new(Computer::new(kvm(EPT)?, FRAMES, true)),
             Platform::KvmShadow => Box::new(Computer::new(kvm(Paging::Shadow)?, FRAMES, true)),
+            Platform::Bt => Box::new(Computer::new(Bt::new(FRAMES, costs.clone()).ok_or(NoMemory)?, FRAMES, false)),
+            Platform::VmwareVt => {
+                Box::new(Computer::new(VmwareVt::new(FRAMES, costs.clone()).ok_or(NoMemory)?, FRAMES, false))
+            }
             Platform::Emulated => Box::new(Computer::new(Emulated::new(FRAMES, costs.clone()), FRAMES, false)),
             Platform::XenPv32 => pv(KernelRing::One)?,
             Platform::XenPv64 => pv(KernelRing::Three)?,

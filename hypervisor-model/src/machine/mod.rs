@@ -1,6 +1,7 @@
 //! Platforms: what a kernel can run on.
 
 pub mod bare_metal;
+pub mod bt;
 pub mod computer;
 pub mod console;
 pub mod cost;
@@ -11,10 +12,13 @@ pub mod host;
 pub mod kernel_tables;
 pub mod kvm;
 pub mod measured;
+pub mod microbenchmark;
 pub mod native;
 pub mod processor;
+mod shadowed;
 pub mod told;
 pub mod uml;
+pub mod vmware_vt;
 pub mod xen;
 
 use std::fmt;
@@ -37,6 +41,10 @@ pub enum Platform {
     KvmEpt,
     /// A guest of KVM with shadow page tables.
     KvmShadow,
+    /// A guest of VMware's VMM that translates the guest's kernel.
+    Bt,
+    /// A guest of VMware's VMM for VT-x without EPT, of 2006.
+    VmwareVt,
     /// A guest of an emulator.
     Emulated,
     /// User-mode Linux: a kernel as a process.
@@ -50,11 +58,13 @@ pub enum Platform {
 }
 
 /// The platforms with their names.
-const PLATFORMS: [(Platform, &str); 9] = [
+const PLATFORMS: [(Platform, &str); 11] = [
     (Platform::Native, "native"),
     (Platform::Container, "container"),
     (Platform::KvmEpt, "kvm-ept"),
     (Platform::KvmShadow, "kvm-shadow"),
+    (Platform::Bt, "bt"),
+    (Platform::VmwareVt, "vmware-vt"),
     (Platform::Emulated, "emulated"),
     (Platform::Uml, "uml"),
     (Platform::XenPv32, "xen-pv32"),
@@ -62,15 +72,9 @@ const PLATFORMS: [(Platform, &str); 9] = [
     (Platform::XenHvm, "xen-hvm"),
 ];
 
-/// The names of the platforms to come, so that asking for one is answered with the truth.
-const NOT_MODELLED: [&str; 1] = ["bt"];
-
 /// Why a platform cannot be had.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum PlatformError {
-    /// It is known and not there yet.
-    #[error("the platform '{0}' is not modelled yet; there are: {names}", names = names())]
-    NotModelled(String),
     /// Nobody has heard of it.
     #[error("there is no platform '{0}'; there are: {names}", names = names())]
     Unknown(String),
@@ -81,7 +85,7 @@ fn names() -> String {
 }
 
 /// What the machines of sessions are numbered by: links hold these numbers, so they never change.
-const CODES: [(Platform, u8); 9] = [
+const CODES: [(Platform, u8); 11] = [
     (Platform::Native, 1),
     (Platform::Container, 2),
     (Platform::KvmEpt, 3),
@@ -91,6 +95,8 @@ const CODES: [(Platform, u8); 9] = [
     (Platform::XenPv32, 7),
     (Platform::XenPv64, 8),
     (Platform::XenHvm, 9),
+    (Platform::Bt, 10),
+    (Platform::VmwareVt, 11),
 ];
 
 impl Platform {
@@ -116,6 +122,8 @@ impl Platform {
             Platform::Container => "the same kernel on the same machine: walls within a kernel cost nothing below it",
             Platform::KvmEpt => "a guest of KVM with nested paging (EPT)",
             Platform::KvmShadow => "a guest of KVM with shadow page tables",
+            Platform::Bt => "a guest of VMware's VMM that translates its kernel (binary translation)",
+            Platform::VmwareVt => "a guest of VMware's VMM for VT-x as of 2006, without EPT",
             Platform::Emulated => "a guest of an emulator",
             Platform::Uml => "user-mode Linux: the kernel as a process",
             Platform::XenPv32 => "a 32-bit paravirtual guest of Xen: its kernel in ring 1",
@@ -131,7 +139,6 @@ impl FromStr for Platform {
     fn from_str(name: &str) -> Result<Self, PlatformError> {
         match PLATFORMS.iter().find(|(_, known)| *known == name) {
             Some((platform, _)) => Ok(*platform),
-            None if NOT_MODELLED.contains(&name) => Err(PlatformError::NotModelled(name.to_owned())),
             None => Err(PlatformError::Unknown(name.to_owned())),
         }
     }

@@ -5,6 +5,7 @@ use super::cost::Costs;
 use super::counters::Counters;
 use super::hardware::{Access, Hardware, MemoryAccess};
 use super::kernel_tables::EntryWrite;
+use super::microbenchmark::Instructions;
 use super::processor::Processor;
 use crate::memory::{Hpa, PhysicalMemory};
 use crate::paging::{Flat, Flush};
@@ -26,7 +27,8 @@ impl Native {
 }
 
 impl Hardware for Native {
-    fn write_entry(&mut self, _cpu: usize, write: EntryWrite, _counters: &mut Counters) {
+    fn write_entry(&mut self, _cpu: usize, write: EntryWrite, counters: &mut Counters) {
+        counters.spend("stores to page tables", self.costs.instructions.store.cycles);
         self.memory.write_u64(Hpa(write.at.0), write.value);
     }
 
@@ -71,4 +73,23 @@ impl Hardware for Native {
     }
 
     fn halt(&mut self, _cpu: usize, _counters: &mut Counters) {}
+}
+
+impl Instructions for Native {
+    fn port_read(&mut self, _cpu: usize, counters: &mut Counters) {
+        counters.spend("instructions", self.costs.instructions.port_read.cycles);
+    }
+
+    fn write_cr8(&mut self, _cpu: usize, counters: &mut Counters) {
+        counters.spend("instructions", self.costs.instructions.write_cr8.cycles);
+    }
+
+    fn call_and_return(&mut self, _cpu: usize, counters: &mut Counters) {
+        counters.spend("instructions", self.costs.instructions.call_and_return.cycles);
+    }
+
+    fn divide_error(&mut self, _cpu: usize, counters: &mut Counters) {
+        counters.ring_crossings += 2;
+        counters.spend("exceptions", self.costs.instructions.divide_error.cycles);
+    }
 }

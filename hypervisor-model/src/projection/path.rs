@@ -93,6 +93,24 @@ impl Path {
                 }
                 _ => {}
             },
+            // The processor's tables for system calls and faults are the VMM's, in ring 0; the translations of the guest's
+            // kernel run in ring 1.
+            Some(Platform::Bt) => match op {
+                PvOp::SyscallEntry => {
+                    self.go(self.guest(0), "SYSCALL, into the VMM", row);
+                    self.go(self.guest(1), "translated code goes on", row);
+                }
+                PvOp::ReturnToUser => {
+                    self.go(self.guest(0), "a call of the VMM", row);
+                    self.go(self.guest(3), "the program runs directly", row);
+                }
+                PvOp::PageFault { .. } => {
+                    self.go(self.guest(3), "user mode", row);
+                    self.go(self.guest(0), "page fault, into the VMM", row);
+                    self.go(self.guest(1), "translated code goes on", row);
+                }
+                _ => {}
+            },
             _ => match op {
                 PvOp::SyscallEntry => self.go(self.guest(0), "SYSCALL", row),
                 PvOp::ReturnToUser => self.go(self.guest(3), "SYSRET", row),

@@ -27,6 +27,9 @@ pub const VIEW: View = View {
                 "The processor walks the guest's tables, and nested ones (EPT) to find each of them."
             }
             Some(Platform::KvmShadow) => "The processor walks shadow tables that KVM keeps instead of the guest's own.",
+            Some(Platform::Bt | Platform::VmwareVt) => {
+                "The processor walks shadow tables that the VMM keeps instead of the guest's own, by traces."
+            }
             Some(Platform::Emulated) => "The emulator walks the guest's tables in software.",
             Some(Platform::Uml) => {
                 "The processor walks the tables of the host, in which the guest's kernel has put its pages."
