@@ -26,6 +26,26 @@ fn main() {
     clone_of_a_large_world(10_000 / scale);
     calls_and_turns(200_000 / scale as u64);
     seek_in_a_long_history(100_000 / scale as u64);
+    translations(10_000_000 / scale);
+}
+
+/// Translations against the bare loop that does only the look-ups.
+fn translations(count: u32) {
+    for (hits, nested) in [(true, false), (true, true), (false, false), (false, true)] {
+        // A walk of 24 references takes its time.
+        let count = if hits { count } else { count / 10 };
+        let [bare, silent, traced] = ["bare", "silent", "traced"].map(|way| {
+            median(3, || drop(black_box(wasm_probe::translations::translations(way, hits, nested, count)))) / count
+        });
+        let what = format!(
+            "a translation, {} hits, {}",
+            if hits { "99 %" } else { "no" },
+            if nested { "24 references a walk" } else { "4 references a walk" }
+        );
+        report(&format!("{what}, tracing off"), silent, "the bare loop", bare);
+        report(&format!("{what}, tracing on"), traced, "the bare loop", bare);
+        println!("    {} million a second with tracing off", 1_000_000_000 / silent.as_nanos().max(1) / 1_000_000);
+    }
 }
 
 /// A snapshot against a plain copy of the same tasks.

@@ -59,6 +59,30 @@ fn wasm(scripts: &[TypedScript]) -> Result<()> {
            count(); const begun = performance.now(); return [count(), performance.now() - begun]; }})()"
     ))?;
     figure("all recorded scripts, wasm in Chromium", rate(events, Duration::from_secs_f64(taken / 1e3)));
+    translations(&probe)
+}
+
+/// Translations as wasm, against the bare loop that does only the look-ups.
+fn translations(probe: &Probe) -> Result<()> {
+    const COUNT: u32 = 1_000_000;
+    for (hits, nested) in [(true, false), (true, true), (false, false), (false, true)] {
+        let time = |way: &str| -> Result<f64> {
+            let milliseconds: f64 = probe.page().evaluate(&format!(
+                "(() => {{ const run = () => probe.translations('{way}', {hits}, {nested}, {COUNT}); run(); \
+                   const begun = performance.now(); run(); return performance.now() - begun; }})()"
+            ))?;
+            Ok(milliseconds.max(1e-3))
+        };
+        let (bare, silent, traced) = (time("bare")?, time("silent")?, time("traced")?);
+        let name = format!(
+            "translations, wasm, {} hits, {} references a walk",
+            if hits { "99 %" } else { "no" },
+            if nested { 24 } else { 4 }
+        );
+        let million = f64::from(COUNT) / silent / 1e3;
+        let (off, on) = (silent / bare, traced / bare);
+        figure(&name, format!("{million:.1} million/s, {off:.1} times the bare loop, {on:.1} times with tracing on"));
+    }
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! The models, callable from JavaScript and natively alike: what one says, the other has to say, too.
 
+pub mod translations;
+
 use kernel_model::action::Action;
 use kernel_model::console::ConsoleId;
 use kernel_model::event::{Event, EventKind};
