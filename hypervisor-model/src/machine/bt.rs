@@ -25,6 +25,7 @@ use crate::emulation::traced_shadow::Resolved;
 use crate::emulation::{KernelText, Routine};
 use crate::memory::PhysicalMemory;
 use crate::paging::Flush;
+use kernel_model::machine::report::{Deed, DeedKind};
 
 /// How often an access is tried before it is given up: a hidden fault, a root that went, and once more.
 const ATTEMPTS: usize = 4;
@@ -35,6 +36,15 @@ pub struct Bt {
     guest: Shadowed,
     text: KernelText,
     costs: Costs,
+}
+
+/// Tells of something that the VMM did.
+fn tell(counters: &mut Counters, name: &'static str, cycles: u64, sentence: &'static str) {
+    counters.told.here(|| {
+        let source =
+            "Adams and Agesen, A Comparison of Software and Hardware Techniques for x86 Virtualization (2006), 3";
+        Deed::new(DeedKind::Emulation, name).costs(cycles).says(sentence, source)
+    });
 }
 
 /// What became of an access.
@@ -60,13 +70,36 @@ impl Bt {
         counters.spend("calls of the VMM", done.callouts * costs.callout.cycles);
         // Into ring 0 and back.
         counters.ring_crossings += 2 * done.callouts;
+        if done.translations > 0 {
+            tell(
+                counters,
+                "translation of a unit",
+                costs.translation.cycles,
+                "The VMM reads code of the guest's kernel for the first time, and writes what will run instead.",
+            );
+        }
+        if done.callouts > 0 {
+            tell(
+                counters,
+                "call of the VMM",
+                costs.callout.cycles,
+                "Translated code calls the VMM for an instruction that needs privilege.",
+            );
+        }
         done
     }
 
     /// From a program into translated code, or back: by way of the VMM.
     fn switch(&self, counters: &mut Counters) {
         counters.ring_crossings += 2;
-        counters.spend("switches to and from translated code", self.costs.vmm.switch.cycles);
+        let cycles = self.costs.vmm.switch.cycles;
+        counters.spend("switches to and from translated code", cycles);
+        tell(
+            counters,
+            "switch to or from translated code",
+            cycles,
+            "Programs run directly, the kernel as translated code: the VMM stands between them.",
+        );
     }
 
     fn reach(&mut self, cpu: usize, access: MemoryAccess, counters: &mut Counters) -> Reached {
@@ -105,7 +138,14 @@ impl Hardware for Bt {
         let is_traced = self.guest.shadow.is_traced(write.at.frame());
         let done = self.run(routine, linear, is_traced, counters);
         if done.adapted_stores > 0 {
-            counters.spend("stores to traced pages", self.costs.vmm.traced_store.cycles);
+            let cycles = self.costs.vmm.traced_store.cycles;
+            counters.spend("stores to traced pages", cycles);
+            tell(
+                counters,
+                "store to a traced page",
+                cycles,
+                "An instruction that used to trap has been translated anew: it makes its store and mends the shadow.",
+            );
         } else {
             counters.spend("stores to page tables", self.costs.instructions.store.cycles);
             let access = MemoryAccess { linear, kind: AccessKind::Write, is_user: false };
@@ -114,6 +154,12 @@ impl Hardware for Bt {
                 counters.spend("traps of stores to traced pages", self.costs.exception.cycles);
                 counters.spend("decoding of trapped instructions", self.costs.vmm.decode.cycles);
                 counters.spend("stores to traced pages", self.costs.vmm.traced_store.cycles);
+                tell(
+                    counters,
+                    "trap of a store to a traced page",
+                    self.costs.exception.cycles + self.costs.vmm.decode.cycles + self.costs.vmm.traced_store.cycles,
+                    "The guest's tables have a shadow, so they are write-protected: the VMM makes the store and mends it.",
+                );
             }
         }
         self.guest.store(write);
