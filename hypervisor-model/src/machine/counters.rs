@@ -123,6 +123,7 @@ impl Counters {
             },
             walk_references: self.walk_references / rounds,
             cycles: share(&self.cycles),
+            traps: share(&self.traps),
             told: Told::new(),
         }
     }

@@ -13,7 +13,7 @@ use super::computer::PROCESSORS;
 use super::cost::{Basis, Costs};
 use super::counters::Counters;
 use super::hardware::{Hardware, MemoryAccess};
-use super::kernel_tables::{DIRECT_MAP, EntryWrite, KERNEL_TEXT, KernelTables};
+use super::kernel_tables::{DIRECT_MAP, EntryWrite, KERNEL_TEXT, KernelPages, KernelTables};
 use super::measured::NoMemory;
 use super::native::Native;
 use super::vmware_vt::VmwareVt;
@@ -232,7 +232,7 @@ struct Rig<H> {
 impl<H: Instructions> Rig<H> {
     fn new(mut hardware: H) -> Self {
         let mut counters = Counters::default();
-        let (mut tables, mut writes) = KernelTables::new(FRAMES);
+        let (mut tables, mut writes) = KernelTables::new(FRAMES, KernelPages::Large);
         let mm = MmId(1);
         let root = tables.root(mm, &mut writes);
         tables.set(PageRange { mm, first: MAPPED, pages: 2 }, true, Frames::New, &mut writes);
