@@ -305,8 +305,9 @@ impl Hardware {
     pub(super) fn observe(&self, cpu: &Cpu, guest: &mut GuestControl) {
         match self {
             Hardware::Vmx(vmx) => {
-                guest.cr0 = guest.cr0 - vmx.guest_cr0_bits() | cpu.cr0 & vmx.guest_cr0_bits();
-                guest.cr4 = guest.cr4 - vmx.guest_cr4_bits() | cpu.cr4 & vmx.guest_cr4_bits();
+                let (own0, own4) = (vmx.guest_cr0_bits(), vmx.guest_cr4_bits());
+                guest.cr0 = (guest.cr0 - own0) | (cpu.cr0 & own0);
+                guest.cr4 = (guest.cr4 - own4) | (cpu.cr4 & own4);
                 if vmx.has_ept {
                     guest.cr3 = cpu.cr3;
                 }
