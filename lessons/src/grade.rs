@@ -66,11 +66,14 @@ pub struct Item {
     pub hint: String,
 }
 
+/// A lesson in one of its variants, and the judge who has seen its start.
+type Start = (Lesson, Judge<Box<dyn Measured>>);
+
 /// Grades submissions of one lesson.
 pub struct Grader {
     lesson: Lesson,
     /// The lesson at its start, by variant.
-    starts: BTreeMap<Vec<String>, (Lesson, Judge<Box<dyn Measured>>)>,
+    starts: BTreeMap<Vec<String>, Start>,
 }
 
 /// Why a lesson cannot be graded.
@@ -125,7 +128,7 @@ impl Grader {
         }
     }
 
-    fn start(&mut self, seed: &str) -> Result<&(Lesson, Judge<Box<dyn Measured>>), BadLab> {
+    fn start(&mut self, seed: &str) -> Result<&Start, BadLab> {
         let values: Vec<String> = self.lesson.variants.iter().map(|v| v.value(seed).to_owned()).collect();
         if !self.starts.contains_key(&values) {
             if self.starts.len() >= STARTS_MAX {

@@ -29,7 +29,7 @@ impl GuestWindow {
     /// The machine's address; where the guest has no memory, one beyond the machine's.
     #[must_use]
     pub fn machine(self, at: Gpa) -> Hpa {
-        if self.holds(at.frame()) { Hpa(self.first.address().0 + at.0) } else { Hpa(u64::MAX & !0xfff) }
+        if self.holds(at.frame()) { Hpa(self.first.address().0 + at.0) } else { Hpa(!0xfff) }
     }
 
     /// Which guest frame a frame of the machine is.

@@ -153,7 +153,7 @@ impl PvOps for Box<dyn Measured> {
 /// or that is not known, is the bare machine.
 pub fn machine_of(config: &Config) -> Box<dyn Measured> {
     let host = |below: Box<dyn Measured>| -> Box<dyn Measured> { Box::new(Host::new(below, EPT)) };
-    let bare = || host(Box::new(BareMetal::default()));
+    let bare = || host(Box::<BareMetal>::default());
     let Some(platform) = Platform::of_code(config.machine) else { return bare() };
     let machine = Costs::preset(DEFAULT_PRESET).ok().and_then(|costs| platform.machine(costs).ok());
     machine.map_or_else(bare, |mut machine| {

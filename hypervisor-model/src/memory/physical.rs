@@ -93,7 +93,7 @@ impl PhysicalMemory {
     pub fn new(frames: u64) -> Self {
         let whole = Arc::new(vec![Frame::default(); CHUNK]);
         let mut chunks = vec![whole; frames as usize / CHUNK];
-        if frames as usize % CHUNK > 0 {
+        if !(frames as usize).is_multiple_of(CHUNK) {
             chunks.push(Arc::new(vec![Frame::default(); frames as usize % CHUNK]));
         }
         let free = if frames > 0 { BTreeMap::from([(0, frames)]) } else { BTreeMap::new() };

@@ -114,7 +114,7 @@ impl ProcessIndex {
             let (old, new) = (self.processes.get(*id), world.processes.get(*id));
             let (from, to) = (old.map(|p| p.parent), new.map(|p| p.parent));
             let apart = |w: &Table<TaskId, Task>, p: Option<&Process>| {
-                p.and_then(|p| w.get(p.leader)).map(|t| (t.nsproxy.clone(), t.cred.user_ns))
+                p.and_then(|p| w.get(p.leader)).map(|t| (t.nsproxy, t.cred.user_ns))
             };
             let enters = apart(&self.tasks, old) != apart(&world.tasks, new);
             if from != to {

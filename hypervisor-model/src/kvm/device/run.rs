@@ -175,7 +175,7 @@ impl KvmModule {
                     vm.end_of_interrupt();
                 }
                 done(self, vm, guest);
-                return None;
+                None
             }
             Access::Out(port, size, value) => {
                 if let Some(event) = doorbell(vm, u64::from(port), size, value.into(), true) {

@@ -121,7 +121,7 @@ impl Vm {
         if flags & !(LOG_DIRTY_PAGES | READONLY) != 0 {
             return Err(Errno::EINVAL);
         }
-        let is_aligned = |n: u64| n % PAGE_SIZE == 0;
+        let is_aligned = |n: u64| n.is_multiple_of(PAGE_SIZE);
         if !is_aligned(size) || !is_aligned(gpa) || !is_aligned(hva) || id >= ioctl::USER_MEM_SLOTS {
             return Err(Errno::EINVAL);
         }

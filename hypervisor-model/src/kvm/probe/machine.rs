@@ -330,13 +330,13 @@ fn memory_image(handlers: &BTreeMap<String, u64>) -> Vec<(u64, u64)> {
         (0x6008, APIC_DEFAULT_BASE | 0x97),
         (0x6010, 0x7007),
         // 32-bit paging: 16 MiB in pages of 4 MiB.
-        (0xc000, 0x83 | (4 * MIB | 0x83) << 32),
-        (0xc008, 8 * MIB | 0x83 | (12 * MIB | 0x83) << 32),
+        (0xc000, 0x83 | (((4 * MIB) | 0x83) << 32)),
+        (0xc008, (8 * MIB) | 0x83 | (((12 * MIB) | 0x83) << 32)),
     ];
-    image.extend((2..32).map(|at| (0x3000 + 8 * at, at * 2 * MIB | 0x87)));
+    image.extend((2..32).map(|at| (0x3000 + 8 * at, (at * 2 * MIB) | 0x87)));
     for at in 0..512 {
         image.push((0x4000 + 8 * at, at << 12 | 7));
-        image.push((0x5000 + 8 * at, 2 * MIB | at << 12 | 7));
+        image.push((0x5000 + 8 * at, (2 * MIB) | (at << 12) | 7));
     }
     // Null, 64-bit code, data, 32-bit code and data of ring 3, 64-bit code of ring 3, the TSS.
     let descriptors = [

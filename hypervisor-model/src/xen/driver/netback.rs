@@ -74,11 +74,9 @@ impl NetBack {
         let (domain, at) = (self.domain(), self.device.back());
         let own = self.device.back_state(&host.store);
         match state {
-            XenbusState::Connected if own != XenbusState::Connected => {
-                if self.connect(host).is_some() {
-                    xenbus::switch_state(&mut host.store, domain, &at, XenbusState::Connected);
-                    xenbus::write(&mut host.store, domain, &at, "hotplug-status", "connected");
-                }
+            XenbusState::Connected if own != XenbusState::Connected && self.connect(host).is_some() => {
+                xenbus::switch_state(&mut host.store, domain, &at, XenbusState::Connected);
+                xenbus::write(&mut host.store, domain, &at, "hotplug-status", "connected");
             }
             XenbusState::Closing => xenbus::switch_state(&mut host.store, domain, &at, XenbusState::Closing),
             XenbusState::Closed | XenbusState::Unknown if own != XenbusState::Closed => {

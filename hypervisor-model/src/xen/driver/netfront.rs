@@ -64,10 +64,8 @@ impl NetFront {
         let own = self.device.front_state(&host.store);
         let (domain, at) = (self.domain(), self.device.front());
         match state {
-            XenbusState::InitWait if own == XenbusState::Initialising => {
-                if self.talk_to_backend(host).is_some() {
-                    xenbus::switch_state(&mut host.store, domain, &at, XenbusState::Connected);
-                }
+            XenbusState::InitWait if own == XenbusState::Initialising && self.talk_to_backend(host).is_some() => {
+                xenbus::switch_state(&mut host.store, domain, &at, XenbusState::Connected);
             }
             XenbusState::Closing | XenbusState::Closed if own != XenbusState::Closed => {
                 xenbus::switch_state(&mut host.store, domain, &at, XenbusState::Closing);

@@ -223,7 +223,7 @@ impl Xen {
     /// Writes the entry of a page table for a mapping (`create_grant_pte_mapping`).
     fn write_grant_entry(&mut self, user: DomId, at: Hpa, mfn: Hfn, is_readonly: bool) -> Result<(), GrantRefusal> {
         let table = at.frame();
-        if at.0 % 8 != 0 {
+        if !at.0.is_multiple_of(8) {
             return bad(Status::GeneralError, "an entry of a page table is at a multiple of eight");
         }
         if self.owner(table) != Some(user) {

@@ -31,7 +31,7 @@ impl Xen {
         if info.type_count == 0 || info.kind != PageType::Table(1) || self.owner(frame) != Some(who.domain) {
             return Store::Reflected("the page is no page table of the last level of this domain");
         }
-        if size != 8 || va % 8 != 0 {
+        if size != 8 || !va.is_multiple_of(8) {
             return Store::Reflected("only a naturally aligned store of a whole entry is emulated");
         }
         let target = Hpa(frame.address().0 + (va & 0xfff));

@@ -244,7 +244,7 @@ impl Xen {
     /// EINVAL.
     pub fn update_descriptor(&mut self, caller: VcpuId, at: Hpa, descriptor: u64) -> Result<(), Refusal> {
         let frame = at.frame();
-        if at.0 % 8 != 0 || !self.get_page(frame, caller.domain) {
+        if !at.0.is_multiple_of(8) || !self.get_page(frame, caller.domain) {
             return refuse(Errno::EINVAL, "the descriptor is not at a multiple of eight in a frame of the domain");
         }
         let is_system = descriptor >> 44 & 1 == 0;

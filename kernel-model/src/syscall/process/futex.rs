@@ -46,7 +46,7 @@ fn futex(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
         return Err(Errno::ENOSYS.into());
     }
     let addr = a.int(0)? as u64;
-    if addr % 4 != 0 {
+    if !addr.is_multiple_of(4) {
         return Err(Errno::EINVAL.into());
     }
     let mm = k.mm_of(caller).ok_or(Errno::EFAULT)?;

@@ -36,7 +36,7 @@ const CHIPSET: [Function; 3] = [
 
 /// The function of the virtio device with this place.
 pub fn virtio(place: usize, id: u32, class: u32) -> Function {
-    let base = VIRTIO as u32 + place as u32 * VIRTIO_SIZE as u32 | MEMORY_64;
+    let base = (VIRTIO as u32 + place as u32 * VIRTIO_SIZE as u32) | MEMORY_64;
     Function { at: (3 + place as u8, 0), id: id << 16 | 0x1af4, class, is_multifunction: false, base }
 }
 
