@@ -374,7 +374,7 @@ impl Model for PageTables {
 
 #[test]
 fn no_order_of_updates_and_pins_makes_a_page_table_writable() {
-    prove("direct paging", PageTables, 12);
+    prove("direct paging", PageTables, 7);
 }
 
 /// The handshake of a disk: both halves, and a toolstack that may end it at any time.
