@@ -21,7 +21,7 @@ use crate::kvm::mmu::{Config, KvmMmu, MemoryExit, MemorySlot, Mmu, MmuEvent, Pag
 use crate::memory::{Gfn, Gpa, GuestId, Hfn, Owner, PAGE_SIZE, PhysicalMemory};
 use crate::paging::event::References;
 use crate::paging::second::{Request, SecondDimension};
-use crate::paging::{Attempt, Flat, Flush, TranslationStop};
+use crate::paging::{Attempt, Flat, Flush, PagingState, TranslationStop};
 use crate::vmx::exit_reason::ExitReason;
 
 /// Frames for the tables that KVM makes, beside those of the guest.
@@ -99,6 +99,8 @@ impl Kvm {
 
     /// Maps all of the guest's memory in the second dimension, as hypervisors do that give it when the guest is built.
     pub fn populate(&mut self, frames: u64) {
+        // A processor after reset: without registers it would not know which tables are its own.
+        self.mmu(0).set_registers(PagingState::default());
         let mut at = Gpa(0);
         let mut is_second_try = false;
         while at.0 < frames * PAGE_SIZE {

@@ -18,7 +18,7 @@ use crate::emulation::traced_shadow::Resolved;
 use crate::memory::PhysicalMemory;
 use crate::paging::Flush;
 use crate::vmx::exit_reason::ExitReason;
-use kernel_model::machine::report::Lane;
+use kernel_model::machine::report::{Deed, DeedKind, Lane};
 
 /// How often an access is tried before it is given up.
 const ATTEMPTS: usize = 4;
@@ -68,7 +68,18 @@ impl VmwareVt {
         self.guest.processors[cpu].flush(Flush::TransitionUntagged, counters);
         counters.tlb.misses += PAGES_OF_VMM;
         counters.walk_references += PAGES_OF_VMM * LEVELS;
-        counters.spend("page walks", PAGES_OF_VMM * LEVELS * self.costs.walk_reference.cycles);
+        let cycles = PAGES_OF_VMM * LEVELS * self.costs.walk_reference.cycles;
+        counters.spend("page walks", cycles);
+        counters.told.tell(|cpu, _| {
+            Deed::new(DeedKind::Walk, "walks of the VMM")
+                .goes(cpu, Lane::Hypervisor, Lane::Hypervisor)
+                .costs(cycles)
+                .with("references", PAGES_OF_VMM * LEVELS)
+                .says(
+                    "The exit has dropped the translations of the VMM, too: {references} references to its own tables.",
+                    "Intel SDM vol. 3, 28.3.3.1 Operations that Invalidate Cached Mappings",
+                )
+        });
         self.guest.processors[cpu].flush(Flush::TransitionUntagged, counters);
         counters.told.entry();
     }

@@ -244,6 +244,10 @@ impl Hardware for XenPv {
             self.processors[cpu].flush(Flush::Cr4Global, counters);
             return;
         }
+        // An address space that ends is flushed once more; here nobody uses it any more, and nothing is remembered of it.
+        if matches!(self.doing, Doing::Unpinned) && !self.pinned.contains(&root) {
+            return;
+        }
         self.switch(cpu, root, counters);
     }
 
