@@ -58,28 +58,3 @@ fn the_machine_is_the_same_by_every_way_to_a_place() {
     timeline.seek(end);
     assert!(counters == *timeline.machine().counters());
 }
-
-/// Not a test of anything but a measurement: `cargo test -p hypervisor-model --test session -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn how_much_is_told_and_how_long_it_takes() {
-    let line = "for i in 1 2 3 4 5; do ls / >/dev/null; /bin/true; done";
-    for platform in std::iter::once(None).chain(Platform::all().map(Some)) {
-        let config = Config { terminal: true, machine: platform.map_or(0, Platform::code), ..Config::default() };
-        let begin = std::time::Instant::now();
-        let mut timeline = Timeline::new(config, machine_of(&config));
-        let boot = begin.elapsed();
-        timeline.act(Action::Line { console: ConsoleId(1), text: line.to_owned() });
-        let begin = std::time::Instant::now();
-        timeline.run(1_000_000);
-        let ran = begin.elapsed();
-        let turns = timeline.head().turn;
-        let begin = std::time::Instant::now();
-        let events = timeline.events_in(0, usize::MAX >> 1);
-        let read = begin.elapsed();
-        let told = events.iter().filter(|e| matches!(e.kind, EventKind::Machine(_))).count();
-        let name = platform.map_or("kernel alone".to_owned(), |p| p.to_string());
-        let events = events.len();
-        println!("{name:13} boot {boot:?}, {turns} turns in {ran:?}, {events} events, {told} told, read in {read:?}");
-    }
-}

@@ -1,3 +1,5 @@
+//! What the kernel's operations become on Xen, counted.
+
 use super::{KernelRing, XenPv};
 use crate::machine::computer::Computer;
 use crate::machine::cost::Costs;
