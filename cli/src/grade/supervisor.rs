@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use lessons::grade::{Grader, Verdict, note_same_logs, unjudged};
 use lessons::lesson::Lesson;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -57,7 +57,7 @@ pub fn grade(plan: &Plan, files: &[PathBuf]) -> Result<Vec<Verdict>> {
 }
 
 /// The verdict about a file. A worker that ends is replaced, and the file tried once more with the fresh one.
-fn judged(worker: &mut Worker, plan: &Plan, file: &PathBuf, lesson: &Lesson) -> Result<Verdict> {
+fn judged(worker: &mut Worker, plan: &Plan, file: &Path, lesson: &Lesson) -> Result<Verdict> {
     let name = file.display().to_string();
     let refused = |why: String| Verdict { refused: why, ..unjudged(lesson, &name) };
     for attempt in 0..2 {

@@ -18,6 +18,6 @@ kill -KILL $C
 wait $U
 unshare -p -f --mount-proc sh -c 'sleep 100 & kill -0 $!; kill $!; wait $!; echo $?; kill -0 1; kill 99; true'
 unshare -p -f --mount-proc sh -c 'sleep 5 & sleep 5 & ps -o pid,ppid,comm; kill -TERM -1; wait; ps -o pid,comm; true'
-unshare -p -f sh -c 'kill -0 30000; echo $PPID; true'
+unshare -p -f sh -c 'kill -0 9999; echo $PPID; true'
 unshare -p -f --mount-proc sh -c 'sh -c "echo \$PPID; true"; echo $PPID; true'
 unshare -p -f --mount-proc sh -c 'setsid sh -c "ps -o pid,ppid,pgid,sid,comm; true"; true'

@@ -52,7 +52,7 @@ fn code(text: &str, run: bool, dispatch: &Callback<Msg>) -> Html {
         <div class="lesson__code">
             <pre tabindex="0">{ text }</pre>
             if run {
-                <button type="button" onclick={type_it} aria-label={format!("type {text}")} data-testid="lesson-run">{ "type it" }</button>
+                <button type="button" onclick={type_it} aria-label={format!("type it: {text}")} data-testid="lesson-run">{ "type it" }</button>
             }
         </div>
     }
