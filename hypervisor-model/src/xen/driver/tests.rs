@@ -1,3 +1,5 @@
+//! The split drivers, connected and at work.
+
 use super::blkback::BlkBack;
 use super::blkfront::BlkFront;
 use super::netback::NetBack;

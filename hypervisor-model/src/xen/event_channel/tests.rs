@@ -1,3 +1,5 @@
+//! Event channels as guests use them.
+
 use super::PortState;
 use super::guest::UpcallStep;
 use crate::xen::call::{EventChannelOp as Op, Hypercall, Output};

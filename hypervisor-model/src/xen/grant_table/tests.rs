@@ -1,3 +1,5 @@
+//! Grants as guests use them.
+
 use super::copy::{CopyFrame, GrantCopy};
 use super::entry::Revoked;
 use super::map::{

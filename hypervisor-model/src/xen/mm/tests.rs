@@ -1,3 +1,5 @@
+//! Direct paging as a guest uses it.
+
 use super::PageType;
 use super::emulate::Store;
 use super::mmuext::MmuextOp;

@@ -1,3 +1,5 @@
+//! Domain 0's tools at work.
+
 use super::XenSystem;
 use super::config::DomainConfig;
 use super::create::CreateError;

@@ -1,3 +1,5 @@
+//! The store as its clients use it.
+
 use super::permission::{Permissions, Right};
 use super::wire::{Message, MessageType};
 use super::{Asker, XenStore};
