@@ -35,7 +35,9 @@ fn translations(count: u32) {
         // A walk of 24 references takes its time.
         let count = if hits { count } else { count / 10 };
         let [bare, silent, traced] = ["bare", "silent", "traced"].map(|way| {
-            median(3, || drop(black_box(wasm_probe::translations::translations(way, hits, nested, count)))) / count
+            median(3, || {
+                black_box(wasm_probe::translations::translations(way, hits, nested, count));
+            }) / count
         });
         let what = format!(
             "a translation, {} hits, {}",

@@ -142,6 +142,11 @@ impl Lab {
         }
     }
 
+    /// Output that was passed over while the machine ran is still to be read.
+    pub fn is_behind(&self) -> bool {
+        self.motion() != Motion::Running && self.transcript.is_behind()
+    }
+
     /// Whether a session is being restored.
     pub fn is_restoring(&self) -> bool {
         !self.pending.is_empty()
@@ -477,7 +482,7 @@ mod tests {
             let there = other.timeline.current_event();
             assert_eq!(here.as_ref().map(|e| &e.kind), there.as_ref().map(|e| &e.kind), "{platform}");
             let exits = count(&mut other);
-            assert_eq!(exits > 0, matches!(platform, Platform::KvmEpt | Platform::KvmShadow), "{platform}: {exits}");
+            assert_eq!(exits > 0, platform.is_hardware_assisted(), "{platform}: {exits}");
             let mut back = other.on_machine(0);
             at_rest(&mut back);
             assert_eq!((back.position(), back.len()), (lab.position(), lab.len()), "{platform}");
@@ -542,5 +547,27 @@ mod tests {
         let (lines, _) = lab.transcript.lines(ConsoleId(1), lab.position());
         let typed = lines.iter().filter(|l| l.prompt.is_some()).count();
         assert_eq!((typed, lines.last().map(|l| l.text.as_str())), (1, Some("505")));
+    }
+
+    #[test]
+    fn what_a_long_command_printed_on_its_way_is_there_when_it_is_done() {
+        let mut lab = Lab::new();
+        at_rest(&mut lab);
+        lab.transcript.follow(&mut lab.timeline, true);
+        lab.act(line("for n in 1 2 3 4; do i=0; while [ $i -lt 400 ]; do i=$((i + 1)); done; echo part $n; done"));
+        while lab.motion() == Motion::Running {
+            slices_of(&mut lab, 60);
+            lab.timeline.to_end();
+            let calm = lab.motion() != Motion::Running;
+            lab.transcript.follow(&mut lab.timeline, calm);
+        }
+        for _ in 0..100 {
+            lab.transcript.follow(&mut lab.timeline, true);
+        }
+        assert!(!lab.is_behind());
+        let (lines, _) = lab.transcript.lines(ConsoleId(1), lab.position());
+        let printed: Vec<_> = lines.iter().filter(|l| l.prompt.is_none()).map(|l| l.text.as_str()).collect();
+        assert_eq!(printed, ["part 1", "part 2", "part 3", "part 4"]);
+        assert_eq!(lines.iter().filter(|l| l.prompt.is_some()).count(), 1);
     }
 }

@@ -262,7 +262,7 @@ impl State {
             effects.push(Effect::Save);
         }
         let to_follow = self.desk.open.is_some() && self.desk.followed != Some(self.revision);
-        if self.lab.motion() == Motion::Running || self.logs.at_work() || to_follow {
+        if self.lab.motion() == Motion::Running || self.logs.at_work() || to_follow || self.lab.is_behind() {
             effects.push(Effect::NextFrame);
         }
         self.tell(&mut effects);
@@ -310,11 +310,15 @@ impl State {
             // Looking must never take more than a small part of the time.
             self.next_look = now() + ((now() - begun) * 5.0).max(LOOK_MS);
         }
-        match motion {
+        let mut effects = match motion {
             Motion::Running => vec![Effect::NextFrame],
             _ if was == Motion::Running => vec![Effect::Save],
             _ => Vec::new(),
+        };
+        if self.lab.is_behind() {
+            effects.push(Effect::NextFrame);
         }
+        effects
     }
 
     fn react(&mut self, msg: Msg) -> Vec<Effect> {

@@ -18,6 +18,8 @@ const REACH: u64 = 4096;
 const HASTY_REACH: u64 = 256;
 /// Events that are read where an action begins, however much is passed over: they tell what was typed.
 const BEGINNING: u64 = 64;
+/// How far back what was passed over is read once the history is calm, in events.
+const FARTHEST: u64 = 64 * REACH;
 /// Most bytes of output that are kept.
 const MAX_BYTES: usize = 256 << 10;
 /// Most lines that are shown.
@@ -119,6 +121,32 @@ impl Transcript {
             self.read(timeline, at);
             timeline.seek(at);
         }
+        if calm && self.is_behind() {
+            self.fill(timeline);
+            timeline.seek(at);
+        }
+    }
+
+    /// Whether something that a screen would show was passed over, and is read when it is followed again.
+    pub fn is_behind(&self) -> bool {
+        let Some((_, end)) = self.hole else { return false };
+        let lines = |entry: &Entry| entry.what.lines();
+        self.end - end < FARTHEST
+            && self.entries.iter().rev().take_while(|e| e.event >= end).map(lines).sum::<usize>() < MAX_LINES
+    }
+
+    /// Reads the end of what was passed over.
+    fn fill<M: PvOps + Clone + 'static>(&mut self, timeline: &mut Timeline<M>) {
+        let Some((start, end)) = self.hole else { return };
+        let from = end.saturating_sub(REACH).max(start);
+        let entries = read(timeline, from, end).0;
+        let later = self.entries.split_off(self.entries.partition_point(|e| e.event < end));
+        // What was typed there has been read before.
+        self.entries.truncate(self.entries.partition_point(|e| e.event < from));
+        self.entries.extend(entries);
+        self.entries.extend(later);
+        self.bytes = self.entries.iter().map(|entry| entry.what.len()).sum();
+        self.hole = (from > start).then_some((start, from));
     }
 
     fn kept_before(&self, event: u64) -> usize {
@@ -206,6 +234,14 @@ fn read<M: PvOps + Clone + 'static>(timeline: &mut Timeline<M>, from: u64, to: u
 }
 
 impl What {
+    /// How many lines it ends.
+    fn lines(&self) -> usize {
+        match self {
+            What::Typed(..) | What::Interrupted => 1,
+            What::Printed(text) => text.bytes().filter(|byte| *byte == b'\n').count(),
+        }
+    }
+
     fn len(&self) -> usize {
         match self {
             What::Typed(_, text) | What::Printed(text) => text.len() + 32,

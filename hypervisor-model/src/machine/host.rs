@@ -1,5 +1,7 @@
 //! A host of virtual machines: any machine, and KVM in its kernel.
 
+use std::collections::BTreeMap;
+
 use kernel_model::machine::device::{DeviceAnswer, DeviceCall, DeviceNode};
 use kernel_model::machine::interrupt::{DiskRequest, Interrupt};
 use kernel_model::machine::report::Report;
@@ -104,6 +106,14 @@ impl<M: PvOps + Clone + 'static> PvOps for Host<M> {
 impl Measured for Host<Box<dyn Measured>> {
     fn counters(&self) -> &Counters {
         self.below.counters()
+    }
+
+    fn vm_exits(&self) -> BTreeMap<&'static str, u64> {
+        let mut exits = self.kvm.exits();
+        for (reason, count) in self.below.vm_exits() {
+            *exits.entry(reason).or_default() += count;
+        }
+        exits
     }
 
     fn tell(&mut self) {

@@ -1,5 +1,7 @@
 //! Machines that count: one for each platform, behind one type.
 
+use std::collections::BTreeMap;
+
 use kernel_model::machine::device::{DeviceAnswer, DeviceCall, DeviceNode};
 use kernel_model::machine::interrupt::{DiskRequest, Interrupt};
 use kernel_model::machine::report::Report;
@@ -59,6 +61,11 @@ pub trait Measured: PvOps {
 
     /// A copy of it.
     fn copy(&self) -> Box<dyn Measured>;
+
+    /// VM exits by reason: its own, and those of guests that run on it.
+    fn vm_exits(&self) -> BTreeMap<&'static str, u64> {
+        self.counters().vm_exits.clone()
+    }
 
     /// Its parts, where it is a computer.
     fn parts(&self) -> Option<Parts<'_>> {

@@ -115,6 +115,11 @@ impl Platform {
         CODES.iter().find(|(_, known)| *known == code).map(|(platform, _)| *platform)
     }
 
+    /// Whether its kernel runs in a mode that the processor has for guests, so that there are VM exits.
+    pub fn is_hardware_assisted(self) -> bool {
+        matches!(self, Platform::KvmEpt | Platform::KvmShadow | Platform::VmwareVt | Platform::XenHvm)
+    }
+
     /// What it is, in one line.
     pub fn about(self) -> &'static str {
         match self {

@@ -8,7 +8,8 @@ use kernel_model::machine::report::{DeedKind, Lane, Report};
 use kernel_model::projection::label;
 use kernel_model::world::World;
 
-use crate::machine::counters::Counters;
+/// VM exits by reason.
+type Exits = BTreeMap<&'static str, u64>;
 
 /// Most rows that are made: the last ones of a step.
 pub const MAX_ROWS: usize = 160;
@@ -64,8 +65,8 @@ pub struct ExitLanes {
 }
 
 impl ExitLanes {
-    /// The lanes of a step: its events, the world after it, and what was counted before and after.
-    pub fn of(events: &[Event], world: &World, before: &Counters, after: &Counters) -> ExitLanes {
+    /// The lanes of a step: its events, the world after it, and the exits by reason before and after.
+    pub fn of(events: &[Event], world: &World, before: &Exits, after: &Exits) -> ExitLanes {
         let mut rows = Vec::new();
         let mut operation = None;
         for event in events {
@@ -104,7 +105,7 @@ impl ExitLanes {
         let lanes = lanes.collect();
         let left_out = rows.len().saturating_sub(MAX_ROWS);
         rows.drain(..left_out);
-        ExitLanes { lanes, rows, left_out, histogram: histogram(&before.vm_exits, &after.vm_exits) }
+        ExitLanes { lanes, rows, left_out, histogram: histogram(before, after) }
     }
 
     /// Exits of the step.

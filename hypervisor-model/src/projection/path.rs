@@ -13,7 +13,7 @@ pub const MAX_PASSAGES: usize = 60;
 impl Rings {
     /// The path in the events of a step. On a machine that nobody looks at, only the kernel's own rings are known.
     pub fn of_step(events: &[Event], platform: Option<Platform>) -> Rings {
-        let has_guest = matches!(platform, Some(Platform::KvmEpt | Platform::KvmShadow | Platform::VmwareVt));
+        let has_guest = platform.is_some_and(Platform::is_hardware_assisted);
         let mut path = Path { platform, has_guest, now: None, start: None, passages: Vec::new() };
         for (row, event) in events.iter().enumerate() {
             match &event.kind {

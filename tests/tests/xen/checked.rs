@@ -67,7 +67,8 @@ struct Channel {
 }
 
 impl Channel {
-    fn key(&self) -> (Vec<(u32, u64, u64)>, bool, bool, u64, &Option<UpcallStep>, u8, u8) {
+    /// What tells two states apart: the bits, and where the handler is.
+    fn key(&self) -> impl PartialEq + Hash + use<'_> {
         let d = self.xen.domain(DomId(1)).expect("it is there");
         let v = &d.vcpus[0];
         (d.channels.bits.words(), v.upcall_pending, v.upcall_mask, v.pending_sel, &self.step, self.unseen, self.sent)

@@ -22,7 +22,7 @@ pub const VIEW: View = View {
     looks_back: false,
     picture: |moment| {
         let (before, after) = moment.machines;
-        let lanes = Rc::new(ExitLanes::of(moment.events, moment.after, before.counters(), after.counters()));
+        let lanes = Rc::new(ExitLanes::of(moment.events, moment.after, &before.vm_exits(), &after.vm_exits()));
         let is_watched = moment.platform != 0;
         Picture::new(move |look| {
             html! { <ExitsView lanes={lanes.clone()} {is_watched} dispatch={look.dispatch.clone()} /> }

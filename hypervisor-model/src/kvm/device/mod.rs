@@ -50,6 +50,8 @@ pub struct KvmModule {
     last_handle: u64,
     vms: BTreeMap<u32, Vm>,
     last_vm: u32,
+    /// Exits of machines that have ended, by reason.
+    ended: BTreeMap<&'static str, u64>,
     /// The bytes of programs' memory.
     pub(crate) memory: UserMemory,
     /// What has been done and not reported.
@@ -67,6 +69,7 @@ impl KvmModule {
             last_handle: 0,
             vms: BTreeMap::new(),
             last_vm: 0,
+            ended: BTreeMap::new(),
             memory: UserMemory::default(),
             reports: Vec::new(),
             interrupts: Vec::new(),
@@ -97,7 +100,9 @@ impl KvmModule {
                 Ok(DeviceAnswer::Done(0, None))
             }
             DeviceOp::Mmap(offset, length) => match handle {
-                Handle::Vcpu(_) if offset + length <= ioctl::VCPU_MMAP_SIZE as u64 => Ok(DeviceAnswer::Done(0, None)),
+                Handle::Vcpu(_) if offset.saturating_add(length) <= ioctl::VCPU_MMAP_SIZE as u64 => {
+                    Ok(DeviceAnswer::Done(0, None))
+                }
                 Handle::Vcpu(_) => Err(Errno::EINVAL),
                 Handle::System | Handle::Vm(_) => Err(Errno::ENODEV),
             },
@@ -152,8 +157,16 @@ impl KvmModule {
     fn release(&mut self, handle: Handle) {
         let (Handle::Vm(vm) | Handle::Vcpu(vm)) = handle else { return };
         if !self.handles.values().any(|h| matches!(h, Handle::Vm(other) | Handle::Vcpu(other) if *other == vm)) {
-            self.vms.remove(&vm);
+            let ended = self.vms.remove(&vm);
+            add_exits(&mut self.ended, ended.iter());
         }
+    }
+
+    /// Exits of all guests since the host booted, by reason.
+    pub fn exits(&self) -> BTreeMap<&'static str, u64> {
+        let mut exits = self.ended.clone();
+        add_exits(&mut exits, self.vms.values());
+        exits
     }
 
     fn system_ioctl(&mut self, call: DeviceCall<'_>, request: u64, argument: &Value) -> Result<DeviceAnswer, Errno> {
@@ -246,4 +259,10 @@ fn extension(number: i64) -> i64 {
 /// The pages of a range of bytes.
 fn pages_of(addr: u64, bytes: u64) -> std::ops::Range<u64> {
     addr / PAGE_SIZE..(addr + bytes.max(1)).div_ceil(PAGE_SIZE)
+}
+
+fn add_exits<'a>(sum: &mut BTreeMap<&'static str, u64>, vms: impl Iterator<Item = &'a Vm>) {
+    for (reason, (count, _)) in vms.flat_map(|vm| &vm.exits) {
+        *sum.entry(reason).or_default() += count;
+    }
 }
