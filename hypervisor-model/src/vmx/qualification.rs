@@ -285,7 +285,8 @@ pub fn describe(reason: ExitReason, field: u64) -> String {
                 (true, true) => "ins",
                 (false, true) => "outs",
             };
-            format!("{rep}{name}, {} bytes, port {:#x}", io.size, io.port)
+            let bytes = if io.size == 1 { "byte" } else { "bytes" };
+            format!("{rep}{name}, {} {bytes}, port {:#x}", io.size, io.port)
         }
         ExitReason::EptViolation => {
             let violation = EptViolation::decode(field);
@@ -334,7 +335,7 @@ mod tests {
     #[test]
     fn a_qualification_can_be_read() {
         assert_eq!(describe(ExitReason::CrAccess, 0x18), "mov rax, cr8");
-        assert_eq!(describe(ExitReason::IoInstruction, 0x0060_0040), "out, 1 bytes, port 0x60");
+        assert_eq!(describe(ExitReason::IoInstruction, 0x0060_0040), "out, 1 byte, port 0x60");
         assert_eq!(describe(ExitReason::EptViolation, 0x82), "write of a guest paging structure");
         assert_eq!(describe(ExitReason::Hlt, 0), "");
     }

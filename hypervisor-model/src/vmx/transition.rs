@@ -28,7 +28,7 @@ pub enum TransitionStep {
         /// What it held.
         value: u64,
     },
-    /// The processor put a register into a field of the guest-state area.
+    /// The processor put a register into a field of the guest-state area, which held something else.
     GuestSaved {
         /// The field.
         field: Field,
@@ -124,12 +124,15 @@ fn save_guest(vmcs: &mut Vmcs, cpu: &Cpu, steps: &mut Vec<TransitionStep>) {
             Field::GuestEfer => controls.has(Control::SaveEfer),
             _ => true,
         };
-        if is_saved && vmcs.read(field) != value {
+        if is_saved {
+            let is_changed = vmcs.read(field) != value;
             vmcs.save(field, value);
-            steps.push(TransitionStep::GuestSaved { field, value });
+            if is_changed {
+                steps.push(TransitionStep::GuestSaved { field, value });
+            }
         }
     }
-    // "IA-32e mode guest" follows LMA at every exit of an unrestricted guest (SDM 27.2.?, 31.7.?): control, not state.
+    // With "unrestricted guest" the entry control "IA-32e mode guest" follows LMA (SDM 27.3.1).
     let mut entry = controls;
     entry.put(Control::Ia32eModeGuest, cpu.efer.contains(Efer::LMA));
     if entry.entry != controls.entry {

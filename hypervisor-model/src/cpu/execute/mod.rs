@@ -17,6 +17,8 @@ use super::event::CpuEvent;
 use super::instruction::{Check, Instruction, Opcode, Operand};
 use super::sensitive::{Cause, Intercepts, Outcome, Stop};
 use super::transition::{self, EventSource};
+pub use operand::is_canonical;
+
 use super::{Activity, Cpu, Exception, InterruptShadow, Operation, Vector};
 
 /// A processor at one instruction, with everything that it reaches.
