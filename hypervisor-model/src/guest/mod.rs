@@ -26,6 +26,10 @@ use driver::{Done, Drivers, Typed};
 use machine::GuestMachine;
 use memory::GuestMemory;
 
+use crate::cpu::Cause;
+use crate::machine::hardware::Hardware;
+use crate::machine::virtual_processor::VirtualProcessor;
+
 /// The only console of a guest: `/dev/ttyS0`.
 const CONSOLE: ConsoleId = ConsoleId(1);
 
@@ -76,6 +80,22 @@ impl Guest {
     /// Its world.
     pub fn world(&self) -> &World {
         &self.running.world
+    }
+
+    /// Its processor, as KVM's control structure has it.
+    pub fn virtual_processor(&self) -> Option<VirtualProcessor> {
+        // A guest of this model has one processor.
+        self.running.machine.computer.hardware.virtual_processors().into_iter().next()
+    }
+
+    /// Its processor has exited for an access of a driver, or because it has nothing to do.
+    pub fn exited(&mut self, cause: Cause) {
+        self.running.machine.computer.hardware.exited(0, cause, false);
+    }
+
+    /// Its processor has been entered.
+    pub fn entered(&mut self) {
+        self.running.machine.computer.hardware.entered(0);
     }
 
     /// What happened in it since this was asked last.

@@ -5,6 +5,7 @@ use kernel_model::pv_ops::PvOp;
 use super::counters::Counters;
 use super::kernel_tables::EntryWrite;
 use super::processor::Processor;
+use super::virtual_processor::VirtualProcessor;
 use crate::cpu::AccessKind;
 use crate::memory::{Gpa, PhysicalMemory};
 
@@ -64,6 +65,11 @@ pub trait Hardware {
     /// The machine's memory and its processors, for eyes.
     fn parts(&self) -> Option<(&PhysicalMemory, &[Processor])> {
         None
+    }
+
+    /// The virtual processors of the guest that the kernel is, where there are control structures for them.
+    fn virtual_processors(&self) -> Vec<VirtualProcessor> {
+        Vec::new()
     }
 
     /// HLT, and the interrupt that ends it.

@@ -15,6 +15,7 @@ use kernel_model::world::World;
 use super::BareMetal;
 use super::counters::Counters;
 use super::measured::{Measured, Parts};
+use super::virtual_processor::VirtualProcessor;
 use crate::kvm::device::{KvmModule, NODE};
 use crate::kvm::mmu::Paging;
 
@@ -126,5 +127,10 @@ impl Measured for Host<Box<dyn Measured>> {
 
     fn parts(&self) -> Option<Parts<'_>> {
         self.below.parts()
+    }
+
+    fn virtual_processors(&self) -> Vec<(String, VirtualProcessor)> {
+        let guests = self.kvm.vms().filter_map(|(_, vm)| vm.guest.as_ref());
+        guests.filter_map(|guest| Some((guest.name.to_string(), guest.virtual_processor()?))).collect()
     }
 }

@@ -11,12 +11,15 @@
 use kernel_model::machine::report::Lane;
 
 use super::computer::PROCESSORS;
+use super::console::kvm::vmx_reason;
 use super::cost::Costs;
 use super::counters::Counters;
 use super::hardware::{Access, Hardware, MemoryAccess};
 use super::kernel_tables::{DIRECT_MAP, EntryWrite};
 use super::processor::Processor;
-use crate::cpu::AccessKind;
+use super::virtual_processor::{LastExit, VirtualProcessor};
+use crate::cpu::sensitive::Cause;
+use crate::cpu::{AccessKind, ControlRegister, Exception, General, Msr, Vector};
 use crate::kvm::mmu::{Config, KvmMmu, MemoryExit, MemorySlot, Mmu, MmuEvent, Paging, Resolution, SlotId, VcpuMmu};
 use crate::memory::{Gfn, Gpa, GuestId, Hfn, Owner, PAGE_SIZE, PhysicalMemory};
 use crate::paging::event::References;
@@ -31,6 +34,13 @@ const PRESENT: u64 = 7;
 /// How often an access is tried before it is given up: a hidden fault at each level, and a true one.
 const ATTEMPTS: usize = 16;
 
+/// The interrupt command register of the x2APIC (SDM 10.12.1.2).
+const X2APIC_ICR: Msr = Msr(0x830);
+/// By which Linux calls a function on another processor (`CALL_FUNCTION_VECTOR`).
+const CALL_FUNCTION: u8 = 0xfc;
+/// By which a host's kernel kicks a processor out of a guest (`RESCHEDULE_VECTOR`).
+const RESCHEDULE: Vector = Vector(0xfd);
+
 /// A guest of KVM.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Kvm {
@@ -41,6 +51,8 @@ pub struct Kvm {
     costs: Costs,
     /// Guest frames that got an entry in KVM's tables and were not asked for.
     mapped: Vec<Gfn>,
+    /// CR3 of each processor at its last entry, and its last exit.
+    transitions: [(u64, Option<LastExit>); PROCESSORS],
 }
 
 /// What became of an access of the guest.
@@ -72,7 +84,8 @@ impl Kvm {
         let processor = |vpid| Processor::new(vpid, 0, vm.config.is_tdp());
         let processors = [processor(1), processor(2)];
         let vcpus = [VcpuMmu::new(), VcpuMmu::new()];
-        Some(Kvm { memory, vm, vcpus, processors, costs, mapped: Vec::new() })
+        let transitions = [(0, None); PROCESSORS];
+        Some(Kvm { memory, vm, vcpus, processors, costs, mapped: Vec::new(), transitions })
     }
 
     /// Guest frames that got an entry in KVM's tables since this was asked last.
@@ -120,18 +133,44 @@ impl Kvm {
         }
     }
 
+    fn virtual_processor(&self, cpu: usize) -> VirtualProcessor {
+        let (entered_cr3, exit) = self.transitions[cpu];
+        VirtualProcessor {
+            guest: self.vcpus[cpu].guest,
+            entered_cr3,
+            nested_root: self.vcpus[cpu].root.filter(|_| self.vm.config.is_tdp()).map(|root| root.hpa),
+            vpid: self.processors[cpu].vpid(),
+            exit,
+        }
+    }
+
     fn mmu(&mut self, cpu: usize) -> Mmu<'_> {
         Mmu { memory: &mut self.memory, vm: &mut self.vm, vcpu: &mut self.vcpus[cpu] }
     }
 
-    fn exit(&self, reason: ExitReason, counters: &mut Counters) {
+    fn exit(&mut self, cpu: usize, cause: Cause, counters: &mut Counters) {
+        let is_user = counters.told.lane() == Lane::GuestUser;
+        self.exited(cpu, cause, is_user);
+        let reason = vmx_reason(&cause).unwrap_or(ExitReason::ExceptionOrNmi);
         counters.exit(reason.linux_name(), self.costs.vm_exit.cycles);
     }
 
+    /// A processor of the guest has exited, for the control structure; whoever says so counts it.
+    pub fn exited(&mut self, cpu: usize, cause: Cause, is_user: bool) {
+        let cr3 = self.processors[cpu].state().cr3;
+        self.transitions[cpu].1 = Some(LastExit { cause, is_user, cr3 });
+    }
+
     /// KVM is done with an exit: what it did to its tables is told, and the guest goes on.
-    fn resume(&mut self, counters: &mut Counters) {
+    fn resume(&mut self, cpu: usize, counters: &mut Counters) {
         self.tell_tables(counters);
+        self.entered(cpu);
         counters.told.entry();
+    }
+
+    /// A processor of the guest has been entered.
+    pub fn entered(&mut self, cpu: usize) {
+        self.transitions[cpu].0 = self.processors[cpu].state().cr3;
     }
 
     /// VM entry: the root in CR3, and what has to be forgotten. Whether the guest can run at all.
@@ -165,21 +204,19 @@ impl Kvm {
                 Some(mut ept) => processor.locate(memory, &mut ept, access, &self.costs, counters),
                 None => processor.locate(memory, &mut Flat, access, &self.costs, counters),
             };
-            let (reason, exit) = match located {
+            let (cause, exit) = match located {
                 Ok(hpa) => return Reached::Memory(hpa),
                 // Under EPT a page fault is the guest's own, and no exit.
                 Err(TranslationStop::PageFault(fault)) if ept.is_none() => {
-                    (ExitReason::ExceptionOrNmi, MemoryExit::PageFault { fault, attempt })
+                    let exception = Exception::page_fault(fault.code, fault.linear);
+                    (Cause::Exception(exception), MemoryExit::PageFault { fault, attempt })
                 }
-                Err(TranslationStop::Nested(fault)) if fault.is_misconfigured => {
-                    (ExitReason::EptMisconfiguration, MemoryExit::Nested(fault))
-                }
-                Err(TranslationStop::Nested(fault)) => (ExitReason::EptViolation, MemoryExit::Nested(fault)),
+                Err(TranslationStop::Nested(fault)) => (Cause::NestedFault(fault), MemoryExit::Nested(fault)),
                 Err(_) => return Reached::Faulted,
             };
-            self.exit(reason, counters);
+            self.exit(cpu, cause, counters);
             let resolution = self.mmu(cpu).handle(exit);
-            self.resume(counters);
+            self.resume(cpu, counters);
             match resolution {
                 Resolution::Resume => {}
                 Resolution::Inject(_) => return Reached::Faulted,
@@ -218,7 +255,8 @@ impl Hardware for Kvm {
         if is_tdp {
             self.processors[cpu].write_cr3(value, &self.costs, counters);
         } else {
-            self.exit(ExitReason::CrAccess, counters);
+            let cause = Cause::MovToCr { cr: ControlRegister::Cr3, value, register: General::Rax };
+            self.exit(cpu, cause, counters);
         }
         if self.vcpus[cpu].guest.cr3 == 0 {
             let mut state = *Processor::new(0, 0, true).state();
@@ -232,7 +270,7 @@ impl Hardware for Kvm {
         }
         self.enter(cpu, counters);
         if !is_tdp {
-            self.resume(counters);
+            self.resume(cpu, counters);
         }
     }
 
@@ -242,22 +280,23 @@ impl Hardware for Kvm {
             counters.spend("TLB flushes", self.costs.invlpg.cycles);
             return;
         }
-        self.exit(ExitReason::Invlpg, counters);
+        self.exit(cpu, Cause::Invlpg { address: linear }, counters);
         self.mmu(cpu).invlpg(linear);
         let vpid = self.processors[cpu].vpid();
         self.processors[cpu].flush(Flush::InvvpidAddress(vpid, linear), counters);
-        self.resume(counters);
+        self.resume(cpu, counters);
     }
 
     fn shootdown(&mut self, from: usize, to: usize, counters: &mut Counters) {
         counters.ring_crossings += 2;
         counters.spend("interrupts between processors", self.costs.interprocessor_interrupt.cycles);
         counters.told.at(from, Lane::GuestKernel);
-        self.exit(ExitReason::Wrmsr, counters);
-        self.resume(counters);
+        let message = (to as u64) << 32 | u64::from(CALL_FUNCTION);
+        self.exit(from, Cause::WrMsr { msr: X2APIC_ICR, value: message }, counters);
+        self.resume(from, counters);
         counters.told.at(to, Lane::GuestKernel);
-        self.exit(ExitReason::ExternalInterrupt, counters);
-        self.resume(counters);
+        self.exit(to, Cause::ExternalInterrupt { vector: RESCHEDULE }, counters);
+        self.resume(to, counters);
     }
 
     fn access(&mut self, cpu: usize, access: MemoryAccess, counters: &mut Counters) -> Access {
@@ -286,8 +325,12 @@ impl Hardware for Kvm {
         Some((&self.memory, &self.processors))
     }
 
-    fn halt(&mut self, _cpu: usize, counters: &mut Counters) {
-        self.exit(ExitReason::Hlt, counters);
-        self.resume(counters);
+    fn halt(&mut self, cpu: usize, counters: &mut Counters) {
+        self.exit(cpu, Cause::Hlt, counters);
+        self.resume(cpu, counters);
+    }
+
+    fn virtual_processors(&self) -> Vec<VirtualProcessor> {
+        (0..PROCESSORS).map(|cpu| self.virtual_processor(cpu)).collect()
     }
 }

@@ -24,6 +24,7 @@ use super::kvm::Kvm;
 use super::native::Native;
 use super::processor::Processor;
 use super::uml::Uml;
+use super::virtual_processor::VirtualProcessor;
 use super::vmware_vt::VmwareVt;
 use super::xen::hvm::XenHvm;
 use super::xen::{KernelRing, XenPv};
@@ -71,6 +72,11 @@ pub trait Measured: PvOps {
     fn parts(&self) -> Option<Parts<'_>> {
         None
     }
+
+    /// The virtual processors of KVM's guests in it, each with the name of its guest.
+    fn virtual_processors(&self) -> Vec<(String, VirtualProcessor)> {
+        Vec::new()
+    }
 }
 
 impl Clone for Box<dyn Measured> {
@@ -95,6 +101,10 @@ impl<H: Hardware + Clone + 'static> Measured for Computer<H> {
     fn parts(&self) -> Option<Parts<'_>> {
         let (memory, processors) = self.hardware.parts()?;
         Some(Parts { memory, processors, tables: self.tables() })
+    }
+
+    fn virtual_processors(&self) -> Vec<(String, VirtualProcessor)> {
+        self.hardware.virtual_processors().into_iter().map(|processor| ("guest".to_owned(), processor)).collect()
     }
 }
 

@@ -18,6 +18,7 @@ pub mod processor;
 mod shadowed;
 pub mod told;
 pub mod uml;
+pub mod virtual_processor;
 pub mod vmware_vt;
 pub mod xen;
 

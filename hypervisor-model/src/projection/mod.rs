@@ -1,6 +1,7 @@
 //! Plain data for eyes: what views draw, and its text twin for terminals and goldens.
 
 pub mod comparison;
+pub mod control_structure;
 pub mod cost_bars;
 pub mod exit_lanes;
 pub mod frames;

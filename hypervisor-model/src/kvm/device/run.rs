@@ -15,11 +15,14 @@ use kernel_model::time::Nanos;
 
 use super::vm::{Asked, Vm};
 use super::{KvmModule, pages_of};
+use crate::cpu::sensitive::NestedFault;
+use crate::cpu::{AccessKind, Cause, Msr, Vector};
 use crate::guest::driver::{Access, Drivers};
 use crate::guest::machine::GuestMachine;
 use crate::guest::memory::GuestMemory;
 use crate::guest::{Did, Guest};
 use crate::kvm::user_exit::UserExit;
+use crate::machine::console::kvm::vmx_reason;
 use crate::vmx::exit_reason::ExitReason;
 
 /// How long a guest runs before the host's timer interrupts it.
@@ -33,6 +36,11 @@ pub const KERNEL_ENTRY: u64 = 0x10_0000;
 /// Where QEMU puts the kernel's command line.
 pub const COMMAND_LINE: u64 = 0x2_0000;
 
+/// The timer of the host's processor (`LOCAL_TIMER_VECTOR`).
+const LOCAL_TIMER: Vector = Vector(0xec);
+/// The end-of-interrupt register of the x2APIC (SDM 10.12.1.2).
+const X2APIC_EOI: Msr = Msr(0x80b);
+
 /// A guest and its memory, taken apart.
 macro_rules! memory_of {
     ($vm:expr, $bytes:expr, $written:expr) => {
@@ -44,23 +52,15 @@ impl KvmModule {
     /// `KVM_RUN` of the processor of a virtual machine.
     pub(super) fn run(&mut self, call: DeviceCall<'_>, id: u32, answer: &Value) -> DeviceAnswer {
         let Some(mut vm) = self.vms.remove(&id) else { return DeviceAnswer::Failed(Errno::EIO) };
-        let mut reports = Vec::new();
-        let answer = self.run_vm(&mut vm, call, answer, &mut reports);
+        let answer = self.run_vm(&mut vm, call, answer);
         if let Some(guest) = &mut vm.guest {
             self.reports.extend(guest.reports());
         }
-        self.reports.append(&mut reports);
         self.vms.insert(id, vm);
         answer
     }
 
-    fn run_vm(
-        &mut self,
-        vm: &mut Vm,
-        call: DeviceCall<'_>,
-        answer: &Value,
-        _reports: &mut Vec<Report>,
-    ) -> DeviceAnswer {
+    fn run_vm(&mut self, vm: &mut Vm, call: DeviceCall<'_>, answer: &Value) -> DeviceAnswer {
         if let Some(fault) = next_fault(vm) {
             return fault;
         }
@@ -83,6 +83,7 @@ impl KvmModule {
         }
         self.reports.extend(guest.reports());
         self.reports.push(entry());
+        guest.entered();
         let (what, spent) = self.go(vm, &mut guest, &mut written);
         for (addr, bytes) in written {
             pages_of(addr, bytes).for_each(|page| vm.need(page));
@@ -123,7 +124,10 @@ impl KvmModule {
             if let Some(access) = guest.drivers.next().cloned() {
                 spent += EXIT;
                 match self.access(vm, guest, &access, written) {
-                    None => continue,
+                    None => {
+                        guest.entered();
+                        continue;
+                    }
                     Some(exit) => return (exit, guest.world().clock - start + spent),
                 }
             }
@@ -142,7 +146,7 @@ impl KvmModule {
             match did {
                 Did::Ran => turns += 1,
                 Did::Halted(until) => {
-                    self.exit(vm, ExitReason::Hlt, None, &[]);
+                    self.exit(vm, guest, Cause::Hlt, None, &[]);
                     let sleep = DeviceAnswer::Sleep(vm.vcpu_handle, until);
                     return (sleep, guest.world().clock - start + spent + EXIT);
                 }
@@ -150,7 +154,7 @@ impl KvmModule {
             let elapsed = guest.world().clock - start + spent;
             if !vm.needed.is_empty() || turns >= MOST_TURNS || elapsed >= TICK {
                 if elapsed >= TICK {
-                    self.exit(vm, ExitReason::ExternalInterrupt, None, &[]);
+                    self.exit(vm, guest, Cause::ExternalInterrupt { vector: LOCAL_TIMER }, None, &[]);
                 }
                 return (DeviceAnswer::Again(Nanos(0)), elapsed);
             }
@@ -170,7 +174,8 @@ impl KvmModule {
         };
         match *access {
             Access::Eoi | Access::Deadline => {
-                self.exit(vm, ExitReason::Wrmsr, None, &[]);
+                let msr = if *access == Access::Eoi { X2APIC_EOI } else { Msr::TSC_DEADLINE };
+                self.exit(vm, guest, Cause::WrMsr { msr, value: 0 }, None, &[]);
                 if *access == Access::Eoi {
                     vm.end_of_interrupt();
                 }
@@ -179,36 +184,41 @@ impl KvmModule {
             }
             Access::Out(port, size, value) => {
                 if let Some(event) = doorbell(vm, u64::from(port), size, value.into(), true) {
-                    self.ring(vm, ExitReason::IoInstruction, port.into(), event);
+                    self.ring(vm, guest, port_access(port, size, false, false), (port.into(), event));
                     done(self, vm, guest);
                     return None;
                 }
-                self.exit(vm, ExitReason::IoInstruction, Some(UserExit::Io), &[("port", port.into())]);
+                let cause = port_access(port, size, false, false);
+                self.exit(vm, guest, cause, Some(UserExit::Io), &[("port", port.into())]);
                 vm.asked = Some(Asked { bytes: 0 });
                 Some(io(port, size, 1, Some(&value.to_le_bytes()[..usize::from(size)])))
             }
             Access::In(port, size) => {
-                self.exit(vm, ExitReason::IoInstruction, Some(UserExit::Io), &[("port", port.into())]);
+                let cause = port_access(port, size, true, false);
+                self.exit(vm, guest, cause, Some(UserExit::Io), &[("port", port.into())]);
                 vm.asked = Some(Asked { bytes: size.into() });
                 Some(io(port, size, 1, None))
             }
             Access::Ins(port, size, count) => {
-                self.exit(vm, ExitReason::IoInstruction, Some(UserExit::Io), &[("port", port.into())]);
+                let cause = port_access(port, size, true, true);
+                self.exit(vm, guest, cause, Some(UserExit::Io), &[("port", port.into())]);
                 vm.asked = Some(Asked { bytes: usize::from(size) * count as usize });
                 Some(io(port, size, count, None))
             }
             Access::Write(gpa, size, value) => {
                 if let Some(event) = doorbell(vm, gpa, size, value, false) {
-                    self.ring(vm, ExitReason::EptMisconfiguration, gpa, event);
+                    self.ring(vm, guest, device_memory(gpa, AccessKind::Write), (gpa, event));
                     done(self, vm, guest);
                     return None;
                 }
-                self.exit(vm, ExitReason::EptMisconfiguration, Some(UserExit::Mmio), &[("gpa", gpa)]);
+                let cause = device_memory(gpa, AccessKind::Write);
+                self.exit(vm, guest, cause, Some(UserExit::Mmio), &[("gpa", gpa)]);
                 vm.asked = Some(Asked { bytes: 0 });
                 Some(mmio(gpa, size, Some(&value.to_le_bytes()[..usize::from(size)])))
             }
             Access::Read(gpa, size) => {
-                self.exit(vm, ExitReason::EptMisconfiguration, Some(UserExit::Mmio), &[("gpa", gpa)]);
+                let cause = device_memory(gpa, AccessKind::Read);
+                self.exit(vm, guest, cause, Some(UserExit::Mmio), &[("gpa", gpa)]);
                 vm.asked = Some(Asked { bytes: size.into() });
                 Some(mmio(gpa, size, None))
             }
@@ -216,7 +226,16 @@ impl KvmModule {
     }
 
     /// Counts an exit and reports it: where it is handled, and what it was about.
-    fn exit(&mut self, vm: &mut Vm, reason: ExitReason, to: Option<UserExit>, numbers: &[(&'static str, u64)]) {
+    fn exit(
+        &mut self,
+        vm: &mut Vm,
+        guest: &mut Guest,
+        cause: Cause,
+        to: Option<UserExit>,
+        numbers: &[(&'static str, u64)],
+    ) {
+        guest.exited(cause);
+        let reason = reason_of(&cause);
         let count = vm.exits.entry(reason.linux_name()).or_default();
         count.0 += 1;
         count.1 += u64::from(to.is_some());
@@ -258,7 +277,9 @@ impl KvmModule {
     }
 
     /// The guest has rung a doorbell that is a counter: KVM signals it and the guest goes on.
-    fn ring(&mut self, vm: &mut Vm, reason: ExitReason, addr: u64, event: u64) {
+    fn ring(&mut self, vm: &mut Vm, guest: &mut Guest, cause: Cause, (addr, event): (u64, u64)) {
+        guest.exited(cause);
+        let reason = reason_of(&cause);
         let count = vm.exits.entry(reason.linux_name()).or_default();
         count.0 += 1;
         self.interrupts.push(Interrupt::Event(event));
@@ -276,6 +297,22 @@ impl KvmModule {
             source: "virt/kvm/eventfd.c ioeventfd_write()",
         })));
     }
+}
+
+fn reason_of(cause: &Cause) -> ExitReason {
+    vmx_reason(cause).unwrap_or(ExitReason::ExceptionOrNmi)
+}
+
+/// IN, OUT or REP INS with the port in DX, as Linux's drivers do it.
+fn port_access(port: u16, size: u8, is_input: bool, is_string: bool) -> Cause {
+    Cause::Io { port, size, is_input, is_string, is_rep: is_string, is_immediate: false }
+}
+
+/// An access where no memory slot is: KVM has made the entry of EPT so that it always exits.
+fn device_memory(gpa: u64, kind: AccessKind) -> Cause {
+    let fault =
+        NestedFault { guest_physical: gpa, linear: None, kind, rights: 0, is_final: true, is_misconfigured: true };
+    Cause::NestedFault(fault)
 }
 
 /// The page of the process behind a guest's frame.

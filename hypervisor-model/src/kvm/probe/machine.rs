@@ -131,6 +131,18 @@ pub fn run(guest: &Assembled, sequence: &Sequence, column: Column) -> Result<Cou
     Ok(counts)
 }
 
+/// Runs a sequence and gives the virtual machine as it is at the end.
+///
+/// # Errors
+/// As [`run`].
+pub fn finished(guest: &Assembled, sequence: &Sequence, column: Column) -> Result<Machine, Halt> {
+    let mut machine =
+        machine(guest, sequence, column).ok_or_else(|| Halt::NotModelled("the host has no memory".to_owned()))?;
+    let mut user = UserSpace { counts: Counts::default(), is_counting: false, injected: 0, begin: 0, end: None };
+    user.run(&mut machine, sequence)?;
+    Ok(machine)
+}
+
 /// User space between runs of the guest.
 struct UserSpace {
     counts: Counts,

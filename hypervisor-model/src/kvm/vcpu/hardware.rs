@@ -56,7 +56,7 @@ pub struct Svm {
 
 /// The guest's registers as the guest has them, from which the hardware's are made.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct GuestControl {
+pub(crate) struct GuestControl {
     pub cr0: Cr0,
     pub cr3: u64,
     pub cr4: Cr4,
@@ -294,7 +294,7 @@ impl Svm {
 
 impl Hardware {
     /// The guest's control registers have changed: those of the processor follow, and what exits with them.
-    pub(super) fn set_control_registers(&mut self, cpu: &mut Cpu, guest: GuestControl) {
+    pub(crate) fn set_control_registers(&mut self, cpu: &mut Cpu, guest: GuestControl) {
         match self {
             Hardware::Vmx(vmx) => vmx.set_control_registers(cpu, guest),
             Hardware::Svm(svm) => svm.set_control_registers(cpu, guest),
