@@ -24,6 +24,7 @@ pub mod rings;
 pub mod strace_log;
 pub mod through_eyes;
 pub mod tlb;
+pub mod vmcs;
 pub mod walks;
 
 use std::collections::BTreeSet;
@@ -53,6 +54,7 @@ pub const VIEWS: &[&View] = &[
     &through_eyes::VIEW,
     &proc_views::VIEW,
     &exits::VIEW,
+    &vmcs::VIEW,
     &walks::VIEW,
     &tlb::VIEW,
     &rings::VIEW,
