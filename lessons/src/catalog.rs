@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::format::front::{Course, Proofs, proofs};
+use crate::format::translation::{self, Translation};
 use crate::format::{BadFormat, read};
 use crate::lesson::Lesson;
 
@@ -22,6 +23,8 @@ pub struct Entry {
     pub lesson: Lesson,
     /// What proves it.
     pub proofs: Proofs,
+    /// The same in other languages.
+    pub translations: Vec<Translation>,
 }
 
 /// A course: what is common to its lessons, and the lessons in order.
@@ -67,7 +70,10 @@ impl Catalog {
             let text = folder.files().find(|file| file.path().ends_with(LESSON_FILE)).and_then(|f| f.contents_utf8());
             if let Some(text) = text {
                 let id = folder.path().file_name().unwrap_or_default().to_string_lossy();
-                entries.push(entry(&id, text, &course)?);
+                let others = folder
+                    .files()
+                    .filter_map(|file| Some((language_of(file.path())?, file.contents_utf8()?.to_owned())));
+                entries.push(entry(&id, text, others.collect(), &course)?);
             }
         }
         Ok(Catalog { course, entries })
@@ -120,12 +126,37 @@ fn read_course(name: &str, text: &str) -> Result<Course, CatalogError> {
 
 fn entry_in(folder: &Path, course: &Course) -> Result<Entry, CatalogError> {
     let file = folder.join(LESSON_FILE);
-    let text = fs::read_to_string(&file).map_err(|e| CatalogError::Unreadable(file.display().to_string(), e))?;
+    let read =
+        |file: &Path| fs::read_to_string(file).map_err(|e| CatalogError::Unreadable(file.display().to_string(), e));
+    let text = read(&file)?;
+    let mut others = Vec::new();
+    for other in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|other| other.path()) {
+        if let Some(language) = language_of(&other) {
+            others.push((language, read(&other)?));
+        }
+    }
     let id = folder.file_name().unwrap_or_default().to_string_lossy();
-    entry(&id, &text, course)
+    entry(&id, &text, others, course)
 }
 
-fn entry(id: &str, text: &str, course: &Course) -> Result<Entry, CatalogError> {
+/// The language of which a file has the translation: `de` of `de.md`.
+fn language_of(file: &Path) -> Option<String> {
+    let tag = file.file_name()?.to_str()?.strip_suffix(".md")?;
+    let is_tag = tag.split('-').next().is_some_and(|first| (2..=3).contains(&first.len()))
+        && tag.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    is_tag.then(|| tag.to_owned())
+}
+
+fn entry(id: &str, text: &str, mut others: Vec<(String, String)>, course: &Course) -> Result<Entry, CatalogError> {
     let bad = |error| CatalogError::Bad(format!("{id}/{LESSON_FILE}"), error);
-    Ok(Entry { lesson: read(id, text, course).map_err(bad)?, proofs: proofs(text).map_err(bad)? })
+    let lesson = read(id, text, course).map_err(bad)?;
+    others.sort();
+    let translations = others
+        .iter()
+        .map(|(language, other)| {
+            translation::read(&lesson, text, language, other)
+                .map_err(|error| CatalogError::Bad(format!("{id}/{language}.md"), error))
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(Entry { proofs: proofs(text).map_err(bad)?, lesson, translations })
 }

@@ -31,6 +31,11 @@ pub fn faults(entry: &Entry, names: &Names<'_>, views: &[&str]) -> Vec<String> {
     let mut faults = Vec::new();
     texts(lesson, names, views, &mut faults);
     time(lesson, &mut faults);
+    for translation in &entry.translations {
+        let mut own = translation.faults.clone();
+        texts(&translation.lesson, names, views, &mut own);
+        faults.extend(own.into_iter().map(|fault| format!("{}: {fault}", translation.language())));
+    }
     let seeds = if lesson.variants.is_empty() { 1 } else { SEEDS };
     for seed in 0..seeds {
         let before = faults.len();
@@ -40,6 +45,17 @@ pub fn faults(entry: &Entry, names: &Names<'_>, views: &[&str]) -> Vec<String> {
         }
     }
     faults
+}
+
+/// The translations whose original has changed since, in sentences: learners get the original, until somebody has looked.
+pub fn stale(entry: &Entry) -> Vec<String> {
+    let stale = entry.translations.iter().filter(|translation| translation.is_stale());
+    stale
+        .map(|translation| {
+            let (language, now) = (translation.language(), &translation.now);
+            format!("{language}: stale, the lesson has other words since; when it says the same again: of = \"{now}\"")
+        })
+        .collect()
 }
 
 /// How long a lesson takes, in minutes.

@@ -8,7 +8,7 @@ use lessons::catalog::{Catalog, Entry};
 use lessons::facts::event::family_name;
 use lessons::judge::{Conditions, Judge};
 use lessons::lesson::{Condition, Kind, Lesson, Task};
-use lessons::proof::{Names, faults};
+use lessons::proof::{Names, faults, stale};
 
 fn course() -> Catalog {
     Catalog::built_in().expect("the course can be read")
@@ -37,7 +37,7 @@ fn every_unit_has_its_place_and_every_lesson_something_to_predict_to_do_and_to_a
     assert!(of_kind(&course, Kind::Lesson).len() >= 40);
     assert!(of_kind(&course, Kind::Lab).len() >= 12);
     assert!(of_kind(&course, Kind::Lecture).len() >= 8);
-    for Entry { lesson, proofs } in &course.entries {
+    for Entry { lesson, proofs, .. } in &course.entries {
         let id = &lesson.id;
         assert!(parts.contains(&lesson.part), "{id}: no part `{}`", lesson.part);
         match lesson.kind {
@@ -77,4 +77,39 @@ fn every_scene_of_a_lecture_reaches_the_event_that_it_is_for() {
             before.extend(scene.steps.iter().cloned());
         }
     }
+}
+
+/// The units that are translated into German: the first ten lessons, and the lectures among them.
+const IN_GERMAN: [&str; 12] = [
+    "100-lecture-isolation",
+    "101-three-questions",
+    "102-rings-and-calls",
+    "103-names",
+    "200-lecture-namespaces",
+    "201-uts",
+    "202-pid-namespace",
+    "203-pid-init",
+    "204-mount",
+    "205-propagation",
+    "206-user",
+    "207-net",
+];
+
+#[test]
+fn translations_are_complete_and_of_the_text_as_it_is() {
+    let course = course();
+    for (language, words) in &course.course.translation {
+        assert_eq!(words.parts.len(), course.course.parts.len(), "{language}: parts");
+    }
+    for name in IN_GERMAN {
+        let entry = course.find(name).expect(name);
+        let german = entry.translations.iter().find(|t| t.language() == "de");
+        assert!(german.is_some_and(|t| t.faults.is_empty()), "{name}/de.md: {german:?}");
+    }
+    let stale: Vec<String> = course
+        .entries
+        .iter()
+        .flat_map(|entry| stale(entry).into_iter().map(|remark| format!("{}/{remark}", entry.lesson.id)))
+        .collect();
+    assert!(stale.is_empty(), "look whether the translation still says the same, then write the new `of`: {stale:#?}");
 }

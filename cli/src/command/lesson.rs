@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use lessons::catalog::{Catalog, LESSON_FILE};
-use lessons::proof::{Names, faults, reading_minutes};
+use lessons::proof::{Names, faults, reading_minutes, stale};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -69,6 +69,7 @@ fn check(folders: &[PathBuf]) -> Result<ExitCode> {
                 println!("{}: wrong", lesson.id);
                 faults.iter().for_each(|fault| println!("  {fault}"));
             }
+            stale(entry).iter().for_each(|remark| println!("  {remark}"));
         }
     }
     if all == 0 {

@@ -31,6 +31,18 @@ pub struct Course {
     pub minutes: Option<u32>,
     /// The world that lessons start in.
     pub start: FrontStart,
+    /// What it is called in other languages, by language.
+    pub translation: BTreeMap<String, CourseWords>,
+}
+
+/// What is read of a course in another language.
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CourseWords {
+    /// Title of the course.
+    pub title: String,
+    /// The parts of the course, in the same order.
+    pub parts: Vec<String>,
 }
 
 /// The head of a lesson.
@@ -338,6 +350,20 @@ impl Front {
         })
     }
 
+    /// All that a reader reads of it, in order.
+    pub(super) fn words(&self) -> Vec<&str> {
+        let mut all = vec![self.title.as_str(), &self.summary];
+        for task in &self.task {
+            all.push(&task.ask);
+            all.extend(task.hint.iter().map(|hint| hint.say.as_str()));
+        }
+        for question in self.predict.iter().chain(&self.quiz) {
+            all.extend([question.ask.as_str(), &question.why]);
+            all.extend(question.choices.iter().map(String::as_str));
+        }
+        all
+    }
+
     /// What its proof needs.
     ///
     /// # Errors
@@ -472,8 +498,7 @@ impl FrontCriterion {
 /// What is wrong with its head.
 pub fn proofs(text: &str) -> Result<Proofs, BadFormat> {
     let text = text.replace("\r\n", "\n");
-    let rest = text.trim_start_matches('\u{feff}').strip_prefix("+++\n").ok_or(BadFormat::NoHead)?;
-    let (head, _) = rest.split_once("\n+++\n").ok_or(BadFormat::NoHead)?;
+    let (head, _) = super::split(&text)?;
     let front: Front = toml::from_str(head).map_err(|error| BadFormat::Head(error.to_string()))?;
     front.proofs()
 }

@@ -1,10 +1,12 @@
 //! The format in which lessons are written: a folder `NN-slug` with a `lesson.md`, Markdown below a head in TOML between
 //! two lines `+++`. What the head leaves out comes from `course.toml` in the folder of the course.
 //!
-//! The head is in [`front`], the text in [`body`]; both together become a [`Lesson`]. `docs/authoring.md` is the guide.
+//! The head is in [`front`], the text in [`body`]; both together become a [`Lesson`], which may have a [`translation`] in a file
+//! beside it. `docs/authoring.md` is the guide.
 
 pub mod body;
 pub mod front;
+pub mod translation;
 
 use crate::lesson::{Lesson, Part, Slide};
 use body::{BadText, Item};
@@ -39,12 +41,17 @@ pub fn read(id: &str, text: &str, course: &Course) -> Result<Lesson, BadFormat> 
         return Err(BadFormat::TooLong);
     }
     let text = text.replace("\r\n", "\n");
-    let rest = text.trim_start_matches('\u{feff}').strip_prefix("+++\n").ok_or(BadFormat::NoHead)?;
-    let (head, body) = rest.split_once("\n+++\n").ok_or(BadFormat::NoHead)?;
+    let (head, body) = split(&text)?;
     let front: Front = toml::from_str(head).map_err(|error| BadFormat::Head(error.to_string()))?;
     let mut lesson = front.lesson(id, course)?;
     place(&mut lesson, body::read(body)?)?;
     Ok(lesson)
+}
+
+/// Head and text.
+fn split(text: &str) -> Result<(&str, &str), BadFormat> {
+    let rest = text.trim_start_matches('\u{feff}').strip_prefix("+++\n").ok_or(BadFormat::NoHead)?;
+    rest.split_once("\n+++\n").ok_or(BadFormat::NoHead)
 }
 
 /// Puts text, tasks, predictions, questions and slides in order.

@@ -11,6 +11,8 @@ pub const LISTING_FILE: &str = "list";
 /// The list of lessons of a course.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Listing {
+    /// The language that it is in, as BCP 47 names it; its lessons may be in another.
+    pub language: String,
     /// Title of the course.
     pub title: String,
     /// Parts of the course, in order.
@@ -24,6 +26,8 @@ pub struct Listing {
 pub struct ListingEntry {
     /// Its name.
     pub id: String,
+    /// The language that it is written in.
+    pub language: String,
     /// Its title.
     pub title: String,
     /// What it is.
@@ -39,10 +43,16 @@ pub struct ListingEntry {
 }
 
 impl Listing {
-    /// The list of these lessons.
-    pub fn of<'a>(title: &str, parts: &[String], lessons: impl IntoIterator<Item = &'a Lesson>) -> Listing {
+    /// The list of these lessons, in this language.
+    pub fn of<'a>(
+        language: &str,
+        title: &str,
+        parts: &[String],
+        lessons: impl IntoIterator<Item = &'a Lesson>,
+    ) -> Listing {
         let entry = |lesson: &Lesson| ListingEntry {
             id: lesson.id.clone(),
+            language: lesson.language.clone(),
             title: lesson.title.clone(),
             kind: lesson.kind,
             part: lesson.part.clone(),
@@ -51,7 +61,7 @@ impl Listing {
             points: lesson.points(),
         };
         let entries = lessons.into_iter().map(entry).collect();
-        Listing { title: title.to_owned(), parts: parts.to_vec(), entries }
+        Listing { language: language.to_owned(), title: title.to_owned(), parts: parts.to_vec(), entries }
     }
 
     /// The parts with their lessons; those of no part that is known come last.
@@ -62,6 +72,32 @@ impl Listing {
         all.push(("More", self.entries.iter().filter(|e| !self.parts.contains(&e.part)).collect()));
         all.retain(|(_, entries)| !entries.is_empty());
         all
+    }
+
+    /// The same in another language: its title, its parts in order, and those of its lessons that are translated.
+    #[must_use]
+    pub fn translated<'a>(
+        &self,
+        language: &str,
+        title: &str,
+        parts: &[String],
+        lessons: impl IntoIterator<Item = &'a Lesson>,
+    ) -> Listing {
+        let part = |own: &str| {
+            let index = self.parts.iter().position(|part| part == own);
+            index.and_then(|index| parts.get(index)).map_or(own, String::as_str).to_owned()
+        };
+        let own = Listing::of(language, title, &[], lessons).entries;
+        let entry = |original: &ListingEntry| {
+            let entry = own.iter().find(|entry| entry.id == original.id).unwrap_or(original).clone();
+            ListingEntry { part: part(&original.part), ..entry }
+        };
+        Listing {
+            language: language.to_owned(),
+            title: title.to_owned(),
+            parts: self.parts.iter().map(|own| part(own)).collect(),
+            entries: self.entries.iter().map(entry).collect(),
+        }
     }
 
     /// The bytes of the file.

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::Lesson;
 
 /// The version of the shape that is written and read.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// The most bytes that a lesson may unpack to.
 const MAX_UNPACKED: usize = 4 << 20;
 
