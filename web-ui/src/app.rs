@@ -2,7 +2,9 @@
 
 use yew::{Callback, Component, Context, Html, html};
 
-use crate::browser::{address, clock, download, element, fetch, screen, storage, tell, theme};
+use crate::browser::{address, clock, download, element, fetch, language, screen, storage, tell, theme};
+use crate::language::catalogue::Catalogue;
+use crate::language::{Language, loaded, speak, spoken};
 use crate::lesson::act::LessonMsg;
 use crate::page::sandbox::Sandbox;
 use crate::state::{Effect, Msg, State};
@@ -79,7 +81,8 @@ impl Component for App {
     }
 
     fn view(&self, _: &Context<Self>) -> Html {
-        html! { <Sandbox page={crate::page::sandbox::Page::of(&self.state)} dispatch={self.dispatch.clone()} /> }
+        // Another language is another page to draw: nothing of the old one is kept.
+        html! { <Sandbox key={spoken().tag()} page={crate::page::sandbox::Page::of(&self.state)} dispatch={self.dispatch.clone()} /> }
     }
 }
 
@@ -130,8 +133,33 @@ impl App {
                 Effect::Fetch(path) => fetch::load(&path.clone(), move |result| {
                     dispatch.emit(Msg::Lesson(LessonMsg::Arrived(path, result)));
                 }),
+                Effect::Speak(language) => {
+                    language::keep(language);
+                    with_language(language, move |result| dispatch.emit(Msg::Spoken(result)));
+                }
                 Effect::Download(name, text) => download::text(&name, &text),
             }
         }
     }
+}
+
+/// Loads the catalogue of a language and speaks it; calls back when that is done, or with why it is not.
+pub fn with_language(wanted: Language, then: impl FnOnce(Result<(), String>) + 'static) {
+    let known = loaded(wanted);
+    let Some(file) = wanted.file().filter(|_| known.is_none()) else {
+        speak(wanted, known);
+        language::show(wanted);
+        return then(Ok(()));
+    };
+    fetch::load(&file, move |result| {
+        let read = |bytes: Vec<u8>| {
+            let text = String::from_utf8(bytes).ok();
+            text.and_then(|text| Catalogue::read(&text).ok()).ok_or_else(|| t!("it is damaged").to_owned())
+        };
+        then(result.and_then(read).map(|catalogue| {
+            // The page speaks it until it is closed.
+            speak(wanted, Some(Box::leak(Box::new(catalogue))));
+            language::show(wanted);
+        }));
+    });
 }

@@ -1,5 +1,7 @@
 //! How the page looks, apart from what it shows: theme, and what a phone has below the timeline.
 
+use crate::language::english;
+
 /// Light, dark, or as the system says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Theme {
@@ -30,13 +32,13 @@ impl Sheet {
     /// All of them.
     pub const ALL: [Sheet; 4] = [Sheet::Terminal, Sheet::Inspector, Sheet::Tools, Sheet::Lesson];
 
-    /// Its name on the tab.
+    /// Its name on the tab, to be translated.
     pub fn label(self) -> &'static str {
         match self {
-            Sheet::Terminal => "terminal",
-            Sheet::Inspector => "inspector",
-            Sheet::Tools => "calls and logs",
-            Sheet::Lesson => "lesson",
+            Sheet::Terminal => english("terminal"),
+            Sheet::Inspector => english("inspector"),
+            Sheet::Tools => english("calls and logs"),
+            Sheet::Lesson => english("lesson"),
         }
     }
 }

@@ -4,6 +4,9 @@
 //! wanted; [`app`] carries those out through [`browser`], which alone touches the browser. Views and
 //! widgets are functions from plain data to HTML.
 
+#[macro_use]
+pub mod language;
+
 pub mod app;
 pub mod appearance;
 pub mod browser;
@@ -29,8 +32,11 @@ pub mod worlds;
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// Called once when the page has loaded the module.
+/// Called once when the page has loaded the module. The page is drawn when its language is there; should that not come, in
+/// English.
 #[wasm_bindgen(start)]
 pub fn start() {
-    yew::Renderer::<app::App>::new().render();
+    app::with_language(browser::language::wanted(), |_| {
+        yew::Renderer::<app::App>::new().render();
+    });
 }

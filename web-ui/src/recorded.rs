@@ -87,9 +87,9 @@ impl Logs {
     /// How far it is.
     pub fn progress(&self) -> Option<Progress> {
         let (what, (done, all)) = match self.work.as_ref()? {
-            Work::Reading(reading) => ("reading the log", reading.progress()),
-            Work::Read(_) => ("setting the stage", (0, 1)),
-            Work::Running(running) => ("replaying the log", running.progress()),
+            Work::Reading(reading) => (t!("reading the log"), reading.progress()),
+            Work::Read(_) => (t!("setting the stage"), (0, 1)),
+            Work::Running(running) => (t!("replaying the log"), running.progress()),
         };
         Some(Progress { what, percent: (done * 100 / all.max(1)).min(100) as u8 })
     }

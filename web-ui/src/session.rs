@@ -12,6 +12,7 @@ use lessons::permalink::Permalink;
 use crate::appearance::Sheet;
 use crate::keeping::Kept;
 use crate::lab::Lab;
+use crate::language::translated;
 use crate::notice::{Notice, Offer};
 use crate::recorded::OpenLog;
 use crate::state::{Effect, State};
@@ -30,14 +31,14 @@ impl State {
         let cursor = self.lab.session_cursor();
         self.keeping.text(self.revision, || self.lab.session().0, self.lab.other_futures());
         if self.keeping.too_large {
-            self.warn(
+            self.warn(t!(
                 "This session has become too large for what a browser keeps. It is lost when the page is closed, unless \
-                 you download it.",
-            );
+                 you download it."
+            ));
             return None;
         }
         if self.keeping.left_out > 0 {
-            self.warn("There are more branches than a browser keeps: the oldest are lost when the page is closed.");
+            self.warn(t!("There are more branches than a browser keeps: the oldest are lost when the page is closed."));
         }
         Some((self.keeping.text(self.revision, || self.lab.session().0, self.lab.other_futures()), cursor))
     }
@@ -61,7 +62,7 @@ impl State {
         if self.notice.is_some() || link == text {
             self.before = before;
         } else {
-            self.offer_way_back(had, "This is the session of a link.");
+            self.offer_way_back(had, t!("This is the session of a link."));
         }
     }
 
@@ -97,7 +98,7 @@ impl State {
             self.stage.main = view;
         }
         self.start(Lab::restore(world.session(), None));
-        self.offer_way_back(had, &format!("{}. Step back to see how it was made.", world.name));
+        self.offer_way_back(had, &t!("{world}. Step back to see how it was made.", world = translated(world.name)));
     }
 
     pub(crate) fn open_link(&mut self, text: &str) {
@@ -107,7 +108,7 @@ impl State {
                 self.start(Lab::restore(link.session, link.cursor));
             }
             Err(why) => {
-                let said = format!("This session cannot be opened: {why}. Nothing of your own session is lost.");
+                let said = t!("This session cannot be opened: {why}. Nothing of your own session is lost.", why = why);
                 let offer = Offer::Download("ringside-damaged-link.txt", text.to_owned());
                 self.notice = Some(Notice::problem(said).offering(offer));
             }
@@ -123,9 +124,11 @@ impl State {
             self.start(Lab::restore(session, cursor).with_branches(kept.branches));
         }
         let why = kept.why?.to_string().replace("the link", "it").replace("; copy it again as a whole", "");
-        let rest = if begins_afresh { "the page starts afresh" } else { "the rest of it is here" };
-        let said = format!(
-            "Your last session could not be restored ({why}). What is damaged is kept and can be downloaded; {rest}."
+        let rest = if begins_afresh { t!("the page starts afresh") } else { t!("the rest of it is here") };
+        let said = t!(
+            "Your last session could not be restored ({why}). What is damaged is kept and can be downloaded; {rest}.",
+            why = why,
+            rest = rest
         );
         let offer = Offer::Download("ringside-damaged-session.txt", kept.damaged.clone());
         self.notice = Some(Notice::problem(said).offering(offer));
@@ -154,7 +157,7 @@ impl State {
         let had = self.put_aside();
         let session = Session { config: Config::default(), actions: replay.actions.iter().map(stamp).collect() };
         self.start(Lab::restore(session, None));
-        self.offer_way_back(had, "The log is replayed in a session of its own.");
+        self.offer_way_back(had, t!("The log is replayed in a session of its own."));
         let line = replay.lines.len().saturating_sub(1);
         self.logs.open = Some(OpenLog { replay: Rc::new(replay), line, only: None });
         self.logs.shown = true;

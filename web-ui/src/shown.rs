@@ -183,7 +183,7 @@ impl Lab {
         let own = self.timeline.actions();
         let describe = |(index, actions): (usize, &Vec<Stamped>)| {
             let common = own.iter().zip(actions).take_while(|(a, b)| a == b).count();
-            let first = actions.get(common).map_or_else(|| "ends earlier".to_owned(), |s| action_text(&s.action));
+            let first = actions.get(common).map_or_else(|| t!("ends earlier").to_owned(), |s| action_text(&s.action));
             Branch { index, actions: actions.len(), first }
         };
         self.timeline.branches().iter().enumerate().map(describe).collect()
@@ -236,9 +236,9 @@ pub(crate) fn action_text(action: &Action) -> String {
         Action::Interrupt { .. } => "Ctrl-C".to_owned(),
         Action::EndOfInput { .. } => "Ctrl-D".to_owned(),
         Action::Syscall { call, .. } => kernel_model::strace::print::print_call(call, None),
-        Action::Wait { span } => format!("{span} s pass"),
-        Action::OpenConsole => "another console".to_owned(),
+        Action::Wait { span } => t!("{span} s pass", span = span),
+        Action::OpenConsole => t!("another console").to_owned(),
         #[allow(unreachable_patterns)]
-        _ => "an adjustment of a recorded log".to_owned(),
+        _ => t!("an adjustment of a recorded log").to_owned(),
     }
 }

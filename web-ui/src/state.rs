@@ -16,6 +16,7 @@ use crate::calls::CallConsole;
 use crate::command_line::CommandLine;
 use crate::keeping::Keeping;
 use crate::lab::{Lab, Motion};
+use crate::language::{Language, translated};
 use crate::lesson::act::LessonMsg;
 use crate::lesson::desk::Desk;
 use crate::notice::{Notice, Offer};
@@ -125,6 +126,9 @@ pub enum Msg {
     CallComplete(usize),
     CallEnter,
     Theme(Theme),
+    Language(Language),
+    /// The language that was chosen is there, or not.
+    Spoken(Result<(), String>),
     Follow(bool),
     Choose(&'static View),
     Beside(String),
@@ -191,6 +195,8 @@ pub enum Effect {
     Fetch(String),
     /// Show and keep the theme.
     ShowTheme,
+    /// Load and speak a language, and keep that it was chosen; come back with [`Msg::Spoken`].
+    Speak(Language),
     /// Give the keyboard to the element with this id.
     Focus(&'static str),
     /// Let somebody download a text under a name.
@@ -375,7 +381,11 @@ impl State {
             }
             Msg::Until(family, direction) => {
                 let found = self.lab.run_until(family, direction);
-                self.said = if found { String::new() } else { format!("no other {} there", family.label()) };
+                self.said = if found {
+                    String::new()
+                } else {
+                    t!("no other {family} there", family = translated(family.label()))
+                };
                 self.refresh();
             }
             Msg::Seek(position) => {
@@ -424,6 +434,14 @@ impl State {
             Msg::Theme(theme) => {
                 self.theme = theme;
                 return vec![Effect::ShowTheme];
+            }
+            Msg::Language(language) => return vec![Effect::Speak(language)],
+            Msg::Spoken(Ok(())) => {
+                self.refresh();
+                return [self.lessons_in_another_language(), vec![Effect::Focus("language")]].concat();
+            }
+            Msg::Spoken(Err(why)) => {
+                self.notice = Some(Notice::problem(t!("The translation cannot be loaded: {why}.", why = why)));
             }
             Msg::Follow(follows) => {
                 self.stage.follows = follows;
@@ -478,8 +496,8 @@ impl State {
             }
             Msg::Pick(task) => self.picked = task,
             Msg::CopyOutput(command) => return vec![Effect::Copy(self.shown.terminal.output_of(command))],
-            Msg::Copied(true) => self.said = "The output was copied.".to_owned(),
-            Msg::Copied(false) => self.said = "The browser did not let it be copied.".to_owned(),
+            Msg::Copied(true) => self.said = t!("The output was copied.").to_owned(),
+            Msg::Copied(false) => self.said = t!("The browser did not let it be copied.").to_owned(),
             Msg::Platform(machine) => {
                 if machine != self.lab.machine() {
                     let lab = self.lab.on_machine(machine);
@@ -493,9 +511,9 @@ impl State {
             Msg::Share => return vec![Effect::CopyLink(self.link())],
             Msg::Shared(copied) => {
                 self.notice = Some(Notice::remark(if copied {
-                    "The link to this session was copied; it is in the address bar too."
+                    t!("The link to this session was copied; it is in the address bar too.")
                 } else {
-                    "The link to this session is in the address bar now; the browser did not let it be copied."
+                    t!("The link to this session is in the address bar now; the browser did not let it be copied.")
                 }));
             }
             Msg::Dismiss => self.notice = None,
@@ -513,7 +531,7 @@ impl State {
             Msg::NewSession => {
                 let had = self.put_aside();
                 self.start(Lab::new());
-                self.offer_way_back(had, "A new session has begun.");
+                self.offer_way_back(had, t!("A new session has begun."));
                 return vec![Effect::Save, Effect::Focus("terminal-input")];
             }
             Msg::Link(text) => {
@@ -522,10 +540,10 @@ impl State {
             }
             Msg::Sheet(sheet) => self.sheet = sheet,
             Msg::Dock(height) => self.dock = Some(height),
-            Msg::NotKept => self.warn(
+            Msg::NotKept => self.warn(t!(
                 "The browser does not keep this session: its storage is full or switched off. It is lost when the page \
-                 is closed, unless you download it or share its link.",
-            ),
+                 is closed, unless you download it or share its link."
+            )),
             Msg::LogDraft(text) => {
                 self.logs.draft = text;
                 self.logs.error = None;
@@ -589,7 +607,7 @@ impl State {
         match parse_call(&self.call.draft) {
             Ok(call) => {
                 let Some(task) = self.caller() else {
-                    self.call.error = Some("there is no process to make the call".to_owned());
+                    self.call.error = Some(t!("there is no process to make the call").to_owned());
                     return;
                 };
                 self.call.error = None;

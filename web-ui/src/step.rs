@@ -10,6 +10,7 @@ use kernel_model::task::TaskId;
 use kernel_model::world::World;
 
 use crate::lab::Lab;
+use crate::language::spoken;
 
 /// The step that is shown, in words.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -18,6 +19,8 @@ pub struct Step {
     pub number: u64,
     /// What happened, in one sentence.
     pub sentence: String,
+    /// The language of the sentence: what has happened is told in English.
+    pub language: &'static str,
     /// Where that is written: a man page, a kernel function.
     pub source: String,
     /// The line in the syntax of strace, for a call.
@@ -78,8 +81,9 @@ pub struct Nearby {
 impl Step {
     /// While the machine runs no step is singled out.
     pub(crate) fn of_running(at: u64) -> Step {
-        let sentence = "The machine runs. Interrupt it, or wait until it rests, to look at single steps.".to_owned();
-        Step { number: at, sentence, ..Step::default() }
+        let sentence =
+            t!("The machine runs. Interrupt it, or wait until it rests, to look at single steps.").to_owned();
+        Step { number: at, sentence, language: spoken().tag(), ..Step::default() }
     }
 }
 
@@ -89,11 +93,12 @@ impl Lab {
         let changes = Changes::between(before, after);
         let around = self.around(after, from);
         let Some(event) = self.headline(from) else {
-            return Step { sentence: "Nothing has happened yet.".to_owned(), around, ..Step::default() };
+            let sentence = t!("Nothing has happened yet.").to_owned();
+            return Step { sentence, language: spoken().tag(), around, ..Step::default() };
         };
         if self.actions() == 0 && at == self.len() {
-            let sentence = "Linux has booted, and a shell waits for its first command.".to_owned();
-            return Step { number: at, sentence, around, ..Step::default() };
+            let sentence = t!("Linux has booted, and a shell waits for its first command.").to_owned();
+            return Step { number: at, sentence, language: spoken().tag(), around, ..Step::default() };
         }
         // What happened in another kernel is told with that kernel's own numbers.
         let (told, world, kernels) = seen(&event, after, self.timeline.machine());
@@ -102,6 +107,7 @@ impl Lab {
         Step {
             number: at,
             sentence: place + &explained.sentence,
+            language: "en",
             source: explained.source.to_owned(),
             call: call_line(told),
             refusal: refusal(told),

@@ -10,12 +10,12 @@ pub fn load(path: &str, then: impl FnOnce(Result<Vec<u8>, String>) + 'static) {
 }
 
 async fn bytes(path: &str) -> Result<Vec<u8>, String> {
-    let unreachable = || "the server cannot be reached".to_owned();
+    let unreachable = || t!("the server cannot be reached").to_owned();
     let window = web_sys::window().ok_or_else(unreachable)?;
     let response = JsFuture::from(window.fetch_with_str(path)).await.map_err(|_| unreachable())?;
     let response: web_sys::Response = response.dyn_into().map_err(|_| unreachable())?;
     if !response.ok() {
-        return Err(format!("the server says {}", response.status()));
+        return Err(t!("the server says {status}", status = response.status()));
     }
     let body = response.array_buffer().map_err(|_| unreachable())?;
     let body = JsFuture::from(body).await.map_err(|_| unreachable())?;

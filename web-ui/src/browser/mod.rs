@@ -7,6 +7,7 @@ pub mod element;
 pub mod fetch;
 pub mod file;
 pub mod key;
+pub mod language;
 pub mod screen;
 pub mod storage;
 pub mod tell;

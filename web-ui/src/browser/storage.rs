@@ -12,6 +12,8 @@ pub const LESSON: &str = "ringside.lesson";
 pub const STAGE: &str = "ringside.stage";
 /// Lines typed before.
 pub const HISTORY: &str = "ringside.history";
+/// The chosen language.
+pub const LANGUAGE: &str = "ringside.language";
 /// The chosen theme.
 pub const THEME: &str = "ringside.theme";
 

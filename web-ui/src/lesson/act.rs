@@ -11,11 +11,20 @@ use lessons::lesson::{Kind, Lesson};
 use super::desk::{Kept, Notes, Open};
 use crate::appearance::Sheet;
 use crate::lab::{Lab, Motion};
+use crate::language::{Language, spoken};
 use crate::state::{Effect, State};
 use crate::view;
 
 /// The folder of lessons beside the page.
 const FOLDER: &str = "./lessons/";
+
+/// The list of lessons in the language that is spoken.
+fn list_file() -> String {
+    match spoken() {
+        Language::English => format!("{FOLDER}{LISTING_FILE}"),
+        other => format!("{FOLDER}{}/{LISTING_FILE}", other.tag()),
+    }
+}
 
 /// What can happen.
 #[derive(Clone, PartialEq, Debug)]
@@ -60,6 +69,7 @@ impl State {
             LessonMsg::Leave => {
                 self.desk.open = None;
                 self.desk.awaited = None;
+                self.desk.wanted = None;
                 return [self.show_desk(true), vec![Effect::SaveLesson]].concat();
             }
             LessonMsg::Again => return self.begin_lesson(),
@@ -89,7 +99,7 @@ impl State {
             }
             LessonMsg::Check(id) => {
                 if let Some(open) = &mut self.desk.open {
-                    self.said = (if open.is_right(&id) { "Right." } else { "Not right." }).to_owned();
+                    self.said = (if open.is_right(&id) { t!("Right.") } else { t!("Not right.") }).to_owned();
                     open.notes.checked.insert(id);
                 }
                 return vec![Effect::SaveLesson];
@@ -118,9 +128,36 @@ impl State {
     pub fn recall_lesson(&mut self, text: &str) -> Vec<Effect> {
         let Some(kept) = Kept::read(text) else { return Vec::new() };
         self.desk.shown = true;
-        let path = format!("{FOLDER}{}", kept.id);
+        let id = kept.id.clone();
         self.desk.awaited = Some(kept);
-        vec![Effect::Fetch(path)]
+        self.fetch_lesson(&id)
+    }
+
+    /// Another language is spoken: list and lesson are fetched again, and what was said in the lesson is kept.
+    pub(crate) fn lessons_in_another_language(&mut self) -> Vec<Effect> {
+        self.desk.listing = None;
+        if let Some(open) = &self.desk.open {
+            let kept = open.kept();
+            let id = kept.id.clone();
+            self.desk.awaited = Some(kept);
+            return self.fetch_lesson(&id);
+        }
+        if self.desk.shown { vec![Effect::Fetch(list_file())] } else { Vec::new() }
+    }
+
+    /// Fetches a lesson in the language that is spoken, if there is one, else as it was written.
+    fn fetch_lesson(&mut self, id: &str) -> Vec<Effect> {
+        if spoken() == Language::English {
+            return vec![Effect::Fetch(format!("{FOLDER}{id}"))];
+        }
+        let Some(listing) = &self.desk.listing else {
+            self.desk.wanted = Some(id.to_owned());
+            return vec![Effect::Fetch(list_file())];
+        };
+        let tag = spoken().tag();
+        let is_translated = listing.entries.iter().any(|entry| entry.id == id && entry.language == tag);
+        let folder = if is_translated && listing.language == tag { format!("{tag}/") } else { String::new() };
+        vec![Effect::Fetch(format!("{FOLDER}{folder}{id}"))]
     }
 
     fn show_desk(&mut self, shown: bool) -> Vec<Effect> {
@@ -131,7 +168,7 @@ impl State {
             return vec![Effect::Focus("lessons-open")];
         }
         if self.desk.open.is_none() && self.desk.listing.is_none() {
-            return vec![Effect::Fetch(format!("{FOLDER}{LISTING_FILE}")), Effect::Focus("lesson-head")];
+            return vec![Effect::Fetch(list_file()), Effect::Focus("lesson-head")];
         }
         vec![Effect::Focus("lesson-head")]
     }
@@ -139,32 +176,29 @@ impl State {
     fn choose_lesson(&mut self, id: &str) -> Vec<Effect> {
         // Names of lessons are names of files beside the page, and of nothing else.
         if id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
-            self.desk.trouble = Some("there is no such lesson".to_owned());
+            self.desk.trouble = Some(t!("there is no such lesson").to_owned());
             return Vec::new();
         }
         self.desk.shown = true;
         self.sheet = Sheet::Lesson;
         self.desk.awaited = None;
-        vec![Effect::Fetch(format!("{FOLDER}{id}"))]
+        self.fetch_lesson(id)
     }
 
     fn lesson_arrived(&mut self, path: &str, result: Result<Vec<u8>, String>) -> Vec<Effect> {
         let name = path.strip_prefix(FOLDER).unwrap_or(path);
+        let (language, name) = name.split_once('/').unwrap_or(("", name));
+        if name == LISTING_FILE {
+            return self.list_arrived(language, result);
+        }
         let bytes = match result {
             Ok(bytes) => bytes,
             Err(why) => {
-                self.desk.trouble = Some(format!("The lesson cannot be loaded: {why}."));
+                self.desk.trouble = Some(t!("The lesson cannot be loaded: {why}.", why = why));
                 self.desk.awaited = None;
                 return Vec::new();
             }
         };
-        if name == LISTING_FILE {
-            match Listing::unpack(&bytes) {
-                Ok(listing) => self.desk.listing = Some(Rc::new(listing)),
-                Err(why) => self.desk.trouble = Some(why.to_string()),
-            }
-            return Vec::new();
-        }
         let kept = self.desk.awaited.take().filter(|kept| kept.id == name);
         let (seed, notes) = match &kept {
             Some(kept) => (kept.seed.clone(), kept.notes.clone()),
@@ -186,6 +220,22 @@ impl State {
         }
     }
 
+    /// The list has come; what waited for it goes on. A page that was put up without translations has only its own list.
+    fn list_arrived(&mut self, language: &str, result: Result<Vec<u8>, String>) -> Vec<Effect> {
+        match result.and_then(|bytes| Listing::unpack(&bytes).map_err(|why| why.to_string())) {
+            Ok(listing) => self.desk.listing = Some(Rc::new(listing)),
+            Err(_) if !language.is_empty() => return vec![Effect::Fetch(format!("{FOLDER}{LISTING_FILE}"))],
+            Err(why) => {
+                self.desk.trouble = Some(t!("The list of lessons cannot be loaded: {why}.", why = why));
+                return Vec::new();
+            }
+        }
+        match self.desk.wanted.take() {
+            Some(id) => self.fetch_lesson(&id),
+            None => Vec::new(),
+        }
+    }
+
     /// Starts the session of the open lesson.
     fn begin_lesson(&mut self) -> Vec<Effect> {
         let Some(open) = &mut self.desk.open else { return Vec::new() };
@@ -197,7 +247,7 @@ impl State {
         let had = self.put_aside();
         self.notice = None;
         self.start(Lab::restore(session, None));
-        self.offer_way_back(had, "The lesson has a session of its own.");
+        self.offer_way_back(had, t!("The lesson has a session of its own."));
         self.desk.followed = None;
         vec![Effect::Save, Effect::SaveLesson, Effect::NextFrame, Effect::Focus("lesson-head")]
     }
@@ -227,7 +277,7 @@ impl State {
         let Some(open) = &mut self.desk.open else { return Vec::new() };
         let submission = open.submission(&session);
         let receipt = submission.receipt();
-        self.said = format!("Downloaded. Receipt {receipt}.");
+        self.said = t!("Downloaded. Receipt {receipt}.", receipt = receipt);
         open.receipt = Some(receipt);
         vec![Effect::Download(format!("{}.ringside.txt", submission.lesson), submission.to_text())]
     }
@@ -285,7 +335,7 @@ impl State {
         open.look();
         let newly = before.iter().zip(&open.done).position(|(before, now)| !before && *now);
         if let Some(task) = newly {
-            self.said = format!("Task {} is done.", task + 1);
+            self.said = t!("Task {n} is done.", n = task + 1);
         }
         self.desk.followed = Some(self.revision);
         false

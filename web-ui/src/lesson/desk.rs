@@ -29,6 +29,8 @@ pub struct Desk {
     pub trouble: Option<String>,
     /// What was kept of a lesson whose file is on its way.
     pub awaited: Option<Kept>,
+    /// A lesson to be opened when the list is there, which says in which language there is one.
+    pub(crate) wanted: Option<String>,
     /// What was said of progress last.
     pub(crate) told: String,
     /// What has been followed: the revision of the session.
@@ -54,6 +56,13 @@ pub struct Open {
     pub elsewhere: bool,
     /// The receipt of what was handed in last.
     pub receipt: Option<String>,
+}
+
+impl Open {
+    /// What is kept of it.
+    pub(crate) fn kept(&self) -> Kept {
+        Kept { id: self.lesson.id.clone(), seed: self.seed.clone(), notes: self.notes.clone() }
+    }
 }
 
 /// What a learner has said and seen in a lesson.

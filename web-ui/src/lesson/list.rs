@@ -1,9 +1,11 @@
 //! The list of lessons.
 
+use lessons::lesson::Kind;
 use lessons::lesson::listing::{Listing, ListingEntry};
 use yew::{Callback, Html, html};
 
 use super::act::LessonMsg;
+use crate::language::{Language, english, spoken, translated};
 use crate::state::Msg;
 
 /// Lessons by the parts of the course.
@@ -14,8 +16,8 @@ pub fn list(listing: &Listing, dispatch: &Callback<Msg>) -> Html {
         html! {
             <li>
                 <button type="button" class="lessons__entry" onclick={open} data-testid={format!("lesson-{}", entry.id)}>
-                    <b>{ &entry.title }</b>
-                    <span>{ &entry.summary }</span>
+                    <b lang={entry.language.clone()}>{ &entry.title }</b>
+                    <span lang={entry.language.clone()}>{ &entry.summary }</span>
                     <small>{ about(entry) }</small>
                 </button>
             </li>
@@ -25,7 +27,7 @@ pub fn list(listing: &Listing, dispatch: &Callback<Msg>) -> Html {
         <div class="lessons">
             { for listing.by_part().into_iter().map(|(part, entries)| html! {
                 <section>
-                    <h3>{ part }</h3>
+                    <h3 lang={listing.language.clone()}>{ part }</h3>
                     <ul>{ for entries.into_iter().map(entry) }</ul>
                 </section>
             }) }
@@ -33,11 +35,33 @@ pub fn list(listing: &Listing, dispatch: &Callback<Msg>) -> Html {
     }
 }
 
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Lesson => english("lesson"),
+        Kind::Lab => english("lab"),
+        Kind::Lecture => english("lecture"),
+    }
+}
+
+/// A language as a sentence names it: by its name where it is known, else by its tag.
+pub(super) fn tongue(tag: &str) -> &str {
+    match Language::of_tag(tag) {
+        Some(Language::English) => t!("English"),
+        Some(Language::German) => t!("German"),
+        None => tag,
+    }
+}
+
 fn about(entry: &ListingEntry) -> String {
     let points = match entry.points {
         0 => String::new(),
-        1 => ", 1 point".to_owned(),
-        n => format!(", {n} points"),
+        1 => t!(", 1 point").to_owned(),
+        n => t!(", {n} points", n = n),
     };
-    format!("{}, {} min{points}", entry.kind.name(), entry.minutes)
+    let language = if entry.language == spoken().tag() {
+        String::new()
+    } else {
+        t!(", in {language}", language = tongue(&entry.language))
+    };
+    format!("{}, {} min{points}{language}", translated(kind(entry.kind)), entry.minutes)
 }

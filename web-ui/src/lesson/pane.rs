@@ -9,10 +9,11 @@ use yew::{Callback, Html, InputEvent, Properties, TargetCast, component, html};
 
 use super::act::LessonMsg;
 use super::desk::{Desk, Notes};
-use super::list::list;
+use super::list::{list, tongue};
 use super::question::question;
 use super::slides::slides;
 use super::text::{blocks, line};
+use crate::language::spoken;
 use crate::state::Msg;
 
 /// A lesson as it is shown.
@@ -83,25 +84,35 @@ pub fn LessonPane(Props { desk, dispatch }: &Props) -> Html {
     let title = match (&desk.open, &desk.listing) {
         (Some(shown), _) => shown.lesson.title.clone(),
         (None, Some(listing)) => listing.title.clone(),
-        (None, None) => "Lessons".to_owned(),
+        (None, None) => t!("Lessons").to_owned(),
+    };
+    let language = match (&desk.open, &desk.listing) {
+        (Some(shown), _) => shown.lesson.language.clone(),
+        (None, Some(listing)) => listing.language.clone(),
+        (None, None) => spoken().tag().to_owned(),
     };
     let lecture = desk.open.as_ref().is_some_and(|shown| shown.lesson.kind == Kind::Lecture);
     html! {
-        <section class={yew::classes!("lesson", lecture.then_some("is-lecture"))} aria-label="Lesson" data-testid="lesson-pane">
+        <section class={yew::classes!("lesson", lecture.then_some("is-lecture"))} aria-label={t!("Lesson")} data-testid="lesson-pane">
             <div class="lesson__bar">
                 if desk.open.is_some() {
-                    <button type="button" class="quiet" onclick={send(LessonMsg::Leave)} data-testid="lesson-list">{ "all lessons" }</button>
-                    <button type="button" class="quiet" onclick={send(LessonMsg::Again)}>{ "from the beginning" }</button>
+                    <button type="button" class="quiet" onclick={send(LessonMsg::Leave)} data-testid="lesson-list">{ t!("all lessons") }</button>
+                    <button type="button" class="quiet" onclick={send(LessonMsg::Again)}>{ t!("from the beginning") }</button>
                 }
-                <button type="button" class="quiet lesson__away" onclick={send(LessonMsg::Show(false))}>{ "close" }</button>
+                <button type="button" class="quiet lesson__away" onclick={send(LessonMsg::Show(false))}>{ t!("close") }</button>
             </div>
-            <h2 id="lesson-head" tabindex="-1">{ title }</h2>
+            <h2 id="lesson-head" tabindex="-1" lang={language.clone()}>{ title }</h2>
+            if desk.open.is_some() && language != spoken().tag() {
+                <p class="lesson__note" role="status" data-testid="lesson-language">
+                    { t!("There is no translation of this lesson that is up to date; it is in {language}.", language = tongue(&language)) }
+                </p>
+            }
             if let Some(trouble) = &desk.trouble { <p class="lesson__trouble" role="alert">{ trouble }</p> }
             { match (&desk.open, &desk.listing) {
                 (Some(shown), _) if lecture => slides(shown, dispatch),
                 (Some(shown), _) => lesson(shown, dispatch),
                 (None, Some(listing)) => list(listing, dispatch),
-                (None, None) if desk.trouble.is_none() => html! { <p role="status">{ "The list is being loaded." }</p> },
+                (None, None) if desk.trouble.is_none() => html! { <p role="status">{ t!("The list is being loaded.") }</p> },
                 (None, None) => Html::default(),
             } }
         </section>
@@ -111,7 +122,7 @@ pub fn LessonPane(Props { desk, dispatch }: &Props) -> Html {
 fn lesson(shown: &Shown, dispatch: &Callback<Msg>) -> Html {
     let lesson = &shown.lesson;
     let part = |part: &Part| match part {
-        Part::Text(text) => blocks(text, dispatch),
+        Part::Text(text) => html! { <div lang={lesson.language.clone()}>{ blocks(text, dispatch) }</div> },
         Part::Task(index) => lesson.tasks.get(*index).map(|t| task(t, *index, shown, dispatch)).unwrap_or_default(),
         Part::Prediction(index) => {
             lesson.predictions.get(*index).map(|q| question(q, "predict", shown, dispatch)).unwrap_or_default()
@@ -122,15 +133,16 @@ fn lesson(shown: &Shown, dispatch: &Callback<Msg>) -> Html {
         <div class="lesson__text">
             if shown.elsewhere {
                 <p class="lesson__trouble" role="alert">
-                    { "The session that is shown did not begin as this lesson does: its tasks are not judged. " }
-                    { "“From the beginning” starts the lesson's own." }
+                    { t!("The session that is shown did not begin as this lesson does: its tasks are not judged.") }
+                    { " " }
+                    { t!("“From the beginning” starts the lesson's own.") }
                 </p>
             }
             if lesson.kind == Kind::Lab || !lesson.variants.is_empty() { { seed(shown, dispatch) } }
             { for lesson.body.iter().map(part) }
             if !lesson.sources.is_empty() {
-                <h3>{ "Sources" }</h3>
-                <ul class="lesson__sources">{ for lesson.sources.iter().map(|source| html! { <li>{ source }</li> }) }</ul>
+                <h3>{ t!("Sources") }</h3>
+                <ul class="lesson__sources" lang="en">{ for lesson.sources.iter().map(|source| html! { <li>{ source }</li> }) }</ul>
             }
             { hand_in(shown, dispatch) }
         </div>
@@ -141,9 +153,9 @@ fn task(task: &Task, index: usize, shown: &Shown, dispatch: &Callback<Msg>) -> H
     let done = shown.done.get(index) == Some(&true);
     let lost = !done && shown.lost.get(index) == Some(&true);
     let state = match (done, lost) {
-        (true, _) => "done",
-        (_, true) => "can no longer be done in this history: step back and act differently",
-        _ => "to do",
+        (true, _) => t!("done"),
+        (_, true) => t!("can no longer be done in this history: step back and act differently"),
+        _ => t!("to do"),
     };
     let help = dispatch.reform(move |_: web_sys::MouseEvent| Msg::Lesson(LessonMsg::Hint(index)));
     let hint = shown.notes.hints.get(&index).and_then(|hint| task.hints.get(*hint));
@@ -151,15 +163,15 @@ fn task(task: &Task, index: usize, shown: &Shown, dispatch: &Callback<Msg>) -> H
         <div class={yew::classes!("task", done.then_some("is-done"))} data-testid={format!("task-{}", task.id)} data-done={done.to_string()}>
             <p>
                 <span class="task__box" aria-hidden="true">{ if done { "✓" } else { "" } }</span>
-                <span class="task__ask"><b>{ format!("Task {}. ", index + 1) }</b>{ line(&task.ask) }</span>
+                <span class="task__ask"><b>{ t!("Task {n}.", n = index + 1) }{ " " }</b><span lang={shown.lesson.language.clone()}>{ line(&task.ask) }</span></span>
             </p>
             <p class="task__state">
                 <span>{ state }</span>
                 if !done && !task.hints.is_empty() {
-                    <button type="button" class="quiet" onclick={help} data-testid={format!("hint-{}", task.id)}>{ "a hint" }</button>
+                    <button type="button" class="quiet" onclick={help} data-testid={format!("hint-{}", task.id)}>{ t!("a hint") }</button>
                 }
             </p>
-            if let Some(hint) = hint { <p class="task__hint" role="status">{ line(&hint.say) }</p> }
+            if let Some(hint) = hint { <p class="task__hint" role="status" lang={shown.lesson.language.clone()}>{ line(&hint.say) }</p> }
         </div>
     }
 }
@@ -173,7 +185,7 @@ fn seed(shown: &Shown, dispatch: &Callback<Msg>) -> Html {
     let own = Callback::from(|event: InputEvent| event.stop_propagation());
     html! {
         <label class="lesson__seed">
-            <span>{ "Your student number, or the code from your teacher" }</span>
+            <span>{ t!("Your student number, or the code from your teacher") }</span>
             <input type="text" maxlength="60" autocomplete="off" value={shown.seed.clone()} onchange={typed} oninput={own} data-testid="lesson-seed" />
         </label>
     }
@@ -184,10 +196,10 @@ fn hand_in(shown: &Shown, dispatch: &Callback<Msg>) -> Html {
     let max = shown.lesson.points();
     html! {
         <div class="lesson__end">
-            <p data-testid="lesson-score">{ format!("{} of {max} points so far.", shown.score) }</p>
-            <button type="button" onclick={submit} data-testid="lesson-submit">{ "download what to hand in" }</button>
+            <p data-testid="lesson-score">{ t!("{n} of {max} points so far.", n = shown.score, max = max) }</p>
+            <button type="button" onclick={submit} data-testid="lesson-submit">{ t!("download what to hand in") }</button>
             if let Some(receipt) = &shown.receipt {
-                <p role="status">{ "Receipt " }<code data-testid="lesson-receipt">{ receipt }</code>{ ". Note it down: it belongs to this file and no other." }</p>
+                <p role="status">{ t!("Receipt") }{ " " }<code data-testid="lesson-receipt">{ receipt }</code>{ " " }{ t!("Note it down: it belongs to this file and no other.") }</p>
             }
         </div>
     }

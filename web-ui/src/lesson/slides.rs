@@ -19,30 +19,30 @@ pub fn slides(shown: &Shown, dispatch: &Callback<Msg>) -> Html {
     html! {
         <div class="slides" onkeydown={keys(shown, dispatch)} data-testid="slides">
             if overview {
-                <ol class="slides__overview">
+                <ol class="slides__overview" lang={shown.lesson.language.clone()}>
                     { for all.iter().enumerate().map(|(i, slide)| html! {
                         <li><button type="button" onclick={go(i)} aria-current={(i == at).then_some("true")}>{ title(slide, i) }</button></li>
                     }) }
                 </ol>
             } else if shown.notes.blank {
-                <p class="slides__blank" role="status">{ "blank" }</p>
+                <p class="slides__blank" role="status">{ t!("blank") }</p>
             } else if let Some(slide) = all.get(at) {
-                <article class="slide" aria-label={format!("Slide {} of {}", at + 1, all.len())} data-testid="slide" tabindex="0">
-                    { blocks(&slide.text, dispatch) }
+                <article class="slide" aria-label={t!("Slide {n} of {all}", n = at + 1, all = all.len())} data-testid="slide" tabindex="0">
+                    <div lang={shown.lesson.language.clone()}>{ blocks(&slide.text, dispatch) }</div>
                 </article>
             }
             <div class="slides__bar">
-                <button type="button" disabled={at == 0} onclick={go(at.saturating_sub(1))} data-testid="slide-back">{ "back" }</button>
-                <span aria-live="polite">{ format!("{} of {}", at + 1, all.len()) }</span>
-                <button type="button" disabled={at + 1 >= all.len()} onclick={go(at + 1)} data-testid="slide-next">{ "next" }</button>
-                <button type="button" class="quiet" aria-pressed={overview.to_string()} onclick={send(LessonMsg::Overview(!overview))}>{ "all slides" }</button>
-                <button type="button" class="quiet" aria-pressed={shown.notes.blank.to_string()} onclick={send(LessonMsg::Blank)}>{ "blank" }</button>
-                <button type="button" class="quiet" onclick={go(at)}>{ "machine as prepared" }</button>
+                <button type="button" disabled={at == 0} onclick={go(at.saturating_sub(1))} data-testid="slide-back">{ t!("back") }</button>
+                <span aria-live="polite">{ t!("{n} of {all}", n = at + 1, all = all.len()) }</span>
+                <button type="button" disabled={at + 1 >= all.len()} onclick={go(at + 1)} data-testid="slide-next">{ t!("next") }</button>
+                <button type="button" class="quiet" aria-pressed={overview.to_string()} onclick={send(LessonMsg::Overview(!overview))}>{ t!("all slides") }</button>
+                <button type="button" class="quiet" aria-pressed={shown.notes.blank.to_string()} onclick={send(LessonMsg::Blank)}>{ t!("blank") }</button>
+                <button type="button" class="quiet" onclick={go(at)}>{ t!("machine as prepared") }</button>
             </div>
             if let Some(slide) = all.get(at).filter(|slide| !slide.notes.is_empty()) {
                 <details class="slides__notes">
-                    <summary>{ "notes" }</summary>
-                    { blocks(&slide.notes, dispatch) }
+                    <summary>{ t!("notes") }</summary>
+                    <div lang={shown.lesson.language.clone()}>{ blocks(&slide.notes, dispatch) }</div>
                 </details>
             }
         </div>

@@ -32,7 +32,7 @@ fn block(block: &Block, dispatch: &Callback<Msg>) -> Html {
         Block::Code { language: _, run, text } => code(text, *run, dispatch),
         Block::Quote(inner) => html! { <blockquote>{ blocks(inner, dispatch) }</blockquote> },
         Block::Table { head, rows } => html! {
-            <div class="lesson__table" tabindex="0" role="region" aria-label="Table">
+            <div class="lesson__table" tabindex="0" role="region" aria-label={t!("Table")}>
                 <table>
                     <thead><tr>{ for head.iter().map(|cell| html! { <th scope="col">{ line(cell) }</th> }) }</tr></thead>
                     <tbody>{ for rows.iter().map(|row| html! {
@@ -52,7 +52,7 @@ fn code(text: &str, run: bool, dispatch: &Callback<Msg>) -> Html {
         <div class="lesson__code">
             <pre tabindex="0">{ text }</pre>
             if run {
-                <button type="button" onclick={type_it} aria-label={format!("type it: {text}")} data-testid="lesson-run">{ "type it" }</button>
+                <button type="button" onclick={type_it} aria-label={t!("type it: {text}", text = text)} data-testid="lesson-run">{ t!("type it") }</button>
             }
         </div>
     }

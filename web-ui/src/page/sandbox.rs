@@ -10,6 +10,7 @@ use yew::{Callback, Html, Properties, classes, component, html};
 use crate::appearance::{Sheet, Theme};
 use crate::calls::CallConsole;
 use crate::lab::Motion;
+use crate::language::translated;
 use crate::lesson::pane::{DeskShown, LessonPane};
 use crate::notice::Notice;
 use crate::recorded::{OpenLog, Progress};
@@ -140,7 +141,7 @@ pub fn Sandbox(Props { page, dispatch }: &Props) -> Html {
                 dispatch={dispatch.clone()}
             />
             <Inspector step={shown.step.clone()} dispatch={dispatch.clone()} />
-            <div class="sheets" role="group" aria-label="Below the timeline">
+            <div class="sheets" role="group" aria-label={t!("Below the timeline")}>
                 { for Sheet::ALL.into_iter().filter(|sheet| *sheet != Sheet::Lesson || page.desk.is_some()).map(|sheet| sheet_tab(sheet, page.sheet, dispatch)) }
             </div>
             <Divider height={page.dock} dispatch={dispatch.clone()} />
@@ -157,7 +158,7 @@ pub fn Sandbox(Props { page, dispatch }: &Props) -> Html {
                 log_shown={page.log_shown}
                 dispatch={dispatch.clone()}
             />
-            <section class="tools" aria-label="System calls and logs">
+            <section class="tools" aria-label={t!("System calls and logs")}>
                 <SyscallConsole
                     console={page.call.clone()}
                     caller={page.caller}
@@ -180,7 +181,7 @@ fn sheet_tab(own: Sheet, shown: Sheet, dispatch: &Callback<Msg>) -> Html {
     let choose = dispatch.reform(move |_: web_sys::MouseEvent| Msg::Sheet(own));
     html! {
         <button type="button" class={if on { "tab is-shown" } else { "tab" }} aria-pressed={on.to_string()} onclick={choose}>
-            { own.label() }
+            { translated(own.label()) }
         </button>
     }
 }

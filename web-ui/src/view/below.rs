@@ -11,7 +11,7 @@ pub fn no_machine(dispatch: &Callback<Msg>) -> Html {
     let choose = |platform: Platform| dispatch.reform(move |_: web_sys::MouseEvent| Msg::Platform(platform.code()));
     html! {
         <div class="below-none">
-            <p>{ "Nobody looks at the machine below this kernel. The same session can be made again on one that tells what it does:" }</p>
+            <p>{ t!("Nobody looks at the machine below this kernel. The same session can be made again on one that tells what it does:") }</p>
             <p class="below-none__choice">
                 { for Platform::all().map(|p| html! { <button type="button" title={p.about()} onclick={choose(p)}>{ p.to_string() }</button> }) }
             </p>
@@ -25,7 +25,7 @@ pub fn bars(caption: &str, counts: &[Count]) -> Html {
     let percent = |n: u64| format!("{}.{}%", n * 1000 / most / 10, n * 1000 / most % 10);
     html! {
         <table class="below-bars">
-            <thead><tr><th scope="col">{ caption }</th><th scope="col">{ "step" }</th><th scope="col">{ "all" }</th><td></td></tr></thead>
+            <thead><tr><th scope="col">{ caption }</th><th scope="col">{ t!("step") }</th><th scope="col">{ t!("all") }</th><td></td></tr></thead>
             <tbody>
                 { for counts.iter().map(|count| html! {
                     <tr class={(count.now > 0).then_some("is-changed")}>

@@ -17,14 +17,14 @@ pub fn strip(picture: &CpuTimeline) -> Html {
     }
     let limited = picture.groups.iter().filter(|lane| lane.limit.is_some() || !lane.gaps.is_empty());
     html! {
-        <section class="strip-of-time" aria-label="Time: processors, quotas and limits">
-            <h3>{ "Lately" }<small>{ format!("from {} s to {} s; quiet is cut short", picture.from, picture.to) }</small></h3>
+        <section class="strip-of-time" aria-label={t!("Time: processors, quotas and limits")}>
+            <h3>{ t!("Lately") }<small>{ t!("from {from} s to {to} s; quiet is cut short", from = picture.from, to = picture.to) }</small></h3>
             { for picture.processors.iter().map(|lane| processor(picture, lane)) }
             { for limited.map(|lane| group(picture, lane)) }
             if !picture.marks.is_empty() {
                 <div class="time-lane">
-                    <span class="time-lane__name">{ "limits" }</span>
-                    <span class="time-lane__room" role="img" aria-label={format!("limits hit {} times", picture.marks.len())}>
+                    <span class="time-lane__name">{ t!("limits") }</span>
+                    <span class="time-lane__room" role="img" aria-label={t!("limits hit {n} times", n = picture.marks.len())}>
                         { for picture.marks.iter().map(|mark| html! {
                             <b class={if mark.killed { "time-mark is-killed" } else { "time-mark" }} style={left(picture, mark.at)} title={told(mark)}></b>
                         }) }
@@ -63,10 +63,10 @@ fn milliseconds(time: Nanos) -> String {
 
 fn processor(picture: &CpuTimeline, lane: &ProcessorLane) -> Html {
     let first = lane.slices.len().saturating_sub(MAX_SLICES);
-    let words = format!("processor {}: busy {}", lane.cpu, milliseconds(lane.busy));
+    let words = t!("processor {cpu}: busy {time}", cpu = lane.cpu, time = milliseconds(lane.busy));
     html! {
         <div class="time-lane">
-            <span class="time-lane__name">{ format!("processor {}", lane.cpu) }</span>
+            <span class="time-lane__name">{ t!("processor {cpu}", cpu = lane.cpu) }</span>
             <span class="time-lane__room" role="img" aria-label={words}>
                 { for lane.slices[first..].iter().map(|slice| html! {
                     <i class="time-slice" style={span(picture, slice.from, slice.to)} title={format!("{}: {}", slice.name, milliseconds(slice.to - slice.from))}></i>
@@ -79,21 +79,21 @@ fn processor(picture: &CpuTimeline, lane: &ProcessorLane) -> Html {
 fn group(picture: &CpuTimeline, lane: &GroupLane) -> Html {
     let own = picture.processors.iter().flat_map(|p| &p.slices).filter(|slice| slice.group == Some(lane.group));
     let limit = lane.limit.map_or_else(String::new, |(quota, period)| {
-        format!(", at most {} in {}", milliseconds(quota), milliseconds(period))
+        t!(", at most {quota} in {period}", quota = milliseconds(quota), period = milliseconds(period))
     });
     let gaps = match lane.gaps.len() {
         0 => String::new(),
-        1 => ", throttled once".to_owned(),
-        n => format!(", throttled {n} times"),
+        1 => t!(", throttled once").to_owned(),
+        n => t!(", throttled {n} times", n = n),
     };
-    let words = format!("{}: used {}{limit}{gaps}", lane.path, milliseconds(lane.used));
+    let words = t!("{group}: used {time}", group = lane.path, time = milliseconds(lane.used)) + &limit + &gaps;
     html! {
         <div class="time-lane time-lane--group">
             <span class="time-lane__name">{ &lane.path }</span>
             <span class="time-lane__room" role="img" aria-label={words.clone()}>
                 { for own.take(MAX_SLICES).map(|slice| html! { <i class="time-slice is-own" style={span(picture, slice.from, slice.to)}></i> }) }
                 { for lane.gaps.iter().map(|gap| html! {
-                    <u class="time-gap" style={span(picture, gap.from, gap.to)} title={format!("throttled on processor {}", gap.cpu)}></u>
+                    <u class="time-gap" style={span(picture, gap.from, gap.to)} title={t!("throttled on processor {cpu}", cpu = gap.cpu)}></u>
                 }) }
             </span>
             <span class="time-lane__words">{ words }</span>

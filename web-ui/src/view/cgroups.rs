@@ -46,15 +46,15 @@ pub fn CgroupsView(Props { view, time }: &Props) -> Html {
         false => view.text(),
     });
     html! {
-        <section class="view cgroups" data-testid="view-cgroups" aria-label="Control groups">
-            <Twin title="Control groups" {text}>
+        <section class="view cgroups" data-testid="view-cgroups" aria-label={t!("Control groups")}>
+            <Twin title={t!("Control groups")} {text}>
                 { strip(time) }
                 if view.trees.is_empty() {
-                    <p class="view__more">{ "There is no group but the roots. Make one: mkdir /sys/fs/cgroup/pids/box" }</p>
+                    <p class="view__more">{ t!("There is no group but the roots. Make one: mkdir /sys/fs/cgroup/pids/box") }</p>
                 }
                 { for view.trees.iter().map(tree) }
                 if !view.bare.is_empty() {
-                    <p class="view__more">{ format!("hierarchies without groups: {}", view.bare.join(", ")) }</p>
+                    <p class="view__more">{ t!("hierarchies without groups: {names}", names = view.bare.join(", ")) }</p>
                 }
             </Twin>
         </section>
@@ -66,7 +66,7 @@ fn tree(tree: &Tree) -> Html {
         <section class="cgroups__tree" aria-label={format!("{} {}", tree.label, tree.version)}>
             <h3>{ &tree.label }<small>{ tree.version }</small></h3>
             <ul>{ for tree.rows.iter().map(row) }</ul>
-            if tree.left_out > 0 { <p class="view__more">{ format!("and {} more groups", tree.left_out) }</p> }
+            if tree.left_out > 0 { <p class="view__more">{ t!("and {n} more groups", n = tree.left_out) }</p> }
         </section>
     }
 }
@@ -74,7 +74,7 @@ fn tree(tree: &Tree) -> Html {
 fn row(row: &Row) -> Html {
     let style = format!("--depth: {}", row.depth);
     if row.folded > 0 {
-        return html! { <li class="cgroups__row" {style}><span class="cgroups__name view__more">{ format!("… and {} more like this", row.folded) }</span></li> };
+        return html! { <li class="cgroups__row" {style}><span class="cgroups__name view__more">{ t!("… and {n} more like this", n = row.folded) }</span></li> };
     }
     html! {
         <li class={classes!("cgroups__row", change_class(row.change))} {style}>
@@ -82,7 +82,7 @@ fn row(row: &Row) -> Html {
             if !row.meters.is_empty() { <span class="cgroups__meters">{ for row.meters.iter().map(meter) }</span> }
             <span class="cgroups__who">
                 { for row.members.iter().map(|name| html! { <span class="chip is-own">{ name }</span> }) }
-                if row.more_members > 0 { <span>{ format!("and {} more", row.more_members) }</span> }
+                if row.more_members > 0 { <span>{ t!("and {n} more", n = row.more_members) }</span> }
                 { for row.marks.iter().map(|mark| html! { <span class="cgroups__mark">{ mark }</span> }) }
             </span>
         </li>
@@ -93,7 +93,7 @@ fn meter(meter: &Meter) -> Html {
     let class =
         classes!("meter", meter.full.then_some("is-full"), (meter.change != Change::Same).then_some("is-changed"));
     html! {
-        <span {class} role="img" aria-label={format!("{}: {}{}", meter.name, meter.words(), if meter.full { ", at the limit" } else { "" })}>
+        <span {class} role="img" aria-label={format!("{}: {}{}", meter.name, meter.words(), if meter.full { t!(", at the limit") } else { "" })}>
             <span class="meter__name">{ meter.name }</span>
             <span class="meter__bar">
                 <i style={format!("width: {}%", meter.percent)}></i>

@@ -60,17 +60,17 @@ pub fn CompareView(Props { comparison, dispatch }: &Props) -> Html {
         dispatch.reform(move |_: web_sys::MouseEvent| Msg::Compare(platforms.clone()))
     };
     html! {
-        <section class="view compare" data-testid="view-compare" aria-label="The same command on several machines">
-            <Twin title="Compare" text={Text::of(comparison, Comparison::text)}>
+        <section class="view compare" data-testid="view-compare" aria-label={t!("The same command on several machines")}>
+            <Twin title={t!("Compare")} text={Text::of(comparison, Comparison::text)}>
                 <div class="compare__choice">
                     { for Platform::all().map(|p| {
                         let on = chosen.contains(&p);
                         html! { <button type="button" class={classes!("tab", on.then_some("is-shown"))} aria-pressed={on.to_string()} title={p.about()} onclick={toggle(p)}>{ p.to_string() }</button> }
                     }) }
-                    <button type="button" data-testid="compare-run" onclick={run}>{ "compare the last command" }</button>
+                    <button type="button" data-testid="compare-run" onclick={run}>{ t!("compare the last command") }</button>
                 </div>
                 if comparison.platforms.is_empty() {
-                    <p class="view__more">{ "The session up to the cursor is made on each machine that is chosen; what its last command cost is shown here, call by call." }</p>
+                    <p class="view__more">{ t!("The session up to the cursor is made on each machine that is chosen; what its last command cost is shown here, call by call.") }</p>
                 } else {
                     { table(comparison) }
                 }
@@ -83,17 +83,17 @@ fn table(comparison: &Comparison) -> Html {
     let dearest = comparison.dearest().max(1);
     html! {
         <>
-            <p><code>{ &comparison.what }</code>{ ": modelled cycles, and VM exits where there were any" }
-                if comparison.is_cut { { "; cut off after many turns" } }
+            <p><code>{ &comparison.what }</code>{ ": " }{ t!("modelled cycles, and VM exits where there were any") }
+                if comparison.is_cut { { "; " }{ t!("cut off after many turns") } }
             </p>
-            <div class="compare__scroll" tabindex="0" role="group" aria-label="Calls and what they cost">
+            <div class="compare__scroll" tabindex="0" role="group" aria-label={t!("Calls and what they cost")}>
                 <table class="compare__table">
-                    <thead><tr><th scope="col">{ "system call" }</th>{ for comparison.platforms.iter().map(|p| html! { <th scope="col">{ p.to_string() }</th> }) }</tr></thead>
+                    <thead><tr><th scope="col">{ t!("system call") }</th>{ for comparison.platforms.iter().map(|p| html! { <th scope="col">{ p.to_string() }</th> }) }</tr></thead>
                     <tbody>{ for comparison.calls.iter().map(|row| call(row, dearest)) }</tbody>
-                    <tfoot><tr><th scope="row">{ "all" }</th>{ for comparison.totals.iter().map(|total| cell(*total, false, 1)) }</tr></tfoot>
+                    <tfoot><tr><th scope="row">{ t!("all") }</th>{ for comparison.totals.iter().map(|total| cell(*total, false, 1)) }</tr></tfoot>
                 </table>
             </div>
-            if comparison.left_out > 0 { <p class="view__more">{ format!("{} more calls are in the sum", comparison.left_out) }</p> }
+            if comparison.left_out > 0 { <p class="view__more">{ t!("{n} more calls are in the sum", n = comparison.left_out) }</p> }
         </>
     }
 }
@@ -113,8 +113,12 @@ fn cell(cell: Cell, differs: bool, dearest: u64) -> Html {
         0 => grouped(cell.cycles),
         n => format!("{} · {n}×", grouped(cell.cycles)),
     };
-    let title =
-        format!("{} VM exits, {} ring crossings, {} references of walks", cell.exits, cell.crossings, cell.references);
+    let title = t!(
+        "{exits} VM exits, {crossings} ring crossings, {references} references of walks",
+        exits = cell.exits,
+        crossings = cell.crossings,
+        references = cell.references
+    );
     html! {
         <td class={classes!(differs.then_some("differs"))} {title}>
             { words }

@@ -43,14 +43,14 @@ pub struct Props {
 #[component]
 pub fn CostView(Props { costs, is_watched, dispatch }: &Props) -> Html {
     html! {
-        <section class="view cost" data-testid="view-cost" aria-label="Modelled cycles by cause">
-            <Twin title="Cost" text={Text::of(costs, CostBars::text)}>
+        <section class="view cost" data-testid="view-cost" aria-label={t!("Modelled cycles by cause")}>
+            <Twin title={t!("Cost")} text={Text::of(costs, CostBars::text)}>
                 if !*is_watched {
                     { no_machine(dispatch) }
                 } else {
-                    <p>{ costs.summary() }</p>
-                    { bars("cycles for", &costs.causes) }
-                    { bars("counted", &costs.counts) }
+                    <p lang="en">{ costs.summary() }</p>
+                    { bars(t!("cycles for"), &costs.causes) }
+                    { bars(t!("counted"), &costs.counts) }
                 }
             </Twin>
         </section>

@@ -8,6 +8,7 @@ use kernel_model::projection::coverage::{CallRow, Coverage, Extent, ProgramRow};
 use yew::{Callback, Html, InputEvent, Properties, TargetCast, classes, component, html, use_state};
 
 use super::{Picture, View};
+use crate::language::translated;
 use crate::widget::twin::{Text, Twin};
 
 /// The view on the stage.
@@ -55,22 +56,22 @@ pub fn CoverageView(Props { coverage }: &Props) -> Html {
         html! { <button type="button" class={classes!("tab", on.then_some("is-shown"))} aria-pressed={on.to_string()} onclick={choose}>{ label }</button> }
     };
     html! {
-        <section class="view coverage" data-testid="view-coverage" aria-label="What is modelled and what is not">
-            <Twin title="Coverage" text={Text::of(coverage, |coverage| coverage.markdown("See docs/coverage.md."))}>
-                <p class="coverage__summary">{ coverage.summary() }</p>
-                <div class="coverage__choice" role="group" aria-label="Calls to list">
-                    { choice(None, format!("all {}", coverage.calls.len())) }
-                    { for Extent::ALL.into_iter().map(|extent| choice(Some(extent), format!("{} {} {}", extent.sign(), extent.label(), coverage.count(extent)))) }
-                    <input type="search" aria-label="Find a call" placeholder="find a call" value={(*wanted).clone()} oninput={typed} />
+        <section class="view coverage" data-testid="view-coverage" aria-label={t!("What is modelled and what is not")}>
+            <Twin title={t!("Coverage")} text={Text::of(coverage, |coverage| coverage.markdown("See docs/coverage.md."))}>
+                <p class="coverage__summary" lang="en">{ coverage.summary() }</p>
+                <div class="coverage__choice" role="group" aria-label={t!("Calls to list")}>
+                    { choice(None, t!("all {n}", n = coverage.calls.len())) }
+                    { for Extent::ALL.into_iter().map(|extent| choice(Some(extent), format!("{} {} {}", extent.sign(), translated(extent.label()), coverage.count(extent)))) }
+                    <input type="search" aria-label={t!("Find a call")} placeholder={t!("find a call")} value={(*wanted).clone()} oninput={typed} />
                 </div>
-                <div class="coverage__scroll" tabindex="0" role="region" aria-label="System calls">
+                <div class="coverage__scroll" tabindex="0" role="region" aria-label={t!("System calls")}>
                     <table>
-                        <thead><tr><th scope="col">{ "nr" }</th><th scope="col">{ "call" }</th><th scope="col">{ "what there is of it" }</th></tr></thead>
+                        <thead><tr><th scope="col">{ t!("nr") }</th><th scope="col">{ t!("call") }</th><th scope="col">{ t!("what there is of it") }</th></tr></thead>
                         <tbody>{ for rows.iter().map(|row| call_row(row)) }</tbody>
                     </table>
-                    if rows.is_empty() { <p class="view__more">{ "No call is like that." }</p> }
+                    if rows.is_empty() { <p class="view__more">{ t!("No call is like that.") }</p> }
                 </div>
-                <div class="coverage__programs">
+                <div class="coverage__programs" lang="en">
                     { for coverage.areas.iter().map(|(area, rows)| html! {
                         <section aria-label={*area}>
                             <h3>{ *area }</h3>
@@ -88,12 +89,12 @@ fn call_row(row: &CallRow) -> Html {
     html! {
         <tr key={row.nr} class={classes!("coverage__call", (row.extent == Extent::Absent).then_some("is-absent"))}>
             <td>{ row.nr }</td>
-            <th scope="row"><span role="img" aria-label={row.extent.label()}>{ row.extent.sign() }</span>{ " " }{ row.name }</th>
+            <th scope="row"><span role="img" aria-label={translated(row.extent.label())}>{ row.extent.sign() }</span>{ " " }{ row.name }</th>
             <td>
-                <span>{ row.extent.label() }</span>
-                if !row.sentence.is_empty() { <span>{ format!(": {}", row.sentence) }</span> }
+                <span>{ translated(row.extent.label()) }</span>
+                if !row.sentence.is_empty() { <span lang="en">{ format!(": {}", row.sentence) }</span> }
                 { for flags.map(|line| html! { <code>{ line }</code> }) }
-                if !row.errors.is_empty() { <code>{ format!("errors: {}", row.errors.join(" ")) }</code> }
+                if !row.errors.is_empty() { <code>{ t!("errors:") }{ " " }{ row.errors.join(" ") }</code> }
             </td>
         </tr>
     }

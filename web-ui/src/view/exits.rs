@@ -46,18 +46,18 @@ pub struct Props {
 pub fn ExitsView(Props { lanes, is_watched, dispatch }: &Props) -> Html {
     let until = |direction| dispatch.reform(move |_: web_sys::MouseEvent| Msg::Until(Family::Exit, direction));
     html! {
-        <section class="view exits" data-testid="view-exits" aria-label="VM exits in lanes">
-            <Twin title="VM exits" text={Text::of(lanes, ExitLanes::text)}>
+        <section class="view exits" data-testid="view-exits" aria-label={t!("VM exits in lanes")}>
+            <Twin title={t!("VM exits")} text={Text::of(lanes, ExitLanes::text)}>
                 if !*is_watched {
                     { no_machine(dispatch) }
                 } else {
                     <p class="exits__head">
-                        <span>{ lanes.summary() }</span>
-                        <button type="button" onclick={until(Direction::Back)}>{ "to the exit before" }</button>
-                        <button type="button" onclick={until(Direction::Forward)}>{ "run to next exit" }</button>
+                        <span lang="en">{ lanes.summary() }</span>
+                        <button type="button" onclick={until(Direction::Back)}>{ t!("to the exit before") }</button>
+                        <button type="button" onclick={until(Direction::Forward)}>{ t!("run to next exit") }</button>
                     </p>
                     if !lanes.rows.is_empty() { { table(lanes) } }
-                    if !lanes.histogram.is_empty() { { bars("exit reason", &lanes.histogram) } }
+                    if !lanes.histogram.is_empty() { { bars(t!("exit reason"), &lanes.histogram) } }
                 }
             </Twin>
         </section>
@@ -66,14 +66,14 @@ pub fn ExitsView(Props { lanes, is_watched, dispatch }: &Props) -> Html {
 
 fn table(lanes: &ExitLanes) -> Html {
     html! {
-        <div class="exits__scroll" tabindex="0" role="group" aria-label="What happened in the step">
-            if lanes.left_out > 0 { <p class="view__more">{ format!("{} rows before these", lanes.left_out) }</p> }
+        <div class="exits__scroll" tabindex="0" role="group" aria-label={t!("What happened in the step")}>
+            if lanes.left_out > 0 { <p class="view__more">{ t!("{n} rows before these", n = lanes.left_out) }</p> }
             <table class="exits__lanes">
                 <thead><tr>
                     { for lanes.lanes.iter().map(|lane| html! { <th scope="col">{ lane.label() }</th> }) }
-                    <th scope="col">{ "cycles" }</th>
+                    <th scope="col">{ t!("cycles") }</th>
                 </tr></thead>
-                <tbody>{ for lanes.rows.iter().map(|r| row(&lanes.lanes, r)) }</tbody>
+                <tbody lang="en">{ for lanes.rows.iter().map(|r| row(&lanes.lanes, r)) }</tbody>
             </table>
         </div>
     }

@@ -49,14 +49,14 @@ pub struct Props {
 #[component]
 pub fn FramesView(Props { frames, is_watched, dispatch }: &Props) -> Html {
     html! {
-        <section class="view frames" data-testid="view-frames" aria-label="Frames of the machine's memory">
-            <Twin title="Frames" text={Text::of(frames, Frames::text)}>
+        <section class="view frames" data-testid="view-frames" aria-label={t!("Frames of the machine's memory")}>
+            <Twin title={t!("Frames")} text={Text::of(frames, Frames::text)}>
                 if !*is_watched {
                     { no_machine(dispatch) }
                 } else {
-                    <p>{ frames.summary() }</p>
+                    <p lang="en">{ frames.summary() }</p>
                     { field(&frames.squares) }
-                    <p class="view__more">{ format!("A square is {} MiB; filled where its frames hold something, framed where the step has changed that.", SQUARE / 256) }</p>
+                    <p class="view__more">{ t!("A square is {n} MiB; filled where its frames hold something, framed where the step has changed that.", n = SQUARE / 256) }</p>
                     { shares(&frames.shares) }
                     { spaces(frames) }
                 }
@@ -78,7 +78,7 @@ fn class_of(owner: Owner) -> &'static str {
 fn field(squares: &[Square]) -> Html {
     let (width, height) = (COLUMNS * CELL, squares.len().div_ceil(COLUMNS) * CELL);
     html! {
-        <svg class="frames__field" viewBox={format!("0 0 {width} {height}")} role="img" aria-label="The field; its numbers are in the table below">
+        <svg class="frames__field" viewBox={format!("0 0 {width} {height}")} role="img" aria-label={t!("The field; its numbers are in the table below")}>
             { for squares.iter().enumerate().map(|(i, square)| {
                 let class = classes!("frames__square", class_of(square.owner), (square.used > 0).then_some("is-used"), square.is_changed.then_some("is-changed"));
                 let (x, y) = (i % COLUMNS * CELL, i / COLUMNS * CELL);
@@ -91,7 +91,7 @@ fn field(squares: &[Square]) -> Html {
 fn shares(shares: &[Share]) -> Html {
     html! {
         <table class="below-bars">
-            <thead><tr><th scope="col">{ "frames of" }</th><th scope="col">{ "before" }</th><th scope="col">{ "after" }</th></tr></thead>
+            <thead><tr><th scope="col">{ t!("frames of") }</th><th scope="col">{ t!("before") }</th><th scope="col">{ t!("after") }</th></tr></thead>
             <tbody>
                 { for shares.iter().map(|share| html! {
                     <tr class={(share.before != share.after).then_some("is-changed")}>
@@ -107,7 +107,7 @@ fn shares(shares: &[Share]) -> Html {
 fn spaces(frames: &Frames) -> Html {
     html! {
         <table class="below-bars">
-            <thead><tr><th scope="col">{ "address space" }</th><th scope="col">{ "page tables" }</th><th scope="col">{ "pages" }</th><th scope="col">{ "of them shared" }</th></tr></thead>
+            <thead><tr><th scope="col">{ t!("address space") }</th><th scope="col">{ t!("page tables") }</th><th scope="col">{ t!("pages") }</th><th scope="col">{ t!("of them shared") }</th></tr></thead>
             <tbody>
                 { for frames.spaces.iter().map(|space| html! {
                     <tr>

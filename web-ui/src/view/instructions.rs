@@ -119,27 +119,27 @@ pub fn InstructionsView() -> Html {
         })
     };
     html! {
-        <section class="view insn" data-testid="view-instructions" aria-label="Instruction console">
-            <Twin title="Instructions" text={Text::of(&answer, Answer::text)}>
+        <section class="view insn" data-testid="view-instructions" aria-label={t!("Instruction console")}>
+            <Twin title={t!("Instructions")} text={Text::of(&answer, Answer::text)}>
                 <div class="insn__controls">
-                    <input class="insn__program" data-testid="insn-program" aria-label="Instructions, separated by semicolons" spellcheck="false" autocomplete="off"
+                    <input class="insn__program" data-testid="insn-program" aria-label={t!("Instructions, separated by semicolons")} spellcheck="false" autocomplete="off"
                         value={(*program).clone()} oninput={typed} />
-                    <select aria-label="Platform" onchange={platform_chosen}>
+                    <select aria-label={t!("Platform")} onchange={platform_chosen}>
                         { for PLATFORMS.iter().map(|(p, name)| html! { <option value={*name} selected={*p == *platform}>{ *name }</option> }) }
                     </select>
-                    <select aria-label="Ring" onchange={ring_chosen}>
-                        { for (0..4u8).map(|r| html! { <option value={r.to_string()} selected={r == setting.ring}>{ format!("ring {r}") }</option> }) }
+                    <select aria-label={t!("Ring")} onchange={ring_chosen}>
+                        { for (0..4u8).map(|r| html! { <option value={r.to_string()} selected={r == setting.ring}>{ t!("ring {ring}", ring = r) }</option> }) }
                     </select>
-                    <select aria-label="Vendor" onchange={vendor_chosen}>
+                    <select aria-label={t!("Vendor")} onchange={vendor_chosen}>
                         <option value="intel" selected={*vendor == Vendor::Intel}>{ "Intel" }</option>
                         <option value="amd" selected={*vendor == Vendor::Amd}>{ "AMD" }</option>
                     </select>
                 </div>
-                if let Some(error) = &answer.error { <p class="insn__error" role="alert">{ error }</p> }
+                if let Some(error) = &answer.error { <p class="insn__error" role="alert" lang="en">{ error }</p> }
                 if !answer.rows.is_empty() {
-                    <div class="insn__scroll" tabindex="0" role="group" aria-label="What became of each instruction">
+                    <div class="insn__scroll" tabindex="0" role="group" aria-label={t!("What became of each instruction")}>
                         <table class="insn__rows">
-                            <thead><tr><th scope="col">{ "instruction" }</th><th scope="col">{ "what became of it" }</th><th scope="col">{ "why, and where it is written" }</th></tr></thead>
+                            <thead><tr><th scope="col">{ t!("instruction") }</th><th scope="col">{ t!("what became of it") }</th><th scope="col">{ t!("why, and where it is written") }</th></tr></thead>
                             <tbody>{ for answer.rows.iter().map(row) }</tbody>
                         </table>
                     </div>
@@ -160,8 +160,8 @@ fn row(row: &Row) -> Html {
     html! {
         <tr class={classes!("insn__row", class)}>
             <th scope="row" style={format!("--depth: {}", row.depth)}>{ &row.instruction }</th>
-            <td><b>{ became(row) }</b></td>
-            <td>{ &row.note }{ " " }<cite>{ row.citation }</cite></td>
+            <td lang="en"><b>{ became(row) }</b></td>
+            <td lang="en">{ &row.note }{ " " }<cite>{ row.citation }</cite></td>
         </tr>
     }
 }

@@ -63,9 +63,9 @@ pub fn MountsView(Props { graph, .. }: &Props) -> Html {
     let lit_group = |number: u32| lit.is_some_and(|(shared, master)| shared == Some(number) || master == Some(number));
     let (width, height) = (PATHS + COLUMN * graph.columns.len(), HEAD + ROW * graph.rows.len());
     html! {
-        <section class="view mounts" data-testid="view-mounts" aria-label="Mounts and their propagation">
-            <Twin title="Mounts" text={Text::of(graph, MountGraph::text)}>
-                <div class="mounts__scroll" tabindex="0" role="group" aria-label="Mount points by mount namespaces">
+        <section class="view mounts" data-testid="view-mounts" aria-label={t!("Mounts and their propagation")}>
+            <Twin title={t!("Mounts")} text={Text::of(graph, MountGraph::text)}>
+                <div class="mounts__scroll" tabindex="0" role="group" aria-label={t!("Mount points by mount namespaces")}>
                     <div class="mounts__sheet" style={format!("width: {width}px; height: {height}px")}>
                         { for graph.columns.iter().enumerate().map(|(i, c)| column_head(i, c)) }
                         { for graph.rows.iter().enumerate().map(|(i, r)| path_cell(i, r)) }
@@ -82,10 +82,10 @@ pub fn MountsView(Props { graph, .. }: &Props) -> Html {
                     </div>
                 </div>
                 if graph.rows_left_out > 0 {
-                    <p class="view__more">{ format!("and {} more mount points", graph.rows_left_out) }</p>
+                    <p class="view__more">{ t!("and {n} more mount points", n = graph.rows_left_out) }</p>
                 }
                 if graph.columns_left_out > 0 {
-                    <p class="view__more">{ format!("and {} more mount namespaces", graph.columns_left_out) }</p>
+                    <p class="view__more">{ t!("and {n} more mount namespaces", n = graph.columns_left_out) }</p>
                 }
                 <p class="mounts__said" role="status">{ said(graph, *pointed) }</p>
             </Twin>
@@ -95,21 +95,23 @@ pub fn MountsView(Props { graph, .. }: &Props) -> Html {
 
 fn said(graph: &MountGraph, pointed: Option<usize>) -> String {
     let Some(cell) = pointed.and_then(|i| graph.cells.get(i)) else {
-        return "A thread ties the members of a peer group: what is mounted on one appears on all. \
-                An arrow leads to a slave, which only receives."
-            .to_owned();
+        return t!(
+            "A thread ties the members of a peer group: what is mounted on one appears on all. An arrow leads to a slave, which \
+             only receives."
+        )
+        .to_owned();
     };
     let path = graph.rows.get(cell.row).map_or("", |r| r.path.as_str());
     let peers = |number: u32| graph.group(number).map_or(0, |g| g.members.len().saturating_sub(1));
     let ties = match (cell.shared, cell.master) {
-        (Some(group), _) if peers(group) > 0 => format!(" It shares mounts and unmounts with {} others.", peers(group)),
-        (Some(_), None) => " It is shared, but has no peer here.".to_owned(),
+        (Some(group), _) if peers(group) > 0 => t!("It shares mounts and unmounts with {n} others.", n = peers(group)),
+        (Some(_), None) => t!("It is shared, but has no peer here.").to_owned(),
         (None, Some(group)) => {
-            format!(" What happens on group {} happens here, not the other way round.", letter(group))
+            t!("What happens on group {group} happens here, not the other way round.", group = letter(group))
         }
-        _ => " Nothing that is mounted here is seen elsewhere.".to_owned(),
+        _ => t!("Nothing that is mounted here is seen elsewhere.").to_owned(),
     };
-    format!("{path}: mount {}.{ties}", cell.words())
+    t!("{path}: mount {words}.", path = path, words = cell.words()) + " " + &ties
 }
 
 fn column_head(index: usize, column: &Column) -> Html {
@@ -127,12 +129,12 @@ fn path_cell(index: usize, row: &Row) -> Html {
     let style =
         format!("top: {}px; width: {PATHS}px; height: {ROW}px; padding-left: {}px", HEAD + ROW * index, 12 * row.depth);
     if row.folded > 0 {
-        return html! { <div class="mounts__path is-folded" {style}>{ format!("… and {} more like this", row.folded) }</div> };
+        return html! { <div class="mounts__path is-folded" {style}>{ t!("… and {n} more like this", n = row.folded) }</div> };
     }
     html! {
         <div class="mounts__path" {style} title={row.path.clone()}>
             <span>{ &row.name }</span>
-            if row.covers > 0 { <small title="mounted over another mount">{ format!("over {}", row.covers) }</small> }
+            if row.covers > 0 { <small title={t!("mounted over another mount")}>{ t!("over {n}", n = row.covers) }</small> }
         </div>
     }
 }
@@ -156,7 +158,7 @@ fn mount_cell(graph: &MountGraph, index: usize, cell: &Cell, point: &Callback<Op
             <span class="mounts__type">{ &cell.fs_type }</span>
             if let Some(root) = &cell.root { <span class="mounts__root">{ root }</span> }
             if cell.read_only { <span class="mounts__flag">{ "ro" }</span> }
-            if cell.locked { <span class="mounts__flag" title="locked: it came from a more privileged namespace">{ "locked" }</span> }
+            if cell.locked { <span class="mounts__flag" title={t!("locked: it came from a more privileged namespace")}>{ t!("locked") }</span> }
             { change_mark(cell.change) }
         </button>
     }

@@ -55,9 +55,9 @@ struct Plan {
 pub fn NetworkView(Props { map }: &Props) -> Html {
     let plan = plan(map);
     html! {
-        <section class="view network" data-testid="view-network" aria-label="The network">
-            <Twin title="Network" text={Text::of(map, NetTopology::text)}>
-                <div class="network__scroll" tabindex="0" role="group" aria-label="Network namespaces and their devices">
+        <section class="view network" data-testid="view-network" aria-label={t!("The network")}>
+            <Twin title={t!("Network")} text={Text::of(map, NetTopology::text)}>
+                <div class="network__scroll" tabindex="0" role="group" aria-label={t!("Network namespaces and their devices")}>
                     <div class="network__map" style={format!("width: {}px; height: {}px", plan.width, plan.height)}>
                         { for map.houses.iter().enumerate().map(|(i, h)| house(map, &plan, i, h)) }
                         <svg class="network__cables" width={plan.width.to_string()} height={plan.height.to_string()} aria-hidden="true">
@@ -66,8 +66,8 @@ pub fn NetworkView(Props { map }: &Props) -> Html {
                         </svg>
                     </div>
                 </div>
-                if map.left_out > 0 { <p class="view__more">{ format!("and {} more network namespaces", map.left_out) }</p> }
-                <ol class="network__hops" aria-label="What packets did in this step">
+                if map.left_out > 0 { <p class="view__more">{ t!("and {n} more network namespaces", n = map.left_out) }</p> }
+                <ol class="network__hops" aria-label={t!("What packets did in this step")}>
                     { for map.hops.iter().map(|h| hop(map, h)) }
                 </ol>
             </Twin>
@@ -96,7 +96,7 @@ fn house(map: &NetTopology, plan: &Plan, index: usize, house: &House) -> Html {
             style={format!("left: {left}px; top: {top}px; width: {HOUSE}px; height: {height}px")}>
             <div class="network__head" style={format!("height: {HEAD}px")}>
                 <span>{ ns_letter(NsKind::Net, house.ns.0) }{ format!(" net:[{}] ", house.inum) }{ change_mark(house.change) }</span>
-                <small>{ &house.who }if house.forwards { { " · forwards" } }</small>
+                <small>{ &house.who }if house.forwards { { " · " }{ t!("forwards") } }</small>
             </div>
             { for house.devices.iter().filter_map(|i| map.devices.get(*i)).map(device) }
         </div>
@@ -113,7 +113,7 @@ fn device(device: &Device) -> Html {
     html! {
         <div {class} style={format!("height: {}px", DEVICE - 8)} title={device.words()}>
             <b>{ &device.name }</b>
-            <span>{ device.kind }{ if device.up { "" } else { ", down" } }{ change_mark(device.change) }</span>
+            <span>{ device.kind }if !device.up { { ", " }{ t!("down") } }{ change_mark(device.change) }</span>
             <code>{ if device.addresses.is_empty() { "–".to_owned() } else { device.addresses.join(" ") } }</code>
         </div>
     }
@@ -184,7 +184,7 @@ fn hop(map: &NetTopology, hop: &Hop) -> Html {
             <span class="network__sign" aria-hidden="true">{ if hop.dropped.is_some() { "✕" } else if hop.arrived { "●" } else { "→" } }</span>
             <span class="network__nr">{ hop.packet }</span>
             if let Some(house) = place { { ns_letter(NsKind::Net, house.ns.0) } }
-            <span>{ &hop.what }if let Some(why) = &hop.dropped { <b>{ format!(", dropped: {why}") }</b> }</span>
+            <span lang="en">{ &hop.what }if let Some(why) = &hop.dropped { <b>{ ", " }{ t!("dropped: {why}", why = why) }</b> }</span>
         </li>
     }
 }

@@ -58,11 +58,11 @@ pub fn NsGraphView(Props { graph, picked, dispatch }: &Props) -> Html {
     };
     let rows = graph.rows.len();
     html! {
-        <section class="view ns-graph" data-testid="view-ns-graph" aria-label="Namespaces and what keeps them alive">
-            <Twin title="Namespaces" text={Text::of(graph, NsGraph::text)}>
-                <div class="ns-graph__scroll" tabindex="0" role="group" aria-label="Holders by kinds of namespaces">
+        <section class="view ns-graph" data-testid="view-ns-graph" aria-label={t!("Namespaces and what keeps them alive")}>
+            <Twin title={t!("Namespaces")} text={Text::of(graph, NsGraph::text)}>
+                <div class="ns-graph__scroll" tabindex="0" role="group" aria-label={t!("Holders by kinds of namespaces")}>
                     <div class="ns-graph__loom" style={format!("--rows: {rows}")}>
-                        <span class="ns-graph__corner">{ "held by" }</span>
+                        <span class="ns-graph__corner">{ t!("held by") }</span>
                         { for NsKind::SHOWN.iter().enumerate().map(|(i, kind)| kind_head(i, *kind)) }
                         { for graph.boxes.iter().enumerate().map(|(i, b)| {
                             let held = lit_row.is_some_and(|row| graph.rows[row].holds.contains(&i));
@@ -76,10 +76,10 @@ pub fn NsGraphView(Props { graph, picked, dispatch }: &Props) -> Html {
                 </div>
                 <p class="ns-graph__said" role="status">{ said(graph, lit_box, lit_row) }</p>
                 if graph.left_out > 0 {
-                    <p class="view__more">{ format!("{} namespaces of folded rows are not drawn", graph.left_out) }</p>
+                    <p class="view__more">{ t!("{n} namespaces of folded rows are not drawn", n = graph.left_out) }</p>
                 }
-                <div class="ns-graph__owners" role="group" aria-label="Who owns them">
-                    <h3>{ "Owned by user namespaces" }</h3>
+                <div class="ns-graph__owners" role="group" aria-label={t!("Who owns them")}>
+                    <h3>{ t!("Owned by user namespaces") }</h3>
                     { for graph.owners.iter().enumerate().filter(|(_, o)| o.parent.is_none()).map(|(i, _)| owner_box(graph, i)) }
                 </div>
             </Twin>
@@ -95,9 +95,9 @@ fn said(graph: &NsGraph, lit_box: Option<usize>, lit_row: Option<usize>) -> Stri
     match lit_row.and_then(|i| graph.rows.get(i)) {
         Some(row) => {
             let held: Vec<String> = row.holds.iter().filter_map(|i| graph.boxes.get(*i)).map(NsBox::short).collect();
-            format!("{} ({}) holds {}.", row.label, row.note, held.join(" "))
+            t!("{who} ({note}) holds {what}.", who = row.label, note = row.note, what = held.join(" "))
         }
-        None => "Point at a row or a box. A namespace lives as long as something runs through its box.".to_owned(),
+        None => t!("Point at a row or a box. A namespace lives as long as something runs through its box.").to_owned(),
     }
 }
 
@@ -191,7 +191,7 @@ fn owner_box(graph: &NsGraph, index: usize) -> Html {
             <div class="ns-box__head">
                 { ns_letter(NsKind::User, ns.0) }
                 <span>{ format!("user:[{inum}]") }</span>
-                <span>{ format!("made by uid {made_by}") }</span>
+                <span>{ t!("made by uid {uid}", uid = made_by) }</span>
                 { change_mark(*change) }
             </div>
             <div class="ns-box__pills">
@@ -200,7 +200,7 @@ fn owner_box(graph: &NsGraph, index: usize) -> Html {
                         <span>{ b.ns.kind().letter() }</span><sub>{ b.instance }</sub>{ change_mark(b.change) }
                     </span>
                 }) }
-                if *left_out > 0 { <span class="view__more">{ format!("and {left_out} more") }</span> }
+                if *left_out > 0 { <span class="view__more">{ t!("and {n} more", n = left_out) }</span> }
             </div>
             { for inner.map(|(i, _)| owner_box(graph, i)) }
         </div>

@@ -11,6 +11,7 @@ use kernel_model::task::TaskId;
 use yew::{Callback, Html, Properties, classes, component, html};
 
 use super::{Picture, View};
+use crate::language::translated;
 use crate::state::Msg;
 use crate::widget::mark::{change_class, change_mark};
 use crate::widget::namespace::{ns_class, ns_letter};
@@ -46,14 +47,14 @@ pub struct Props {
 #[component]
 pub fn PidViewsView(Props { views, picked, dispatch }: &Props) -> Html {
     html! {
-        <section class="view pid-views" data-testid="view-pid-views" aria-label="PID views">
-            <Twin title="PID views" text={Text::of(views, PidViews::text)}>
+        <section class="view pid-views" data-testid="view-pid-views" aria-label={t!("PID views")}>
+            <Twin title={t!("PID views")} text={Text::of(views, PidViews::text)}>
                 <div class="pid-views__both">
-                    <div class="pid-views__scroll" tabindex="0" role="region" aria-label="Processes by PID namespaces">
+                    <div class="pid-views__scroll" tabindex="0" role="region" aria-label={t!("Processes by PID namespaces")}>
                         <table class="pid-views__matrix">
                             <thead>
                                 <tr>
-                                    <th scope="col" class="pid-views__corner">{ "process" }</th>
+                                    <th scope="col" class="pid-views__corner">{ t!("process") }</th>
                                     { for views.columns.iter().map(column_head) }
                                 </tr>
                             </thead>
@@ -62,10 +63,10 @@ pub fn PidViewsView(Props { views, picked, dispatch }: &Props) -> Html {
                             </tbody>
                         </table>
                         if views.left_out > 0 {
-                            <p class="view__more">{ format!("and {} more", views.left_out) }</p>
+                            <p class="view__more">{ t!("and {n} more", n = views.left_out) }</p>
                         }
                         if views.columns_left_out > 0 {
-                            <p class="view__more">{ format!("and {} more PID namespaces", views.columns_left_out) }</p>
+                            <p class="view__more">{ t!("and {n} more PID namespaces", n = views.columns_left_out) }</p>
                         }
                     </div>
                     <div class="pid-views__boxes" aria-hidden="true">
@@ -85,7 +86,7 @@ fn column_head(column: &Column) -> Html {
             { change_mark(column.change) }
             <span class="pid-views__name">{ column.name() }</span>
             if !column.open && column.change != Change::Gone {
-                <span class="pid-views__closed">{ "init is gone" }</span>
+                <span class="pid-views__closed">{ t!("init is gone") }</span>
             }
         </th>
     }
@@ -102,10 +103,10 @@ fn matrix_row(views: &PidViews, row: &Row, picked: Option<TaskId>, dispatch: &Ca
         <tr key={task.0} class={classes!("pid-views__row", lit.then_some("is-picked"), change_class(row.change))}
             onmouseenter={on} onmouseleave={off}>
             <th scope="row">
-                <button type="button" class="pill" onfocus={focus} onclick={stand} aria-pressed={lit.to_string()} title="stand here: see what it sees">
-                    if row.thread { <span class="pill__thread">{ "thread of" }</span> }
+                <button type="button" class="pill" onfocus={focus} onclick={stand} aria-pressed={lit.to_string()} title={t!("stand here: see what it sees")}>
+                    if row.thread { <span class="pill__thread">{ t!("thread of") }</span> }
                     <span class="pill__name">{ &row.comm }</span>
-                    <span class={classes!("state", format!("state--{}", row.state.letter()))} title={row.state.word()}>
+                    <span class={classes!("state", format!("state--{}", row.state.letter()))} title={translated(row.state.word())}>
                         { row.state.letter() }
                     </span>
                     { change_mark(row.change) }
@@ -119,7 +120,7 @@ fn matrix_row(views: &PidViews, row: &Row, picked: Option<TaskId>, dispatch: &Ca
                             <span class="pid-views__nr" key={*nr}>{ nr }</span>
                         </td>
                     },
-                    None => html! { <td class="pid-views__cell is-hidden"><span aria-label="not visible">{ "–" }</span></td> },
+                    None => html! { <td class="pid-views__cell is-hidden"><span aria-label={t!("not visible")}>{ "–" }</span></td> },
                 }
             }) }
         </tr>

@@ -63,26 +63,26 @@ pub fn PrivilegesView(Props { privileges, seats, dispatch }: &Props) -> Html {
     };
     let shown = &**privileges;
     html! {
-        <section class="view privileges" data-testid="view-privileges" aria-label="What a process may do">
-            <Twin title="Privileges" text={Text::of(privileges, Privileges::text)}>
-                <p class="seats">{ seat(seats, shown.task, dispatch) }{ " may" }</p>
+        <section class="view privileges" data-testid="view-privileges" aria-label={t!("What a process may do")}>
+            <Twin title={t!("Privileges")} text={Text::of(privileges, Privileges::text)}>
+                <p class="seats">{ seat(seats, shown.task, dispatch) }{ " " }{ t!("may") }</p>
                 if shown.task.is_some() {
-                    <div class="privileges__sets" role="group" aria-label="Capability sets">
+                    <div class="privileges__sets" role="group" aria-label={t!("Capability sets")}>
                         { for shown.sets.iter().map(|set| set_row(set, *pointed, &point)) }
                         <p class="privileges__cap" aria-live="polite">{ cap_line(shown, *pointed) }</p>
                     </div>
-                    <ul class="privileges__bits" aria-label="What takes powers away">
+                    <ul class="privileges__bits" aria-label={t!("What takes powers away")}>
                         { for shown.no_new_privs.iter().chain(&shown.securebits).map(bit) }
                     </ul>
                     <div class="privileges__maps">
-                        { id_map("user ids", &shown.uids) }
-                        { id_map("group ids", &shown.gids) }
+                        { id_map(t!("user ids"), &shown.uids) }
+                        { id_map(t!("group ids"), &shown.gids) }
                     </div>
                     <div class="privileges__checks">
-                        <h3>{ format!("Who passes a check of {}", shown.asked) }</h3>
+                        <h3>{ t!("Who passes a check of {cap}", cap = shown.asked) }</h3>
                         <ul>{ for shown.checks.iter().map(check) }</ul>
                         if shown.checks_left_out > 0 {
-                            <p class="view__more">{ format!("and {} more user namespaces", shown.checks_left_out) }</p>
+                            <p class="view__more">{ t!("and {n} more user namespaces", n = shown.checks_left_out) }</p>
                         }
                     </div>
                 }
@@ -114,17 +114,17 @@ fn cap_line(shown: &Privileges, pointed: Option<usize>) -> String {
     if let Some(n) = pointed {
         let has = shown.sets.iter().filter(|set| set.cells.get(n).is_some_and(|cell| cell.on)).map(|set| set.name);
         let has: Vec<&str> = has.collect();
-        let sets = if has.is_empty() { "no set".to_owned() } else { has.join(", ") };
-        return format!("{n} {}: in {sets}", Cap(n as u8));
+        let sets = if has.is_empty() { t!("no set").to_owned() } else { has.join(", ") };
+        return format!("{n} ") + &t!("{cap}: in {sets}", cap = Cap(n as u8), sets = sets);
     }
     let changed: Vec<String> = (0..NAMES.len())
         .filter(|n| shown.sets.iter().any(|set| set.cells.get(*n).is_some_and(|cell| cell.change != Change::Same)))
         .map(|n| Cap(n as u8).name())
         .collect();
     match changed.len() {
-        0 => "Each cell is one of the 41 capabilities; point at it for its name.".to_owned(),
-        1..=6 => format!("Δ changed: {}", changed.join(", ")),
-        n => format!("Δ {n} capabilities have changed"),
+        0 => t!("Each cell is one of the 41 capabilities; point at it for its name.").to_owned(),
+        1..=6 => t!("Δ changed: {caps}", caps = changed.join(", ")),
+        n => t!("Δ {n} capabilities have changed", n = n),
     }
 }
 
@@ -132,7 +132,7 @@ fn bit(bit: &Bit) -> Html {
     html! {
         <li class={classes!("privileges__bit", bit.on.then_some("is-on"), change_class(bit.change))}>
             <span aria-hidden="true">{ if bit.on { "■" } else { "□" } }</span>
-            { " " }{ bit.name }{ if bit.on { " on" } else { " off" } }{ " " }{ change_mark(bit.change) }
+            { " " }{ bit.name }{ " " }{ if bit.on { t!("on") } else { t!("off") } }{ " " }{ change_mark(bit.change) }
         </li>
     }
 }
@@ -140,7 +140,7 @@ fn bit(bit: &Bit) -> Html {
 /// Segments of ids: a column is a segment, a line is a user namespace, the inside on top.
 fn id_map(title: &'static str, map: &IdMapPicture) -> Html {
     html! {
-        <figure class="id-map" aria-label={format!("{title}, from inside to outside")}>
+        <figure class="id-map" aria-label={t!("{ids}, from inside to outside", ids = title)}>
             <figcaption>{ title }</figcaption>
             <div class="id-map__scroll">
                 <table>
@@ -154,14 +154,14 @@ fn id_map(title: &'static str, map: &IdMapPicture) -> Html {
                                     html! {
                                         <td class={classes!("id-map__segment", own.then_some("is-own"), none.then_some("is-unmapped"))}>
                                             { segment.range(i) }
-                                            if own && segment.count > 1 { <small>{ map.own.get(i).map(|id| format!("it is {id}")) }</small> }
+                                            if own && segment.count > 1 { <small>{ map.own.get(i).map(|id| t!("it is {id}", id = id)) }</small> }
                                         </td>
                                     }
                                 }) }
                                 if map.segments.is_empty() {
                                     <td class={classes!("id-map__segment", "is-own", (!map.mapped.get(i).copied().unwrap_or(false)).then_some("is-unmapped"))}>
                                         { map.own.get(i).map(u32::to_string) }
-                                        if !level.written { <small>{ "no map yet" }</small> }
+                                        if !level.written { <small>{ t!("no map yet") }</small> }
                                     </td>
                                 }
                             </tr>
@@ -169,23 +169,24 @@ fn id_map(title: &'static str, map: &IdMapPicture) -> Html {
                     </tbody>
                 </table>
             </div>
-            if map.left_out > 0 { <p class="view__more">{ format!("and {} more segments", map.left_out) }</p> }
+            if map.left_out > 0 { <p class="view__more">{ t!("and {n} more segments", n = map.left_out) }</p> }
         </figure>
     }
 }
 
 fn check(check: &Check) -> Html {
     let Check { ns, inum, level, granted, why, others, others_left_out, change } = check;
-    let (sign, word, class) = if *granted { ("✓", "passes", "is-granted") } else { ("⊘", "refused", "is-refused") };
+    let (sign, word, class) =
+        if *granted { ("✓", t!("passes"), "is-granted") } else { ("⊘", t!("refused"), "is-refused") };
     html! {
         <li class={classes!("privileges__check", ns_class(NsKind::User, ns.0), class, change_class(*change))} style={format!("--level: {level}")}>
             <span class="privileges__verdict"><b aria-hidden="true">{ sign }</b>{ " " }{ word }</span>
             <span class="privileges__where">{ ns_letter(NsKind::User, ns.0) }{ format!(" user:[{inum}] ") }{ change_mark(*change) }</span>
-            <span class="privileges__why">{ why }</span>
+            <span class="privileges__why" lang="en">{ why }</span>
             if !others.is_empty() {
                 <span class="privileges__others">
-                    { format!("others who pass: {}", others.join(", ")) }
-                    if *others_left_out > 0 { { format!(" and {others_left_out} more") } }
+                    { t!("others who pass: {names}", names = others.join(", ")) }
+                    if *others_left_out > 0 { { " " }{ t!("and {n} more", n = others_left_out) } }
                 </span>
             }
         </li>

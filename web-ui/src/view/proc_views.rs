@@ -56,10 +56,10 @@ pub struct Props {
 #[component]
 pub fn ProcViewsView(Props { views, task, seats, dispatch }: &Props) -> Html {
     html! {
-        <section class="view proc-views" data-testid="view-proc-views" aria-label="/proc and /sys as a process sees them">
-            <Twin title="/proc and /sys" text={Text::of(views, ProcViews::text)}>
-                <p class="seats">{ seat(seats, *task, dispatch) }{ " has in /proc and /sys" }</p>
-                <p class="proc-views__summary">{ views.summary() }</p>
+        <section class="view proc-views" data-testid="view-proc-views" aria-label={t!("/proc and /sys as a process sees them")}>
+            <Twin title={t!("/proc and /sys")} text={Text::of(views, ProcViews::text)}>
+                <p class="seats">{ seat(seats, *task, dispatch) }{ " " }{ t!("has in /proc and /sys") }</p>
+                <p class="proc-views__summary" lang="en">{ views.summary() }</p>
                 { for views.hidden.iter().map(hidden) }
                 <div class="proc-views__sections">
                     { for Through::ALL.into_iter().map(|through| section(views, through)) }
@@ -72,17 +72,17 @@ pub fn ProcViewsView(Props { views, task, seats, dispatch }: &Props) -> Html {
 fn hidden((place, who): &(String, String)) -> Html {
     html! {
         <p class="proc-views__hidden">
-            <b>{ format!("{who} is hidden:") }</b>
-            { format!(" a mount lies over {place}. ps does not list it; kill -0, /proc/mounts and its parent PID namespace still tell.") }
+            <b>{ t!("{who} is hidden:", who = who) }</b>
+            { " " }{ t!("a mount lies over {place}. ps does not list it; kill -0, /proc/mounts and its parent PID namespace still tell.", place = place) }
         </p>
     }
 }
 
 fn heading(through: Through) -> (&'static str, &'static str) {
     match through {
-        Through::Own => ("Its own", "begins behind the wall: a namespace of the process answers"),
-        Through::Shared => ("Shared", "belongs to a namespace, but the process is in the machine's first one"),
-        Through::Leak => ("The machine's", "comes through the wall: the same in every container"),
+        Through::Own => (t!("Its own"), t!("begins behind the wall: a namespace of the process answers")),
+        Through::Shared => (t!("Shared"), t!("belongs to a namespace, but the process is in the machine's first one")),
+        Through::Leak => (t!("The machine's"), t!("comes through the wall: the same in every container")),
     }
 }
 
@@ -102,7 +102,7 @@ fn section(views: &ProcViews, through: Through) -> Html {
             <ul>{ for files.into_iter().map(entry) }</ul>
             if !settings.is_empty() {
                 <details open={changed > 0}>
-                    <summary>{ format!("{} settings below /proc/sys", settings.len()) }</summary>
+                    <summary>{ t!("{n} settings below /proc/sys", n = settings.len()) }</summary>
                     <ul>{ for settings.into_iter().map(entry) }</ul>
                 </details>
             }
@@ -136,7 +136,7 @@ fn entry(entry: &Entry) -> Html {
             { match entry.covered {
                 Covered::No => Html::default(),
                 Covered::ReadOnly => html! { <span class="mounts__flag">{ "ro" }</span> },
-                Covered::Masked => html! { <span class="mounts__flag">{ "masked" }</span> },
+                Covered::Masked => html! { <span class="mounts__flag">{ t!("masked") }</span> },
             } }
             { change_mark(entry.change) }
         </li>

@@ -9,6 +9,7 @@ use kernel_model::task::TaskId;
 use yew::{Callback, Html, Properties, classes, component, html};
 
 use super::{Picture, View};
+use crate::language::translated;
 use crate::state::Msg;
 use crate::widget::mark::{change_class, change_mark};
 use crate::widget::namespace::{ns_class, ns_title};
@@ -44,13 +45,13 @@ pub struct Props {
 #[component]
 pub fn ProcessTreeView(Props { tree, picked, dispatch }: &Props) -> Html {
     html! {
-        <section class="view process-tree" data-testid="view-process-tree" aria-label="Process tree with namespaces">
-            <Twin title="Process tree" text={Text::of(tree, PidTree::text)}>
+        <section class="view process-tree" data-testid="view-process-tree" aria-label={t!("Process tree with namespaces")}>
+            <Twin title={t!("Process tree")} text={Text::of(tree, PidTree::text)}>
                 <ol class="process-tree__list">
                     { for tree.rows.iter().map(|row| tree_row(row, *picked, dispatch)) }
                 </ol>
                 if tree.left_out > 0 {
-                    <p class="view__more">{ format!("and {} more", tree.left_out) }</p>
+                    <p class="view__more">{ t!("and {n} more", n = tree.left_out) }</p>
                 }
             </Twin>
         </section>
@@ -69,7 +70,7 @@ fn tree_row(row: &Row, picked: Option<TaskId>, dispatch: &Callback<Msg>) -> Html
         return html! {
             <li key={task.0} class="process-tree__row">
                 { rails(row) }
-                <button type="button" class="quiet" onclick={unfold}>{ format!("… and {} more like this", row.folded) }</button>
+                <button type="button" class="quiet" onclick={unfold}>{ t!("… and {n} more like this", n = row.folded) }</button>
             </li>
         };
     }
@@ -77,16 +78,16 @@ fn tree_row(row: &Row, picked: Option<TaskId>, dispatch: &Callback<Msg>) -> Html
         <li key={task.0} class={classes!("process-tree__row", lit.then_some("is-picked"), change_class(row.change))}
             onmouseenter={on} onmouseleave={off}>
             { rails(row) }
-            <button type="button" class="pill" onfocus={focus} onclick={stand} aria-pressed={lit.to_string()} title="stand here: see what it sees">
+            <button type="button" class="pill" onfocus={focus} onclick={stand} aria-pressed={lit.to_string()} title={t!("stand here: see what it sees")}>
                 <span class="pill__nr">{ row.pid }</span>
                 <span class="pill__name">{ &row.args }</span>
                 if let Some(own) = row.own_pid {
-                    <span class="pill__own" title="its own number, in its own PID namespace">{ own }</span>
+                    <span class="pill__own" title={t!("its own number, in its own PID namespace")}>{ own }</span>
                 }
                 if row.threads > 1 {
-                    <span class="pill__threads">{ format!("{} threads", row.threads) }</span>
+                    <span class="pill__threads">{ t!("{n} threads", n = row.threads) }</span>
                 }
-                <span class={classes!("state", format!("state--{}", row.state.letter()))} title={row.state.word()}>
+                <span class={classes!("state", format!("state--{}", row.state.letter()))} title={translated(row.state.word())}>
                     { row.state.letter() }
                 </span>
                 { change_mark(row.change) }

@@ -22,7 +22,7 @@ pub const VIEW: View = View {
     picture: |moment| {
         let platform = Platform::of_code(moment.platform);
         let rings = Rc::new(Rings::of_step(moment.events, platform));
-        let about = platform.map_or("the kernel on a machine that nobody looks at", Platform::about);
+        let about = platform.map_or(t!("the kernel on a machine that nobody looks at"), Platform::about);
         Picture::new(move |_| html! { <RingsView rings={rings.clone()} {about} /> })
     },
 };
@@ -45,9 +45,9 @@ pub struct Props {
 pub fn RingsView(Props { rings, about }: &Props) -> Html {
     let sides: &[bool] = if rings.has_guest { &[true, false] } else { &[true] };
     html! {
-        <section class="view rings" data-testid="view-rings" aria-label="Rings and modes of the processor">
-            <Twin title="Rings and modes" text={Text::of(rings, Rings::text)}>
-                <p>{ format!("On {about}. The processor is {}; {} crossings in this step.", words(rings, rings.now), rings.crossings()) }</p>
+        <section class="view rings" data-testid="view-rings" aria-label={t!("Rings and modes of the processor")}>
+            <Twin title={t!("Rings and modes")} text={Text::of(rings, Rings::text)}>
+                <p>{ t!("On {about}. The processor is {place}; {n} crossings in this step.", about = about, place = words(rings, rings.now), n = rings.crossings()) }</p>
                 <div class="rings__sides">{ for sides.iter().map(|is_host| side(rings, *is_host)) }</div>
                 if !rings.path.is_empty() {
                     <ol class="rings__path">
@@ -66,17 +66,17 @@ pub fn RingsView(Props { rings, about }: &Props) -> Html {
 
 fn words(rings: &Rings, place: Place) -> String {
     match (rings.has_guest, place.is_host) {
-        (true, true) => format!("in ring {} of root mode", place.ring),
-        (true, false) => format!("in ring {} of non-root mode", place.ring),
-        _ => format!("in ring {}", place.ring),
+        (true, true) => t!("in ring {ring} of root mode", ring = place.ring),
+        (true, false) => t!("in ring {ring} of non-root mode", ring = place.ring),
+        _ => t!("in ring {ring}", ring = place.ring),
     }
 }
 
 fn side(rings: &Rings, is_host: bool) -> Html {
     let name = match (rings.has_guest, is_host) {
-        (true, true) => "root mode: the hypervisor",
-        (true, false) => "non-root mode: the guest",
-        _ => "the machine",
+        (true, true) => t!("root mode: the hypervisor"),
+        (true, false) => t!("non-root mode: the guest"),
+        _ => t!("the machine"),
     };
     let size = 2 * HALF;
     let visits = |ring: u8| {

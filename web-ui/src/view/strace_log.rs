@@ -6,6 +6,7 @@ use kernel_model::strace::replay::{Replay, ReplayedLine, Verdict};
 use yew::{Callback, Html, KeyboardEvent, Properties, classes, component, html};
 
 use crate::browser::key::Key;
+use crate::language::{english, translated};
 use crate::recorded::OpenLog;
 use crate::state::Msg;
 
@@ -22,7 +23,8 @@ pub struct Props {
 }
 
 /// What can be listed alone, and its sign.
-const VERDICTS: [(&str, &str); 4] = [("agrees", "="), ("differs", "≠"), ("out of scope", "○"), ("unparsed", "?")];
+const VERDICTS: [(&str, &str); 4] =
+    [(english("agrees"), "="), (english("differs"), "≠"), (english("out of scope"), "○"), (english("unparsed"), "?")];
 
 /// The verdict's name; `None` for lines that are no finished call.
 fn name(verdict: &Verdict) -> Option<&'static str> {
@@ -72,17 +74,17 @@ pub fn StraceLogView(Props { log, dispatch }: &Props) -> Html {
     html! {
         <div class="strace-log" data-testid="view-strace-log">
             <div class="strace-log__summary">
-                { only(None, format!("all {}", replay.lines.len())) }
-                { for VERDICTS.iter().zip(counts).map(|((name, sign), n)| only(Some(*name), format!("{sign} {name} {n}"))) }
+                { only(None, t!("all {n}", n = replay.lines.len())) }
+                { for VERDICTS.iter().zip(counts).map(|((name, sign), n)| only(Some(*name), format!("{sign} {} {n}", translated(name)))) }
                 <span class="strace-log__score" role="status">
-                    { format!("agree {}/{} in scope, {} out of scope, {} unparsed", replay.agree, replay.in_scope, replay.out_of_scope, replay.unparsed) }
+                    { t!("agree {n}/{all} in scope, {out} out of scope, {unparsed} unparsed", n = replay.agree, all = replay.in_scope, out = replay.out_of_scope, unparsed = replay.unparsed) }
                 </span>
             </div>
-            <div class="strace-log__lines" tabindex="0" role="region" aria-label="Lines of the log; arrow keys go from line to line" onkeydown={pressed}>
-                if first > 0 { <p class="view__more">{ format!("{first} lines before") }</p> }
+            <div class="strace-log__lines" tabindex="0" role="region" aria-label={t!("Lines of the log; arrow keys go from line to line")} onkeydown={pressed}>
+                if first > 0 { <p class="view__more">{ t!("{n} lines before", n = first) }</p> }
                 <ol>{ for shown.iter().filter_map(|i| replay.lines.get(*i).map(|l| row(*i, l, *i == log.line, dispatch))) }</ol>
                 if first + shown.len() < listed.len() {
-                    <p class="view__more">{ format!("{} lines after", listed.len() - first - shown.len()) }</p>
+                    <p class="view__more">{ t!("{n} lines after", n = listed.len() - first - shown.len()) }</p>
                 }
             </div>
         </div>
@@ -92,14 +94,14 @@ pub fn StraceLogView(Props { log, dispatch }: &Props) -> Html {
 fn row(index: usize, line: &ReplayedLine, here: bool, dispatch: &Callback<Msg>) -> Html {
     let (sign, class, why) = match &line.verdict {
         Verdict::Agrees => ("=", "agrees", None),
-        Verdict::Differs => ("≠", "differs", Some(format!("the model says {}", line.ours))),
-        Verdict::OutOfScope(why) => ("○", "out", Some(format!("out of scope: {why}"))),
-        Verdict::Unparsed(why) => ("?", "unparsed", Some(format!("not read: {why}"))),
+        Verdict::Differs => ("≠", "differs", Some(t!("the model says {what}", what = line.ours))),
+        Verdict::OutOfScope(why) => ("○", "out", Some(t!("out of scope: {why}", why = why))),
+        Verdict::Unparsed(why) => ("?", "unparsed", Some(t!("not read: {why}", why = why))),
         Verdict::Begun => ("…", "no-call", None),
         Verdict::NoCall => ("·", "no-call", None),
     };
     let go = dispatch.reform(move |_: web_sys::MouseEvent| Msg::LogLine(index));
-    let word = name(&line.verdict).unwrap_or("no result");
+    let word = name(&line.verdict).map_or(t!("no result"), translated);
     html! {
         <li key={index} class={classes!("strace-log__row", format!("strace-log__row--{class}"), here.then_some("is-now"))}>
             <button type="button" tabindex="-1" onclick={go} aria-current={here.then_some("step")}>

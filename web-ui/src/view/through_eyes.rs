@@ -51,9 +51,9 @@ pub struct Props {
 #[component]
 pub fn ThroughEyesView(Props { eyes, seats, dispatch }: &Props) -> Html {
     html! {
-        <section class="view through-eyes" data-testid="view-through-eyes" aria-label="What a process can see">
-            <Twin title="Through its eyes" text={Text::of(eyes, ThroughEyes::text)}>
-                <p class="seats">{ seat(seats, eyes.task, dispatch) }{ " sees" }</p>
+        <section class="view through-eyes" data-testid="view-through-eyes" aria-label={t!("What a process can see")}>
+            <Twin title={t!("Through its eyes")} text={Text::of(eyes, ThroughEyes::text)}>
+                <p class="seats">{ seat(seats, eyes.task, dispatch) }{ " " }{ t!("sees") }</p>
                 if eyes.task.is_some() {
                     <div class="through-eyes__sections">{ for eyes.sections.iter().map(section) }</div>
                 }
@@ -69,11 +69,11 @@ fn section(section: &Section) -> Html {
             <h4>
                 { ns_letter(section.kind, section.instance) }
                 { " " }{ section.title }
-                <span class="through-eyes__count">{ format!("{} of {}", section.seen, section.all) }</span>
+                <span class="through-eyes__count">{ t!("{n} of {all}", n = section.seen, all = section.all) }</span>
             </h4>
             <ul>
                 { for section.things.iter().map(thing) }
-                if rest > 0 { <li class="view__more">{ format!("and {rest} more") }</li> }
+                if rest > 0 { <li class="view__more">{ t!("and {n} more", n = rest) }</li> }
             </ul>
         </section>
     }
@@ -90,7 +90,7 @@ fn thing(thing: &Thing) -> Html {
         <li {class}>
             { match &thing.name {
                 Some(name) => html! { <b>{ name }</b> },
-                None => html! { <span role="img" aria-label="no name for it">{ "–" }</span> },
+                None => html! { <span role="img" aria-label={t!("no name for it")}>{ "–" }</span> },
             } }
             <span class="through-eyes__outside">{ &thing.outside }</span>
             { change_mark(thing.change) }

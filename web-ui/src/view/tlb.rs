@@ -48,12 +48,12 @@ pub struct Props {
 #[component]
 pub fn TlbView(Props { table, is_watched, dispatch }: &Props) -> Html {
     html! {
-        <section class="view tlb" data-testid="view-tlb" aria-label="Translation lookaside buffers">
-            <Twin title="TLB" text={Text::of(table, TlbTable::text)}>
+        <section class="view tlb" data-testid="view-tlb" aria-label={t!("Translation lookaside buffers")}>
+            <Twin title={t!("TLB")} text={Text::of(table, TlbTable::text)}>
                 if !*is_watched {
                     { no_machine(dispatch) }
                 } else {
-                    <p>{ table.summary() }</p>
+                    <p lang="en">{ table.summary() }</p>
                     if !table.flushes.is_empty() { <ul class="tlb__flushes">{ for table.flushes.iter().map(flush) }</ul> }
                     { for table.tables.iter().map(processor) }
                 }
@@ -66,24 +66,24 @@ fn flush(flush: &Flushed) -> Html {
     html! {
         <li>
             <b>{ flush.name }</b>
-            <span>{ format!("{} on processor {}: {} fell", flush.cause, flush.cpu, flush.dropped) }</span>
+            <span>{ t!("{cause} on processor {cpu}: {n} fell", cause = flush.cause, cpu = flush.cpu, n = flush.dropped) }</span>
         </li>
     }
 }
 
 fn processor(table: &Table) -> Html {
-    let caption = format!("Processor {}: {} translations", table.cpu, table.held);
+    let caption = t!("Processor {cpu}: {n} translations", cpu = table.cpu, n = table.held);
     html! {
         <div class="tlb__scroll" tabindex="0" role="group" aria-label={caption.clone()}>
             <table class="tlb__table">
                 <caption>{ caption }</caption>
                 <thead><tr>
-                    <td></td><th scope="col">{ "page" }</th><th scope="col">{ "frame" }</th><th scope="col">{ "size" }</th>
-                    <th scope="col">{ "rights" }</th><th scope="col">{ "tags" }</th>
+                    <td></td><th scope="col">{ t!("page") }</th><th scope="col">{ t!("frame") }</th><th scope="col">{ t!("size") }</th>
+                    <th scope="col">{ t!("rights") }</th><th scope="col">{ t!("tags") }</th>
                 </tr></thead>
                 <tbody>{ for table.entries.iter().map(|(entry, change)| row(entry, *change)) }</tbody>
             </table>
-            if table.left_out > 0 { <p class="view__more">{ format!("and {} more", table.left_out) }</p> }
+            if table.left_out > 0 { <p class="view__more">{ t!("and {n} more", n = table.left_out) }</p> }
         </div>
     }
 }

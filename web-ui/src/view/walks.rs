@@ -77,26 +77,26 @@ pub fn WalksView(Props { walks, is_watched, dispatch }: &Props) -> Html {
         Callback::from(move |_: web_sys::MouseEvent| made.set(n))
     };
     html! {
-        <section class="view walks" data-testid="view-walks" aria-label="Page walks">
-            <Twin title="Page walk" text={Text::of(walks, PageWalks::text)}>
+        <section class="view walks" data-testid="view-walks" aria-label={t!("Page walks")}>
+            <Twin title={t!("Page walk")} text={Text::of(walks, PageWalks::text)}>
                 if !*is_watched {
                     { no_machine(dispatch) }
                 } else {
-                    <p>{ walks.tables }{ " " }{ walks.summary() }</p>
+                    <p lang="en">{ walks.tables }{ " " }{ walks.summary() }</p>
                     if let Some(walk) = walk {
                         <div class="walks__controls">
-                            <select aria-label="Walk" onchange={choose}>
+                            <select aria-label={t!("Walk")} onchange={choose}>
                                 { for walks.walks.iter().enumerate().map(|(i, w)| html! {
-                                    <option value={i.to_string()} selected={i == at}>{ format!("{}: {} of {}", i + 1 + walks.left_out, w.kind, address(w.linear)) }</option>
+                                    <option value={i.to_string()} selected={i == at}>{ format!("{}: ", i + 1 + walks.left_out) + &t!("{kind} of {address}", kind = w.kind, address = address(w.linear)) }</option>
                                 }) }
                             </select>
-                            <button type="button" disabled={shown == 0} onclick={to(Some(shown.saturating_sub(1)))}>{ "one back" }</button>
-                            <button type="button" disabled={shown == all} onclick={to(Some(shown + 1))}>{ "one reference" }</button>
-                            <button type="button" disabled={shown == all} onclick={to(None)}>{ "to its end" }</button>
-                            <span role="status">{ format!("{shown} of {all} references") }</span>
+                            <button type="button" disabled={shown == 0} onclick={to(Some(shown.saturating_sub(1)))}>{ t!("one back") }</button>
+                            <button type="button" disabled={shown == all} onclick={to(Some(shown + 1))}>{ t!("one reference") }</button>
+                            <button type="button" disabled={shown == all} onclick={to(None)}>{ t!("to its end") }</button>
+                            <span role="status">{ t!("{n} of {all} references", n = shown, all = all) }</span>
                         </div>
                         { ladder(walk, shown) }
-                        if shown == all { <p class={classes!("walks__ending", (!walk.is_done).then_some("is-refused"))}>{ format!("{} {} cycles.", walk.ending, grouped(walk.cycles)) }</p> }
+                        if shown == all { <p class={classes!("walks__ending", (!walk.is_done).then_some("is-refused"))}><span lang="en">{ walk.ending.to_string() }</span>{ " " }{ t!("{n} cycles.", n = grouped(walk.cycles)) }</p> }
                         { detail(walk, shown) }
                     }
                 }
@@ -108,12 +108,12 @@ pub fn WalksView(Props { walks, is_watched, dispatch }: &Props) -> Html {
 fn ladder(walk: &Walk, shown: usize) -> Html {
     let columns = walk.rungs.iter().map(|rung| rung.nested.len()).max().unwrap_or(0);
     html! {
-        <div class="walks__scroll" tabindex="0" role="group" aria-label="The ladder">
+        <div class="walks__scroll" tabindex="0" role="group" aria-label={t!("The ladder")}>
             <table class="walks__ladder">
                 if walk.is_nested() {
                     <thead><tr>
-                        <th scope="colgroup" colspan={columns.to_string()}>{ "through the nested tables" }</th>
-                        <th scope="col">{ "to the guest's" }</th>
+                        <th scope="colgroup" colspan={columns.to_string()}>{ t!("through the nested tables") }</th>
+                        <th scope="col">{ t!("to the guest's") }</th>
                     </tr></thead>
                 }
                 <tbody>{ for walk.rungs.iter().map(|r| rung(r, columns, shown)) }</tbody>
@@ -130,7 +130,7 @@ fn rung(rung: &Rung, columns: usize, shown: usize) -> Html {
             { for rung.nested.iter().map(|r| square(r, shown, false)) }
             { match &rung.own {
                 Some(own) => square(own, shown, true),
-                None => html! { <td class="walks__page">{ "the page" }</td> },
+                None => html! { <td class="walks__page">{ t!("the page") }</td> },
             } }
         </tr>
     }
@@ -144,7 +144,7 @@ fn square(reference: &Reference, shown: usize, is_own: bool) -> Html {
         (reference.number == shown).then_some("is-now")
     );
     html! {
-        <td {class} title={format!("entry at {:#x} holds {:#x}", reference.at, reference.entry)}>
+        <td {class} title={t!("entry at {at} holds {value}", at = format!("{:#x}", reference.at), value = format!("{:#x}", reference.entry))}>
             <b>{ reference.number }</b><span>{ reference.name }</span>
         </td>
     }
@@ -166,8 +166,8 @@ fn detail(walk: &Walk, shown: usize) -> Html {
     let nested = walk.rungs.iter().any(|rung| rung.nested.contains(reference));
     html! {
         <p class="walks__detail">
-            <span>{ format!("{} at {}", reference.name, address(reference.at)) }</span>
-            <span>{ format!("chosen by {}", address(reference.of)) }</span>
+            <span>{ t!("{entry} at {address}", entry = reference.name, address = address(reference.at)) }</span>
+            <span>{ t!("chosen by {address}", address = address(reference.of)) }</span>
             <code>{ address(reference.entry) }</code>
             if nested {
                 { for [(0, "read"), (1, "write"), (2, "execute"), (7, "size"), (8, "accessed"), (9, "dirty")].into_iter().filter(|(bit, _)| reference.entry >> bit & 1 == 1).map(|(_, name)| html! { <span class="chip">{ name }</span> }) }

@@ -41,7 +41,7 @@ pub fn Dialog(Props { title, dispatch, children }: &Props) -> Html {
         <dialog ref={sheet} class="sheet" role="dialog" aria-label={*title} oncancel={cancel}>
             <div class="view__head">
                 <h2>{ *title }</h2>
-                <button type="button" id="dialog-close" class="quiet" onclick={close}>{ "close" }</button>
+                <button type="button" id="dialog-close" class="quiet" onclick={close}>{ t!("close") }</button>
             </div>
             { children.clone() }
         </dialog>

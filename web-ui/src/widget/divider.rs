@@ -52,7 +52,7 @@ pub fn Divider(Props { height, dispatch }: &Props) -> Html {
         })
     };
     html! {
-        <div class="divider" role="separator" aria-orientation="horizontal" aria-label="Height of the terminal" tabindex="0"
+        <div class="divider" role="separator" aria-orientation="horizontal" aria-label={t!("Height of the terminal")} tabindex="0"
             aria-valuenow={now.to_string()} aria-valuemin={RANGE.0.to_string()} aria-valuemax={RANGE.1.to_string()}
             onpointerdown={held} onpointermove={moved} onkeydown={pressed}></div>
     }

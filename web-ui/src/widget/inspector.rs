@@ -8,6 +8,7 @@ use yew::{Callback, Html, Properties, classes, component, html};
 
 use super::glyph;
 use super::mark::{change_class, change_mark};
+use crate::language::translated;
 use crate::state::Msg;
 use crate::step::{Nearby, Refusal, Step, Who};
 
@@ -24,19 +25,19 @@ pub struct Props {
 #[component]
 pub fn Inspector(Props { step, dispatch }: &Props) -> Html {
     html! {
-        <aside class="inspector" data-testid="inspector" aria-label="Inspector">
+        <aside class="inspector" data-testid="inspector" aria-label={t!("Inspector")}>
             <p class="inspector__number">
                     if let Some(family) = step.family {
                         <span class={glyph::class(family)}>{ glyph::sign(family) }</span>
-                        { " " }{ family.label() }
+                        { " " }{ translated(family.label()) }
                     }
-                <span class="inspector__step">{ format!("step {}", step.number) }</span>
+                <span class="inspector__step">{ t!("step {number}", number = step.number) }</span>
             </p>
             // What is said aloud: not the number, which changes all the time while the machine runs.
             <div class="inspector__now" aria-live="polite">
-                <p class="inspector__sentence">{ &step.sentence }</p>
+                <p class="inspector__sentence" lang={step.language}>{ &step.sentence }</p>
                 if !step.source.is_empty() {
-                    <p class="inspector__source">{ &step.source }</p>
+                    <p class="inspector__source" lang="en">{ &step.source }</p>
                 }
                 if let Some(call) = &step.call {
                     <pre class="inspector__call">{ call }</pre>
@@ -44,24 +45,24 @@ pub fn Inspector(Props { step, dispatch }: &Props) -> Html {
                 { for step.refusal.iter().map(refusal) }
             </div>
             { for step.who.iter().map(|w| who(w, &step.when)) }
-            <h2>{ "What changed" }</h2>
+            <h2>{ t!("What changed") }</h2>
             if step.changes.facts.is_empty() {
-                <p class="inspector__nothing">{ "Nothing that can be seen." }</p>
+                <p class="inspector__nothing">{ t!("Nothing that can be seen.") }</p>
             } else {
-                <ul class="facts">{ for step.changes.facts.iter().map(fact) }</ul>
+                <ul class="facts" lang="en">{ for step.changes.facts.iter().map(fact) }</ul>
                 if step.changes.left_out > 0 {
-                    <p class="view__more">{ format!("and {} more", step.changes.left_out) }</p>
+                    <p class="view__more">{ t!("and {n} more", n = step.changes.left_out) }</p>
                 }
             }
-            <h2>{ "Steps around it" }</h2>
-            <ol class="around">{ for step.around.iter().map(|n| nearby(n, step.number, dispatch)) }</ol>
+            <h2>{ t!("Steps around it") }</h2>
+            <ol class="around" lang="en">{ for step.around.iter().map(|n| nearby(n, step.number, dispatch)) }</ol>
         </aside>
     }
 }
 
 fn refusal(refusal: &Refusal) -> Html {
     html! {
-        <div class="refusal">
+        <div class="refusal" lang="en">
             <p><strong>{ refusal.errno }</strong>{ " " }{ refusal.text }</p>
             { for refusal.rules.iter().map(|rule| html! { <p>{ rule }</p> }) }
             <p class="inspector__source">{ refusal.man }</p>
@@ -75,7 +76,7 @@ fn who(who: &Who, when: &str) -> Html {
             <span class="pill pill--still">
                 <span class="pill__name">{ &who.comm }</span>
                 { for who.numbers.iter().enumerate().map(|(i, (inum, nr))| html! {
-                    <span class={if i == 0 { "pill__nr" } else { "pill__own" }} title={format!("in pid:[{inum}]")}>{ nr }</span>
+                    <span class={if i == 0 { "pill__nr" } else { "pill__own" }} title={t!("in {ns}", ns = format!("pid:[{inum}]"))}>{ nr }</span>
                 }) }
             </span>
             <span class="inspector__when">{ when }</span>

@@ -46,14 +46,14 @@ pub fn LogImport(Props { draft, error, dispatch }: &Props) -> Html {
     let open = dispatch.reform(|_: web_sys::MouseEvent| Msg::LogOpen);
     html! {
         <div class="log-import">
-            <h2><label for="strace-import">{ "Log of strace" }</label></h2>
+            <h2><label for="strace-import">{ t!("Log of strace") }</label></h2>
             <textarea id="strace-import" class="log-import__field" data-testid="strace-import" rows="2" value={draft.clone()}
-                placeholder="drop a file here, or paste the output of strace -f" spellcheck="false" autocomplete="off"
+                placeholder={t!("drop a file here, or paste the output of strace -f")} spellcheck="false" autocomplete="off"
                 aria-describedby="strace-error" oninput={typed} />
             <div class="log-import__line">
-                <button type="button" disabled={draft.trim().is_empty()} onclick={open}>{ "replay" }</button>
+                <button type="button" disabled={draft.trim().is_empty()} onclick={open}>{ t!("replay") }</button>
                 <label class="log-import__file">
-                    <input type="file" data-testid="strace-file" aria-label="file with a log of strace" onchange={chosen} />
+                    <input type="file" data-testid="strace-file" aria-label={t!("file with a log of strace")} onchange={chosen} />
                 </label>
             </div>
             <p id="strace-error" class="calls__error" role="status">{ error.clone().unwrap_or_default() }</p>
@@ -86,10 +86,11 @@ fn take(dispatch: &Callback<Msg>, files: Option<web_sys::FileList>) {
     let Some(file) = files.and_then(|f| f.get(0)) else { return };
     if file.size() > MAX_LOG as f64 {
         let size = file.size() as u64 >> 20;
-        let why = format!(
-            "{} has {size} MiB; at most {} MiB are read. Cut it, for example with head -c 16M",
-            file.name(),
-            MAX_LOG >> 20
+        let why = t!(
+            "{file} has {size} MiB; at most {most} MiB are read. Cut it, for example with head -c 16M",
+            file = file.name(),
+            size = size,
+            most = MAX_LOG >> 20
         );
         return dispatch.emit(Msg::LogTooLarge(why));
     }

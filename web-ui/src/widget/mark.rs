@@ -3,12 +3,14 @@
 use kernel_model::projection::Change;
 use yew::{Html, html};
 
+use crate::language::translated;
+
 /// The sign, with its word.
 pub fn change_mark(change: Change) -> Html {
     if change == Change::Same {
         return Html::default();
     }
-    html! { <span class="mark" role="img" aria-label={change.word()} title={change.word()}>{ change.mark() }</span> }
+    html! { <span class="mark" role="img" aria-label={translated(change.word())} title={translated(change.word())}>{ change.mark() }</span> }
 }
 
 /// The class.

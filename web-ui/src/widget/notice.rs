@@ -25,10 +25,10 @@ pub fn NoticeBar(Props { notice, dispatch }: &Props) -> Html {
                     <p>{ &notice.text }</p>
                     { match notice.offer {
                         Offer::Nothing => Html::default(),
-                        Offer::Download(..) | Offer::DownloadSession => html! { <button type="button" onclick={send(Msg::TakeOffer)}>{ "download it" }</button> },
-                        Offer::GoBack => html! { <button type="button" onclick={send(Msg::TakeOffer)}>{ "back to the one before" }</button> },
+                        Offer::Download(..) | Offer::DownloadSession => html! { <button type="button" onclick={send(Msg::TakeOffer)}>{ t!("download it") }</button> },
+                        Offer::GoBack => html! { <button type="button" onclick={send(Msg::TakeOffer)}>{ t!("back to the one before") }</button> },
                     } }
-                    <button type="button" class="quiet" onclick={send(Msg::Dismiss)}>{ "close" }</button>
+                    <button type="button" class="quiet" onclick={send(Msg::Dismiss)}>{ t!("close") }</button>
                 </div>
             }
         </div>

@@ -23,11 +23,11 @@ pub fn seat(seats: &Seats, now: Option<TaskId>, dispatch: &Callback<Msg>) -> Htm
     let name = now.and_then(|task| seats.there.iter().find(|(there, _)| *there == task)).map(|(_, name)| name.as_str());
     let follows = seats.chosen.is_none() || seats.chosen != now;
     let follow = match name {
-        Some(name) if follows => format!("{name}, as the step"),
-        _ => "whoever takes the step".to_owned(),
+        Some(name) if follows => t!("{name}, as the step", name = name),
+        _ => t!("whoever takes the step").to_owned(),
     };
     html! {
-        <select class="seat" aria-label="Process where you stand" onchange={chosen}>
+        <select class="seat" aria-label={t!("Process where you stand")} onchange={chosen}>
             <option value="" selected={follows}>{ follow }</option>
             { for seats.there.iter().map(|(task, name)| html! {
                 <option value={task.0.to_string()} selected={!follows && Some(*task) == now}>{ name }</option>

@@ -4,6 +4,7 @@ use yew::{Callback, Event, Html, KeyboardEvent, Properties, TargetCast, classes,
 
 use crate::browser::element;
 use crate::browser::key::Key;
+use crate::language::translated;
 use crate::stage::{MAX_BESIDE, Stage};
 use crate::state::Msg;
 use crate::view::{Look, Picture, VIEWS, View};
@@ -30,7 +31,7 @@ pub fn StagePane(Props { stage, pictures, concerned, look }: &Props) -> Html {
         <main class="stage" data-main={main.name}>
             <div class="stage__bar">
                 { follow_button(stage, dispatch) }
-                <div class="stage__tabs" role="tablist" aria-label="Views" onkeydown={Callback::from(move |event| move_focus(&event, main))}>
+                <div class="stage__tabs" role="tablist" aria-label={t!("Views")} onkeydown={Callback::from(move |event| move_focus(&event, main))}>
                     { for VIEWS.iter().map(|view| tab(view, stage, concerned.contains(view), dispatch)) }
                 </div>
                 if stage.room > 1 && VIEWS.len() > 1 { { beside_choice(stage, dispatch) } }
@@ -47,7 +48,7 @@ fn follow_button(stage: &Stage, dispatch: &Callback<Msg>) -> Html {
     let toggle = dispatch.reform(move |_: web_sys::MouseEvent| Msg::Follow(to));
     html! {
         <button type="button" id="stage-follow" class="quiet stage__follow" aria-pressed={stage.follows.to_string()} onclick={toggle}
-            title="Show the view that the step concerns">{ "follow" }</button>
+            title={t!("Show the view that the step concerns")}>{ t!("follow") }</button>
     }
 }
 
@@ -58,11 +59,11 @@ fn tab(view: &'static View, stage: &Stage, concerned: bool, dispatch: &Callback<
     let choose = dispatch.reform(move |_: web_sys::MouseEvent| Msg::Choose(view));
     let class = classes!("tab", main.then_some("is-shown"), (shown && !main).then_some("is-beside"));
     html! {
-        <button type="button" role="tab" id={format!("tab-{}", view.name)} {class} title={view.about}
+        <button type="button" role="tab" id={format!("tab-{}", view.name)} {class} title={translated(view.about)}
             data-testid={(!shown).then(|| format!("view-{}", view.name))}
             aria-selected={main.to_string()} aria-controls={main.then_some("stage-main")}
             tabindex={if main { "0" } else { "-1" }} onclick={choose}>
-            { view.title }
+            { translated(view.title) }
             if concerned { <span class="stage__concerned" aria-hidden="true"></span> }
         </button>
     }
@@ -89,13 +90,13 @@ fn beside_choice(stage: &Stage, dispatch: &Callback<Msg>) -> Html {
     let chosen = dispatch.reform(|event: Event| Msg::Beside(element::chosen_value(&event)));
     let others = VIEWS.iter().filter(|view| !stage.shows(view));
     let label = match stage.visible().len() - 1 {
-        0 => "beside".to_owned(),
-        n => format!("beside {n}/{MAX_BESIDE}"),
+        0 => t!("beside").to_owned(),
+        n => t!("beside {n}/{most}", n = n, most = MAX_BESIDE),
     };
     html! {
-        <select class="stage__beside" aria-label="Show beside the main view" onchange={chosen} disabled={others.clone().next().is_none()}>
+        <select class="stage__beside" aria-label={t!("Show beside the main view")} onchange={chosen} disabled={others.clone().next().is_none()}>
             <option value="" selected=true>{ label }</option>
-            { for others.map(|view| html! { <option value={view.name}>{ view.title }</option> }) }
+            { for others.map(|view| html! { <option value={view.name}>{ translated(view.title) }</option> }) }
         </select>
     }
 }
@@ -111,7 +112,7 @@ fn pane(view: &'static View, picture: &Picture, stage: &Stage, look: &Look) -> H
     let away = look.dispatch.reform(move |_: web_sys::MouseEvent| Msg::PutAway(view));
     html! {
         <div key={view.name} class="pane pane--beside">
-            <button type="button" class="quiet pane__away" aria-label={format!("put {} away", view.title)} title="put away" onclick={away}>{ "×" }</button>
+            <button type="button" class="quiet pane__away" aria-label={t!("put {view} away", view = translated(view.title))} title={t!("put away")} onclick={away}>{ "×" }</button>
             { picture.draw(look) }
         </div>
     }

@@ -58,9 +58,9 @@ pub fn SyscallConsole(Props { console, caller, processes, dispatch }: &Props) ->
     let more = console.completion.candidates.len().saturating_sub(from + SHOWN);
     html! {
         <div class="calls">
-            <h2><label for="syscall-input">{ "System call" }</label></h2>
+            <h2><label for="syscall-input">{ t!("System call") }</label></h2>
             <div class="calls__line">
-                <select class="calls__caller" aria-label="Process that makes the call" onchange={chosen}>
+                <select class="calls__caller" aria-label={t!("Process that makes the call")} onchange={chosen}>
                     { for processes.iter().map(|(task, name)| html! {
                         <option value={task.0.to_string()} selected={Some(*task) == *caller}>{ name }</option>
                     }) }
@@ -74,10 +74,10 @@ pub fn SyscallConsole(Props { console, caller, processes, dispatch }: &Props) ->
                     <p class="calls__error" role="alert">{ error }</p>
                 }
                 if !console.completion.candidates.is_empty() {
-                    <ul class="calls__candidates" aria-label="Completions">
+                    <ul class="calls__candidates" aria-label={t!("Completions")}>
                         { for candidates.map(|(i, c)| candidate(i, c, i == console.chosen, dispatch)) }
                     </ul>
-                    if more > 0 { <p class="view__more">{ format!("and {more} more") }</p> }
+                    if more > 0 { <p class="view__more">{ t!("and {n} more", n = more) }</p> }
                 }
                 { for console.completion.call.iter().map(hint) }
             </div>
@@ -91,7 +91,7 @@ fn candidate(index: usize, candidate: &Candidate, chosen: bool, dispatch: &Callb
         <li key={index}>
             <button type="button" class={classes!("candidate", chosen.then_some("is-chosen"))} tabindex="-1" onclick={take}>
                 <span class="candidate__text">{ &candidate.text }</span>
-                <span class="candidate__about">{ &candidate.about }</span>
+                <span class="candidate__about" lang="en">{ &candidate.about }</span>
             </button>
         </li>
     }
@@ -102,9 +102,9 @@ fn hint(hint: &Hint) -> Html {
         <div class="calls__about">
             <p><code>{ &hint.signature }</code>{ " " }<span class="inspector__source">{ hint.man }</span></p>
             if !hint.accepts.is_empty() { <p>{ &hint.accepts }</p> }
-            if let Some(limits) = hint.limits { <p>{ format!("Not modelled: {limits}") }</p> }
+            if let Some(limits) = hint.limits { <p>{ t!("Not modelled:") }{ " " }<span lang="en">{ limits }</span></p> }
             if !hint.errors.is_empty() {
-                <dl class="calls__errors">
+                <dl class="calls__errors" lang="en">
                     { for hint.errors.iter().map(|(errno, why)| html! { <div><dt>{ errno.name() }</dt><dd>{ *why }</dd></div> }) }
                 </dl>
             }

@@ -67,14 +67,14 @@ pub fn TerminalPane(
     let send = |msg: Msg| dispatch.reform(move |_: web_sys::MouseEvent| msg.clone());
     let last = terminal.lines.iter().rev().find(|l| l.prompt.is_some()).map(|l| l.event);
     html! {
-        <section class={classes!("terminal", terminal.past.then_some("is-past"))} aria-label="Terminal">
+        <section class={classes!("terminal", terminal.past.then_some("is-past"))} aria-label={t!("Terminal")}>
             <div class="terminal__bar">
                 <div class="terminal__tabs">
                     { for terminal.consoles.iter().map(|c| console_tab(c, c.id.0 == terminal.console && !log_shown, dispatch)) }
-                    <button type="button" class="tab" aria-label="open another console" onclick={send(Msg::OpenConsole)}>{ "+" }</button>
+                    <button type="button" class="tab" aria-label={t!("open another console")} onclick={send(Msg::OpenConsole)}>{ "+" }</button>
                     if log.is_some() {
                         <button type="button" class={classes!("tab", log_shown.then_some("is-shown"))} aria-pressed={log_shown.to_string()}
-                            onclick={send(Msg::LogShow(true))}>{ "strace log" }</button>
+                            onclick={send(Msg::LogShow(true))}>{ t!("strace log") }</button>
                     }
                 </div>
                 { match progress {
@@ -85,16 +85,16 @@ pub fn TerminalPane(
             { for log.iter().filter(|_| *log_shown).map(|log| html! { <StraceLogView log={log.clone()} dispatch={dispatch.clone()} /> }) }
             <div class="terminal__screen" hidden={*log_shown} ref={screen} onclick={Callback::from(|_| if !element::has_selection() { element::focus("terminal-input") })}>
                 if terminal.fresh { <Welcome dispatch={dispatch.clone()} /> }
-                <div class="terminal__log" role="log" aria-label={format!("Output of console {}", terminal.console)} data-testid="terminal-log" tabindex="0">
+                <div class="terminal__log" role="log" lang="en" aria-label={t!("Output of console {n}", n = terminal.console)} data-testid="terminal-log" tabindex="0">
                     if terminal.more {
-                        <div class="terminal__more">{ "earlier lines: step back to see them" }</div>
+                        <div class="terminal__more">{ t!("earlier lines: step back to see them") }</div>
                     }
                     { for terminal.lines.iter().map(|l| line(l, last == Some(l.event), dispatch)) }
                 </div>
                 if !candidates.is_empty() {
-                    <div class="terminal__candidates" role="status" aria-label="Completions">
+                    <div class="terminal__candidates" role="status" aria-label={t!("Completions")}>
                         { for candidates.iter().take(MAX_CANDIDATES).map(|c| html! { <span>{ c }</span> }) }
-                        if candidates.len() > MAX_CANDIDATES { <span>{ format!("and {} more", candidates.len() - MAX_CANDIDATES) }</span> }
+                        if candidates.len() > MAX_CANDIDATES { <span>{ t!("and {n} more", n = candidates.len() - MAX_CANDIDATES) }</span> }
                     </div>
                 }
                 <div class="terminal__entry">
@@ -115,10 +115,10 @@ fn console_tab(tab: &ConsoleTab, shown: bool, dispatch: &Callback<Msg>) -> Html 
     let show = dispatch.reform(move |_: web_sys::MouseEvent| Msg::ShowConsole(id));
     html! {
         <button type="button" class={classes!("tab", shown.then_some("is-shown"))} aria-pressed={shown.to_string()} onclick={show}>
-            { format!("console {id}") }
+            { t!("console {n}", n = id) }
             if let Some(place) = &tab.place { <span class="terminal__place">{ place }</span> }
             { for tab.apart.iter().map(|(kind, instance)| html! {
-                <span class={ns_class(*kind, *instance)} title={format!("in a {} namespace of its own", kind.name())}>{ ns_letter(*kind, *instance) }</span>
+                <span class={ns_class(*kind, *instance)} title={t!("in a {kind} namespace of its own", kind = kind.name())}>{ ns_letter(*kind, *instance) }</span>
             }) }
         </button>
     }
@@ -131,7 +131,7 @@ fn working(progress: Progress, dispatch: &Callback<Msg>) -> Html {
         <div class="terminal__status" data-testid="log-progress">
             <span>{ format!("{} · {} %", progress.what, progress.percent) }</span>
             <progress max="100" value={progress.percent.to_string()} aria-label={progress.what}></progress>
-            <button type="button" onclick={cancel}>{ "cancel" }</button>
+            <button type="button" onclick={cancel}>{ t!("cancel") }</button>
         </div>
     }
 }
@@ -139,28 +139,28 @@ fn working(progress: Progress, dispatch: &Callback<Msg>) -> Html {
 fn status(motion: Motion, turns: u64, restoring: Option<usize>, terminal: &Terminal, dispatch: &Callback<Msg>) -> Html {
     let send = |msg: Msg| dispatch.reform(move |_: web_sys::MouseEvent| msg.clone());
     let text = match motion {
-        _ if restoring == Some(0) => "restoring the session".to_owned(),
-        _ if restoring.is_some() => "restoring the session; what you have typed follows".to_owned(),
-        Motion::Running => "running".to_owned(),
-        Motion::Paused => format!("paused after {turns} calls without a rest"),
-        Motion::AtRest if terminal.closed => "the shell of this console has exited".to_owned(),
-        Motion::AtRest if terminal.reads => "a program reads what you type; Ctrl-D ends its input".to_owned(),
-        Motion::AtRest if terminal.past => "in the past: a new branch will start here".to_owned(),
+        _ if restoring == Some(0) => t!("restoring the session").to_owned(),
+        _ if restoring.is_some() => t!("restoring the session; what you have typed follows").to_owned(),
+        Motion::Running => t!("running").to_owned(),
+        Motion::Paused => t!("paused after {n} calls without a rest", n = turns),
+        Motion::AtRest if terminal.closed => t!("the shell of this console has exited").to_owned(),
+        Motion::AtRest if terminal.reads => t!("a program reads what you type; Ctrl-D ends its input").to_owned(),
+        Motion::AtRest if terminal.past => t!("in the past: a new branch will start here").to_owned(),
         Motion::AtRest => String::new(),
     };
     html! {
         <div class="terminal__status" role="status" data-testid="terminal-status">
             <span>{ text }</span>
             // Not said aloud: it never stands still.
-            if motion == Motion::Running && restoring.is_none() { <span aria-hidden="true">{ format!("{turns} calls") }</span> }
+            if motion == Motion::Running && restoring.is_none() { <span aria-hidden="true">{ t!("{n} calls", n = turns) }</span> }
             if motion == Motion::Paused {
-                <button type="button" onclick={send(Msg::GoOn)}>{ "continue" }</button>
+                <button type="button" onclick={send(Msg::GoOn)}>{ t!("continue") }</button>
             }
             if motion != Motion::AtRest && restoring.is_none() {
-                <button type="button" onclick={send(Msg::Interrupt)}>{ "interrupt" }</button>
+                <button type="button" onclick={send(Msg::Interrupt)}>{ t!("interrupt") }</button>
             }
             if motion == Motion::Paused {
-                <button type="button" onclick={send(Msg::Rewind)}>{ "rewind" }</button>
+                <button type="button" onclick={send(Msg::Rewind)}>{ t!("rewind") }</button>
             }
         </div>
     }
@@ -174,7 +174,7 @@ fn line(line: &Line, last: bool, dispatch: &Callback<Msg>) -> Html {
         <div key={format!("{}.{}", line.event, line.part)} class="terminal__line">
             { for line.prompt.iter().map(prompt) }{ &line.text }
             if line.prompt.is_some() && line.part == 0 {
-                <button type="button" class="terminal__copy" tabindex={if last { "0" } else { "-1" }} aria-label="copy output" onclick={copy}></button>
+                <button type="button" class="terminal__copy" tabindex={if last { "0" } else { "-1" }} aria-label={t!("copy output")} onclick={copy}></button>
             }
         </div>
     }
@@ -219,9 +219,9 @@ fn field(terminal: &Terminal, draft: &str, motion: Motion, dispatch: &Callback<M
     };
     let rows = draft.split('\n').count().to_string();
     let label = match (&terminal.prompt, motion) {
-        (Some(p), _) => format!("Command line, {}{}", p.place, p.sign),
-        (None, Motion::AtRest) => "Input".to_owned(),
-        (None, _) => "Input; a command is running".to_owned(),
+        (Some(p), _) => t!("Command line, {prompt}", prompt = format!("{}{}", p.place, p.sign)),
+        (None, Motion::AtRest) => t!("Input").to_owned(),
+        (None, _) => t!("Input; a command is running").to_owned(),
     };
     html! {
         <textarea id="terminal-input" class="terminal__input" data-testid="terminal-input" {rows} value={draft.to_owned()}

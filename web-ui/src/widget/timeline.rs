@@ -11,6 +11,7 @@ use super::glyph;
 use super::icon::{Icon, icon};
 use crate::browser::element;
 use crate::browser::key::Key;
+use crate::language::{english, translated};
 use crate::shown::Branch;
 use crate::state::{Msg, Panel};
 use crate::tape::{Mark, Span, Tape};
@@ -39,16 +40,19 @@ pub struct Props {
     pub dispatch: Callback<Msg>,
 }
 
-const LANES: [(Granularity, &str, &str); 3] =
-    [(Granularity::Command, "1", "command"), (Granularity::Syscall, "2", "call"), (Granularity::Micro, "3", "kernel")];
+const LANES: [(Granularity, &str, &str); 3] = [
+    (Granularity::Command, "1", english("command")),
+    (Granularity::Syscall, "2", english("call")),
+    (Granularity::Micro, "3", english("kernel")),
+];
 
 /// The timeline.
 #[component]
 pub fn TimelineBar(Props { tape, branches, granularity, family, playing, said, dispatch }: &Props) -> Html {
     html! {
-        <section class="timeline" aria-label="Timeline">
+        <section class="timeline" aria-label={t!("Timeline")}>
             <div class="timeline__tape">
-                <div class="timeline__lanes" role="group" aria-label="Size of a step">
+                <div class="timeline__lanes" role="group" aria-label={t!("Size of a step")}>
                     { for LANES.iter().map(|(g, key, name)| lane_button(*g, key, name, *granularity, dispatch)) }
                 </div>
                 { strip(tape, dispatch) }
@@ -70,7 +74,7 @@ fn lane_button(
     let choose = dispatch.reform(move |_: web_sys::MouseEvent| Msg::Granularity(own));
     html! {
         <button type="button" class={classes!("lane-button", on.then_some("is-on"))} aria-pressed={on.to_string()} onclick={choose}>
-            <kbd>{ key }</kbd>{ name }
+            <kbd>{ key }</kbd>{ translated(name) }
         </button>
     }
 }
@@ -166,9 +170,14 @@ fn scrubber(tape: &Tape, granularity: Granularity, family: Family, playing: bool
     };
     let done = if tape.len == 0 { 100.0 } else { tape.position as f64 * 100.0 / tape.len as f64 };
     let now = tape.position.checked_sub(tape.first + 1).and_then(|i| tape.marks.get(i as usize));
-    let text = format!("step {} of {}: {}", tape.position, tape.len, now.map_or("the beginning", |m| m.label.as_str()));
+    let text = t!(
+        "step {n} of {all}: {what}",
+        n = tape.position,
+        all = tape.len,
+        what = now.map_or(t!("the beginning"), |m| m.label.as_str())
+    );
     html! {
-        <input type="range" id="timeline" class="scrubber" data-testid="timeline" aria-label="Timeline" aria-valuetext={text}
+        <input type="range" id="timeline" class="scrubber" data-testid="timeline" aria-label={t!("Timeline")} aria-valuetext={text}
             min="0" max={tape.len.to_string()} step="1" value={tape.position.to_string()} style={format!("--done: {done}%")}
             oninput={moved} onkeydown={pressed} />
     }
@@ -238,31 +247,31 @@ fn controls(
     html! {
         <div class="controls">
             <div class="controls__steps">
-                <button type="button" data-testid="step-back" class="step" disabled={at_start} aria-label="step back" onclick={send(Msg::Step(Direction::Back))}>{ icon(Icon::Back) }</button>
-                <button type="button" data-testid="play" class="step" aria-label={if playing { "stop playing" } else { "play" }} aria-pressed={playing.to_string()} onclick={send(Msg::Play(!playing))}>{ icon(if playing { Icon::Stop } else { Icon::Play }) }</button>
-                <button type="button" data-testid="step-forward" class="step" disabled={at_end} aria-label="step forward" onclick={send(Msg::Step(Direction::Forward))}>{ icon(Icon::Forward) }</button>
+                <button type="button" data-testid="step-back" class="step" disabled={at_start} aria-label={t!("step back")} onclick={send(Msg::Step(Direction::Back))}>{ icon(Icon::Back) }</button>
+                <button type="button" data-testid="play" class="step" aria-label={if playing { t!("stop playing") } else { t!("play") }} aria-pressed={playing.to_string()} onclick={send(Msg::Play(!playing))}>{ icon(if playing { Icon::Stop } else { Icon::Play }) }</button>
+                <button type="button" data-testid="step-forward" class="step" disabled={at_end} aria-label={t!("step forward")} onclick={send(Msg::Step(Direction::Forward))}>{ icon(Icon::Forward) }</button>
             </div>
             <div class="controls__strides">
-                <button type="button" data-testid="step-into" disabled={at_end} onclick={send(Msg::Stride(Stride::Into, Direction::Forward))}>{ "into" }</button>
-                <button type="button" data-testid="step-over" disabled={at_end} onclick={send(Msg::Stride(Stride::Over, Direction::Forward))}>{ "over" }</button>
-                <button type="button" data-testid="step-out" disabled={at_end} onclick={send(Msg::Stride(Stride::Out, Direction::Forward))}>{ "out" }</button>
+                <button type="button" data-testid="step-into" disabled={at_end} onclick={send(Msg::Stride(Stride::Into, Direction::Forward))}>{ t!("into") }</button>
+                <button type="button" data-testid="step-over" disabled={at_end} onclick={send(Msg::Stride(Stride::Over, Direction::Forward))}>{ t!("over") }</button>
+                <button type="button" data-testid="step-out" disabled={at_end} onclick={send(Msg::Stride(Stride::Out, Direction::Forward))}>{ t!("out") }</button>
             </div>
             <div class="controls__until">
-                <button type="button" aria-label={format!("previous {}", family.label())} onclick={send(Msg::Until(family, Direction::Back))}>{ "‹" }</button>
-                <select aria-label="Family to look for" onchange={family_chosen}>
-                    { for Family::ALL.into_iter().map(|f| html! { <option value={f.label()} selected={f == family}>{ f.label() }</option> }) }
+                <button type="button" aria-label={t!("previous {family}", family = translated(family.label()))} onclick={send(Msg::Until(family, Direction::Back))}>{ "‹" }</button>
+                <select aria-label={t!("Family to look for")} onchange={family_chosen}>
+                    { for Family::ALL.into_iter().map(|f| html! { <option value={f.label()} selected={f == family}>{ translated(f.label()) }</option> }) }
                 </select>
-                <button type="button" aria-label={format!("next {}", family.label())} onclick={send(Msg::Until(family, Direction::Forward))}>{ "›" }</button>
+                <button type="button" aria-label={t!("next {family}", family = translated(family.label()))} onclick={send(Msg::Until(family, Direction::Forward))}>{ "›" }</button>
                 <span class="controls__said" role="status">{ said }</span>
             </div>
             if !branches.is_empty() {
-                <select class="controls__branches" aria-label="Other futures" onchange={branch_chosen}>
-                    <option selected=true value="">{ format!("branches ({})", branches.len()) }</option>
+                <select class="controls__branches" aria-label={t!("Other futures")} onchange={branch_chosen}>
+                    <option selected=true value="">{ t!("branches ({n})", n = branches.len()) }</option>
                     { for branches.iter().map(|b| html! { <option value={b.index.to_string()}>{ format!("{}: {}", b.index + 1, b.first) }</option> }) }
                 </select>
             }
             <label class="controls__place">
-                <input id="go-to" class="controls__goto" inputmode="numeric" aria-label="go to step" placeholder={tape.position.to_string()} onkeydown={go_to} />
+                <input id="go-to" class="controls__goto" inputmode="numeric" aria-label={t!("go to step")} placeholder={tape.position.to_string()} onkeydown={go_to} />
                 { format!("/ {}", tape.len) }
             </label>
         </div>

@@ -45,10 +45,10 @@ pub fn Twin(Props { title, text, children }: &Props) -> Html {
         <>
             <div class="view__head">
                 <h2>{ *title }</h2>
-                <button type="button" class="quiet" aria-pressed={as_text.to_string()} onclick={toggle}>{ "text" }</button>
+                <button type="button" class="quiet" aria-pressed={as_text.to_string()} onclick={toggle}>{ t!("text") }</button>
             </div>
             if *as_text {
-                <pre class="view__text" tabindex="0" aria-label={format!("{title} as text")}>{ (text.0)() }</pre>
+                <pre class="view__text" lang="en" tabindex="0" aria-label={t!("{view} as text", view = title)}>{ (text.0)() }</pre>
             } else {
                 { children.clone() }
             }

@@ -2,18 +2,19 @@
 
 use yew::{Callback, Html, Properties, component, html};
 
+use crate::language::{english, translated};
 use crate::state::Msg;
 
 /// Something to try: what it shows, and what is typed for it.
 const EXAMPLES: [(&str, &str); 5] = [
-    ("a process that is number 1", "unshare --pid --fork --mount-proc sh -c 'echo I am $$; ps'"),
-    ("a host name of its own", "unshare --uts sh -c 'hostname box; hostname'; hostname"),
-    ("root, but only in here", "unshare --user --map-root-user sh -c 'id; cat /proc/self/uid_map'"),
+    (english("a process that is number 1"), "unshare --pid --fork --mount-proc sh -c 'echo I am $$; ps'"),
+    (english("a host name of its own"), "unshare --uts sh -c 'hostname box; hostname'; hostname"),
+    (english("root, but only in here"), "unshare --user --map-root-user sh -c 'id; cat /proc/self/uid_map'"),
     (
-        "a container by hand",
+        english("a container by hand"),
         "unshare --user --map-root-user --pid --fork --mount-proc --uts --ipc --net sh -c 'hostname box; hostname; ps; ls -l /proc/self/ns'",
     ),
-    ("a fork bomb, to be rewound", "bomb() { bomb | bomb & }; bomb"),
+    (english("a fork bomb, to be rewound"), "bomb() { bomb | bomb & }; bomb"),
 ];
 
 /// Props of [`Welcome`].
@@ -28,18 +29,18 @@ pub struct Props {
 pub fn Welcome(Props { dispatch }: &Props) -> Html {
     html! {
         <div class="welcome" data-testid="welcome">
-            <p>{ "This is a shell on a Linux kernel that you can stop and rewind. Type a command, or start with one of these:" }</p>
+            <p>{ t!("This is a shell on a Linux kernel that you can stop and rewind. Type a command, or start with one of these:") }</p>
             <ul>
                 { for EXAMPLES.iter().map(|(what, command)| {
                     let try_it = dispatch.reform(move |_: web_sys::MouseEvent| Msg::Try(command));
                     html! {
                         <li><button type="button" class="welcome__example" onclick={try_it}>
-                            <span class="welcome__what">{ *what }</span><code>{ *command }</code>
+                            <span class="welcome__what">{ translated(what) }</span><code>{ *command }</code>
                         </button></li>
                     }
                 }) }
             </ul>
-            <p>{ "Each step that the kernel takes becomes a mark on the ribbon above. Go back along it with ← and →, and see all of the machine as it was then. " }<kbd>{ "help" }</kbd>{ " lists the programs, " }<kbd>{ "?" }</kbd>{ " at the top the keys." }</p>
+            <p>{ t!("Each step that the kernel takes becomes a mark on the ribbon above. Go back along it with ← and →, and see all of the machine as it was then.") }{ " " }<kbd>{ "help" }</kbd>{ " " }{ t!("lists the programs,") }{ " " }<kbd>{ "?" }</kbd>{ " " }{ t!("at the top the keys.") }</p>
         </div>
     }
 }

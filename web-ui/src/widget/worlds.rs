@@ -3,6 +3,7 @@
 use yew::{Callback, Html, Properties, component, html};
 
 use super::dialog::Dialog;
+use crate::language::translated;
 use crate::state::Msg;
 use crate::worlds::{PreparedWorld, WORLDS};
 
@@ -19,11 +20,11 @@ pub struct Props {
 #[component]
 pub fn Worlds(Props { before, dispatch }: &Props) -> Html {
     html! {
-        <Dialog title="Worlds to begin with" dispatch={dispatch.clone()}>
-            <p class="worlds__about">{ "Each is made by the commands that it shows, and can be rewound to its first step. Your own session is kept." }</p>
+        <Dialog title={t!("Worlds to begin with")} dispatch={dispatch.clone()}>
+            <p class="worlds__about">{ t!("Each is made by the commands that it shows, and can be rewound to its first step. Your own session is kept.") }</p>
             if *before {
                 <button type="button" class="worlds__back" onclick={dispatch.reform(|_: web_sys::MouseEvent| Msg::GoBack)}>
-                    { "Back to the session before this one" }
+                    { t!("Back to the session before this one") }
                 </button>
             }
             <ul class="worlds">{ for WORLDS.iter().map(|world| card(world, dispatch)) }</ul>
@@ -36,8 +37,8 @@ fn card(world: &'static PreparedWorld, dispatch: &Callback<Msg>) -> Html {
     html! {
         <li>
             <button type="button" class="worlds__world" onclick={open}>
-                <b>{ world.name }</b>
-                <span>{ world.about }</span>
+                <b>{ translated(world.name) }</b>
+                <span>{ translated(world.about) }</span>
                 { for world.lines.iter().map(|line| html! { <code>{ *line }</code> }) }
             </button>
         </li>
