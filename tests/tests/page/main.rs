@@ -4,6 +4,7 @@ mod access;
 mod busy;
 mod consoles;
 mod keyboard;
+mod language;
 mod large;
 mod lesson;
 mod logs;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         machine::scenarios(),
         access::scenarios(),
         lesson::scenarios(),
+        language::scenarios(),
         large::scenarios(),
     ];
     scenario::run(parts.into_iter().flatten().collect())
