@@ -233,8 +233,8 @@ fn processes(world: &World) -> Vec<(TaskId, String)> {
 pub(crate) fn action_text(action: &Action) -> String {
     match action {
         Action::Line { text, .. } => text.lines().next().unwrap_or_default().to_owned(),
-        Action::Interrupt { .. } => "Ctrl-C".to_owned(),
-        Action::EndOfInput { .. } => "Ctrl-D".to_owned(),
+        Action::Interrupt { .. } => t!("Ctrl-C").to_owned(),
+        Action::EndOfInput { .. } => t!("Ctrl-D").to_owned(),
         Action::Syscall { call, .. } => kernel_model::strace::print::print_call(call, None),
         Action::Wait { span } => t!("{span} s pass", span = span),
         Action::OpenConsole => t!("another console").to_owned(),

@@ -15,8 +15,8 @@ pub struct Props {
 
 const TIMELINE: [(&str, &str); 11] = [
     ("← →", english("step back, step forward")),
-    ("Shift ← →", english("one step coarser")),
-    ("Home End", english("to the beginning, to the end")),
+    (english("Shift ← →"), english("one step coarser")),
+    (english("Home End"), english("to the beginning, to the end")),
     (english("Space"), english("let the steps play")),
     ("1 2 3", english("step by command, system call, kernel step")),
     ("i o u", english("into, over, out of what is shown")),
@@ -28,18 +28,18 @@ const TIMELINE: [(&str, &str); 11] = [
 ];
 
 const STAGE: [(&str, &str); 3] = [
-    ("← → Home End", english("from tab to tab")),
-    ("Enter", english("show that view; it stays until \"follow\" lets it follow the step again")),
+    (english("← → Home End"), english("from tab to tab")),
+    (english("Enter"), english("show that view; it stays until \"follow\" lets it follow the step again")),
     (english("beside"), english("the list on the right puts another view beside it")),
 ];
 
 const TERMINAL: [(&str, &str); 6] = [
-    ("Enter", english("run the line; an unfinished one goes on below")),
+    (english("Enter"), english("run the line; an unfinished one goes on below")),
     ("↑ ↓", english("lines typed before")),
     ("Tab", english("complete; on an empty line to the next control")),
-    ("Ctrl-C", english("interrupt what runs, or forget the line")),
-    ("Ctrl-D", english("end of input")),
-    ("Shift Tab", english("out of the terminal")),
+    (english("Ctrl-C"), english("interrupt what runs, or forget the line")),
+    (english("Ctrl-D"), english("end of input")),
+    (english("Shift Tab"), english("out of the terminal")),
 ];
 
 /// The list.
