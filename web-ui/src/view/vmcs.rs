@@ -64,15 +64,15 @@ pub fn VmcsView(Props { found, is_watched, dispatch }: &Props) -> Html {
         html! { <button type="button" aria-pressed={(*vendor == by).to_string()} {onclick}>{ words }</button> }
     };
     html! {
-        <section class="view vmcs" data-testid="view-vmcs" aria-label="Control structures of guests">
-            <Twin title="VMCS" text={twin}>
+        <section class="view vmcs" data-testid="view-vmcs" aria-label={t!("Control structures of guests")}>
+            <Twin title={t!("VMCS")} text={twin}>
                 if !*is_watched {
                     { no_machine(dispatch) }
                 } else if let Some(processor) = found.processors.get(at) {
                     <p class="vmcs__controls">
                         { button(Vendor::Intel, "VMCS (VT-x)") }
                         { button(Vendor::Amd, "VMCB (AMD-V)") }
-                        <select aria-label="Virtual processor" onchange={choose}>
+                        <select aria-label={t!("Virtual processor")} onchange={choose}>
                             { for found.processors.iter().enumerate().map(|(i, processor)| html! {
                                 <option value={i.to_string()} selected={i == at}>{ &processor.name }</option>
                             }) }
@@ -80,7 +80,7 @@ pub fn VmcsView(Props { found, is_watched, dispatch }: &Props) -> Html {
                     </p>
                     { structure(processor.by(*vendor)) }
                 } else {
-                    <p>{ NOTHING }</p>
+                    <p lang="en">{ NOTHING }</p>
                 }
             </Twin>
         </section>
@@ -92,10 +92,10 @@ fn structure(structure: &ControlStructure) -> Html {
     html! {
         <>
             <p class="view__more">
-                <span class="vmcs__mark" aria-hidden="true">{ "\u{25c6}" }</span>{ " written by the last exit; fields that are 0 are left out" }
+                <span class="vmcs__mark" aria-hidden="true">{ "\u{25c6}" }</span>{ " " }{ t!("written by the last exit; fields that are 0 are left out") }
             </p>
             { for structure.groups.iter().map(group) }
-            if has_unknown { <p class="view__more">{ UNKNOWN }</p> }
+            if has_unknown { <p class="view__more" lang="en">{ UNKNOWN }</p> }
         </>
     }
 }
@@ -115,7 +115,7 @@ fn group(group: &Group) -> Html {
             }
             if !unknown.is_empty() {
                 <details class="vmcs__unknown">
-                    <summary>{ format!("not in this model here: {} fields", unknown.len()) }</summary>
+                    <summary>{ t!("not in this model here: {n} fields", n = unknown.len()) }</summary>
                     <p>{ unknown.join(", ") }</p>
                 </details>
             }
@@ -125,7 +125,7 @@ fn group(group: &Group) -> Html {
 
 fn field(row: &FieldRow) -> Html {
     let mark =
-        html! { <span class="vmcs__mark" role="img" aria-label="written by the last exit">{ "\u{25c6}" }</span> };
+        html! { <span class="vmcs__mark" role="img" aria-label={t!("written by the last exit")}>{ "\u{25c6}" }</span> };
     html! {
         <tr class={classes!("vmcs__field", row.is_written.then_some("is-written"), row.before.map(|_| "is-changed"))}>
             <td>{ if row.is_written { mark } else { Html::default() } }</td>
@@ -133,9 +133,9 @@ fn field(row: &FieldRow) -> Html {
             <th scope="row">{ &row.name }</th>
             <td class="vmcs__value">
                 { address(row.value.unwrap_or(0)) }
-                if let Some(before) = row.before { <small>{ format!(" was {}", address(before)) }</small> }
+                if let Some(before) = row.before { <small>{ " " }{ t!("was {value}", value = address(before)) }</small> }
             </td>
-            <td class="vmcs__meaning">{ &row.meaning }</td>
+            <td class="vmcs__meaning" lang="en">{ &row.meaning }</td>
         </tr>
     }
 }
