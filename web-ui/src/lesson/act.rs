@@ -222,6 +222,10 @@ impl State {
 
     /// The list has come; what waited for it goes on. A page that was put up without translations has only its own list.
     fn list_arrived(&mut self, language: &str, result: Result<Vec<u8>, String>) -> Vec<Effect> {
+        // It was asked for before yet another language was chosen.
+        if !language.is_empty() && language != spoken().tag() {
+            return Vec::new();
+        }
         match result.and_then(|bytes| Listing::unpack(&bytes).map_err(|why| why.to_string())) {
             Ok(listing) => self.desk.listing = Some(Rc::new(listing)),
             Err(_) if !language.is_empty() => return vec![Effect::Fetch(format!("{FOLDER}{LISTING_FILE}"))],
@@ -353,5 +357,60 @@ impl State {
             self.lab.seek(position);
             self.refresh();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::speak;
+    use lessons::lesson::listing::ListingEntry;
+
+    fn fetch(path: &str) -> Vec<Effect> {
+        vec![Effect::Fetch(path.to_owned())]
+    }
+
+    fn choose(state: &mut State, id: &str) -> Vec<Effect> {
+        state.at_desk(LessonMsg::Choose(id.to_owned()))
+    }
+
+    fn arrive(state: &mut State, path: &str, result: Result<Vec<u8>, &str>) -> Vec<Effect> {
+        state.at_desk(LessonMsg::Arrived(path.to_owned(), result.map_err(str::to_owned)))
+    }
+
+    fn list(language: &str) -> Vec<u8> {
+        let entry = |id: &str, language: &str| ListingEntry {
+            id: id.to_owned(),
+            language: language.to_owned(),
+            ..ListingEntry::default()
+        };
+        let entries = vec![entry("101-names", language), entry("102-rings", "en")];
+        Listing { language: language.to_owned(), entries, ..Listing::default() }.pack()
+    }
+
+    #[test]
+    fn a_lesson_is_fetched_in_the_language_that_is_spoken_if_there_is_one() {
+        let mut state = State::new();
+        assert_eq!(choose(&mut state, "101-names"), fetch("./lessons/101-names"));
+        speak(Language::German, None);
+        assert_eq!(choose(&mut state, "101-names"), fetch("./lessons/de/list"));
+        assert_eq!(arrive(&mut state, "./lessons/de/list", Ok(list("de"))), fetch("./lessons/de/101-names"));
+        assert_eq!(choose(&mut state, "102-rings"), fetch("./lessons/102-rings"));
+    }
+
+    #[test]
+    fn a_page_without_translations_has_its_own_list_and_lessons() {
+        let mut state = State::new();
+        speak(Language::German, None);
+        assert_eq!(choose(&mut state, "101-names"), fetch("./lessons/de/list"));
+        assert_eq!(arrive(&mut state, "./lessons/de/list", Err("the server says 404")), fetch("./lessons/list"));
+        assert_eq!(arrive(&mut state, "./lessons/list", Ok(list("en"))), fetch("./lessons/101-names"));
+    }
+
+    #[test]
+    fn a_list_in_a_language_that_is_no_longer_spoken_changes_nothing() {
+        let mut state = State::new();
+        assert_eq!(arrive(&mut state, "./lessons/de/list", Ok(list("de"))), []);
+        assert!(state.desk.listing.is_none());
     }
 }
