@@ -50,9 +50,9 @@ pub fn Header(Props { machine, theme, dispatch }: &Props) -> Html {
                 <button type="button" class="quiet" onclick={send(Msg::Theme(next))} aria-label={t!("theme: {name}", name = name)}>
                     { t!("theme: {name}", name = name) }
                 </button>
-                { languages(dispatch) }
                 <button type="button" id="help-open" class="quiet" onclick={send(Msg::Open(Panel::Help, "help-open"))} aria-label={t!("keys and help")}>{ "?" }</button>
             </nav>
+            { languages(dispatch) }
         </header>
     }
 }
