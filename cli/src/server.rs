@@ -1,6 +1,6 @@
 //! The page on a loopback address.
 //!
-//! Only files of one folder are served, and every answer says `Cache-Control: no-cache`: the
+//! The files of one folder are served ([`files_of`]), and every answer says `Cache-Control: no-cache`: the
 //! browser asks again each time, so that a rebuilt page is what one sees.
 
 use anyhow::{Context, Result, bail};
@@ -36,9 +36,8 @@ pub fn bind(port: Option<u16>) -> Result<TcpListener> {
         .context("no port of the loopback address is free")
 }
 
-/// Serves `folder` until the process is interrupted.
-pub fn serve(listener: TcpListener, folder: &Path) -> Result<()> {
-    let app = files_of(folder);
+/// Serves `app` until the process is interrupted.
+pub fn serve(listener: TcpListener, app: Router) -> Result<()> {
     Runtime::new()?.block_on(async {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -54,11 +53,10 @@ pub struct Background {
 }
 
 impl Background {
-    /// Serves `folder` on any free port.
-    pub fn start(folder: &Path) -> Result<Self> {
+    /// Serves `app` on any free port.
+    pub fn start(app: Router) -> Result<Self> {
         let listener = bind(Some(0))?;
         let address = listener.local_addr()?;
-        let app = files_of(folder);
         let runtime = Runtime::new()?;
         listener.set_nonblocking(true)?;
         let listener = {
@@ -75,7 +73,8 @@ impl Background {
     }
 }
 
-fn files_of(folder: &Path) -> Router {
+/// The files of a folder.
+pub fn files_of(folder: &Path) -> Router {
     Router::new()
         .fallback_service(ServeDir::new(folder))
         .layer(SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("no-cache")))

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use headless_chrome::Browser;
 use ringside::page::{self, Flavour, size};
-use ringside::server::Background;
+use ringside::server::{Background, files_of};
 use ringside_tests::browser;
 use ringside_tests::large_world::{FULL, SMALL, open};
 use ringside_tests::page::Page;
@@ -88,7 +88,7 @@ fn translations(probe: &Probe) -> Result<()> {
 
 fn page() -> Result<()> {
     let built = page::build(Flavour::Shipped)?;
-    let server = Background::start(&built.folder)?;
+    let server = Background::start(files_of(&built.folder))?;
     let browser = browser::start()?;
     for (name, times_slower) in [("", 1.0), (", processor 4 times slower", 4.0)] {
         let mut starts = Vec::new();

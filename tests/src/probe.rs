@@ -7,7 +7,7 @@ use headless_chrome::Browser;
 use ringside::conformance::case;
 use ringside::conformance::script::{Script, StandardWorld};
 use ringside::page::{Flavour, wasm};
-use ringside::server::Background;
+use ringside::server::{Background, files_of};
 use std::fs;
 use std::path::Path;
 
@@ -24,9 +24,9 @@ impl Probe {
     pub fn load(flavour: Flavour) -> Result<Self> {
         let compiled = wasm::compile("wasm-probe", flavour.profile())?;
         let folder = compiled.target_folder.join("ringside").join(flavour.profile()).join("wasm-probe");
-        wasm::bind(&compiled.module, "probe", &folder)?;
+        wasm::bind(&compiled.module, "probe", wasm::Form::Module, &folder)?;
         fs::write(folder.join("index.html"), "<!doctype html><title>wasm-probe</title><link rel=icon href=data:,>")?;
-        let server = Background::start(&folder)?;
+        let server = Background::start(files_of(&folder))?;
         let browser = browser::start()?;
         let page = Page::new(&browser, &server.url())?;
         page.open("")?;

@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail};
 use headless_chrome::Browser;
 use libtest_mimic::{Arguments, Failed, Trial};
 use ringside::page::Flavour;
-use ringside::server::Background;
+use ringside::server::{Background, files_of};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,7 +45,7 @@ impl Stage {
     fn set_up() -> Result<Self> {
         let page = ringside::page::build(Flavour::Development)?;
         let pictures = page.folder.with_file_name("failures");
-        Ok(Stage { browser: browser::start()?, server: Background::start(&page.folder)?, pictures })
+        Ok(Stage { browser: browser::start()?, server: Background::start(files_of(&page.folder))?, pictures })
     }
 
     fn play(&self, scenario: &Scenario) -> Result<()> {

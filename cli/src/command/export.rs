@@ -13,7 +13,8 @@ use std::process::ExitCode;
 pub struct Export {
     /// Lessons by name, or folders of lessons; the whole course when there are none
     lessons: Vec<String>,
-    /// A plain static folder, which works without a network after one visit
+    /// A plain static folder, which works without a network after one visit, and opened as a file. What is in DIR of an
+    /// earlier page is replaced
     #[arg(long, value_name = "DIR")]
     site: Option<PathBuf>,
     /// A package for SCORM 1.2
@@ -22,6 +23,9 @@ pub struct Export {
     /// A package for SCORM 2004, 4th Edition
     #[arg(long, value_name = "FILE.zip")]
     scorm2004: Option<PathBuf>,
+    /// A package for cmi5
+    #[arg(long, value_name = "FILE.zip")]
+    cmi5: Option<PathBuf>,
     /// Build the page as it is for working on it: larger, but made sooner
     #[arg(long)]
     development: bool,
@@ -29,8 +33,10 @@ pub struct Export {
 
 impl Export {
     pub(super) fn execute(self) -> Result<ExitCode> {
-        if self.site.is_none() && self.scorm12.is_none() && self.scorm2004.is_none() {
-            bail!("say what to export: --site DIR, --scorm12 FILE.zip or --scorm2004 FILE.zip");
+        let packages =
+            [(Standard::Scorm12, &self.scorm12), (Standard::Scorm2004, &self.scorm2004), (Standard::Cmi5, &self.cmi5)];
+        if self.site.is_none() && packages.iter().all(|(_, file)| file.is_none()) {
+            bail!("say what to export: --site DIR, --scorm12 FILE.zip, --scorm2004 FILE.zip or --cmi5 FILE.zip");
         }
         let catalog = chosen(&self.lessons)?;
         let flavour = if self.development { Flavour::Development } else { Flavour::Shipped };
@@ -38,7 +44,7 @@ impl Export {
             site(&catalog, flavour, folder)?;
             said(&catalog, folder);
         }
-        for (standard, file) in [(Standard::Scorm12, &self.scorm12), (Standard::Scorm2004, &self.scorm2004)] {
+        for (standard, file) in packages {
             if let Some(file) = file {
                 package(&catalog, flavour, standard, file)?;
                 said(&catalog, file);

@@ -29,7 +29,7 @@ impl Serve {
         {
             eprintln!("ringside: no browser could be started ({error}): open {address} yourself");
         }
-        server::serve(listener, &page.folder)?;
+        server::serve(listener, server::files_of(&page.folder))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,12 +1,13 @@
 //! `imsmanifest.xml`: what a package holds, as SCORM 1.2 and SCORM 2004 4th Edition have it. One item a lesson, all of
 //! them the same page with the lesson's name behind `?`.
 
+use crate::xml::escaped as xml;
 use lessons::catalog::Catalog;
 use std::fmt::Write;
 
-/// A standard of packages.
+/// A version of SCORM.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Standard {
+pub enum Edition {
     /// SCORM 1.2.
     Scorm12,
     /// SCORM 2004, 4th Edition.
@@ -14,15 +15,15 @@ pub enum Standard {
 }
 
 /// The text of the manifest.
-pub fn write(standard: Standard, catalog: &Catalog, files: &[String]) -> String {
+pub fn write(edition: Edition, catalog: &Catalog, files: &[String]) -> String {
     let title = xml(if catalog.course.title.is_empty() { "Ringside" } else { &catalog.course.title });
-    let (head, version, kind) = match standard {
-        Standard::Scorm12 => (
+    let (head, version, kind) = match edition {
+        Edition::Scorm12 => (
             "xmlns=\"http://www.imsproject.org/xsd/imscp_rootv1p1p2\" xmlns:adlcp=\"http://www.adlnet.org/xsd/adlcp_rootv1p2\"",
             "1.2",
             "adlcp:scormtype",
         ),
-        Standard::Scorm2004 => (
+        Edition::Scorm2004 => (
             "xmlns=\"http://www.imsglobal.org/xsd/imscp_v1p1\" xmlns:adlcp=\"http://www.adlnet.org/xsd/adlcp_v1p3\" \
              xmlns:imsss=\"http://www.imsglobal.org/xsd/imsss\"",
             "2004 4th Edition",
@@ -41,6 +42,10 @@ pub fn write(standard: Standard, catalog: &Catalog, files: &[String]) -> String 
             "      <item identifier=\"item-{id}\" identifierref=\"page\" parameters=\"?lesson={id}\"><title>{title}</title></item>"
         );
     }
+    if edition == Edition::Scorm2004 {
+        // Any lesson may be chosen at any time, and one may be followed by the next.
+        out.push_str("      <imsss:sequencing><imsss:controlMode choice=\"true\" flow=\"true\"/></imsss:sequencing>\n");
+    }
     let _ = write!(
         out,
         "    </organization>\n  </organizations>\n  <resources>\n    \
@@ -51,9 +56,4 @@ pub fn write(standard: Standard, catalog: &Catalog, files: &[String]) -> String 
     }
     out.push_str("    </resource>\n  </resources>\n</manifest>\n");
     out
-}
-
-fn xml(text: &str) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -11,41 +11,37 @@ use std::path::Path;
 /// The folder of lessons in the page.
 pub const FOLDER: &str = "lessons";
 
-/// Writes lessons and their list below `folder`, which then holds nothing else.
-pub fn write(catalog: &Catalog, folder: &Path) -> Result<()> {
-    let _ = fs::remove_dir_all(folder);
-    write_lessons(catalog, &folder.join(FOLDER))
+/// Writes lessons and their lists into a page, in the place of those that are there.
+pub fn write(catalog: &Catalog, page: &Path) -> Result<()> {
+    let folder = page.join(FOLDER);
+    let _ = fs::remove_dir_all(&folder);
+    files(catalog).into_iter().try_for_each(|(name, bytes)| {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap_or(&folder))?;
+        fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
+    })
 }
 
-/// Puts these lessons into a built page in the place of those that are there.
-pub fn replace(catalog: &Catalog, page: &Path) -> Result<()> {
-    let _ = fs::remove_dir_all(page.join(FOLDER));
-    write_lessons(catalog, &page.join(FOLDER))
-}
-
-fn write_lessons(catalog: &Catalog, folder: &Path) -> Result<()> {
+/// The files of a course by their names in the folder: in each language the list, and one a lesson.
+pub fn files(catalog: &Catalog) -> Vec<(String, Vec<u8>)> {
     let lessons: Vec<&Lesson> = catalog.entries.iter().map(|entry| &entry.lesson).collect();
     let course = &catalog.course;
     let language = course.language.as_deref().unwrap_or("en");
     let list = Listing::of(language, &course.title, &course.parts, lessons.iter().copied());
-    write_language(&list, &lessons, folder)?;
+    let mut files = in_language("", &list, &lessons);
     for (language, words) in &course.translation {
         let translations = catalog.entries.iter().flat_map(|entry| &entry.translations);
         let good = translations.filter(|translation| translation.language() == language && translation.is_good());
         let own: Vec<&Lesson> = good.map(|translation| &translation.lesson).collect();
         let list = list.translated(language, &words.title, &words.parts, own.iter().copied());
-        write_language(&list, &own, &folder.join(language))?;
+        files.extend(in_language(&format!("{language}/"), &list, &own));
     }
-    Ok(())
+    files
 }
 
 /// The list in a language, and the lessons that there are in it.
-fn write_language(list: &Listing, lessons: &[&Lesson], folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let file = |name: &str, bytes: Vec<u8>| {
-        let path = folder.join(name);
-        fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
-    };
-    file(LISTING_FILE, list.pack())?;
-    lessons.iter().try_for_each(|lesson| file(&lesson.id, lesson.pack()))
+fn in_language(folder: &str, list: &Listing, lessons: &[&Lesson]) -> Vec<(String, Vec<u8>)> {
+    let list = (format!("{folder}{LISTING_FILE}"), list.pack());
+    let lessons = lessons.iter().map(|lesson| (format!("{folder}{}", lesson.id), lesson.pack()));
+    std::iter::once(list).chain(lessons).collect()
 }

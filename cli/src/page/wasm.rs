@@ -50,12 +50,21 @@ pub fn compile(package: &str, profile: &str) -> Result<Compiled> {
     Ok(Compiled { module, target_folder })
 }
 
+/// In which form a page loads JavaScript.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Form {
+    /// As a module.
+    Module,
+    /// As a classic script.
+    Script,
+}
+
 /// Writes `NAME.js` and `NAME_bg.wasm` for `module` into `folder`, unless they are there already.
-pub fn bind(module: &Path, name: &str, folder: &Path) -> Result<()> {
+pub fn bind(module: &Path, name: &str, form: Form, folder: &Path) -> Result<()> {
     let bytes = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
     let mut hasher = DefaultHasher::new();
     // The module names the wasm-bindgen that it was compiled with, which is also the one that binds it.
-    (&bytes, name).hash(&mut hasher);
+    (&bytes, name, form).hash(&mut hasher);
     let hash = format!("{:016x}", hasher.finish());
     let stamp = folder.with_extension("hash");
     if fs::read_to_string(&stamp).is_ok_and(|old| old == hash) && folder.is_dir() {
@@ -63,14 +72,17 @@ pub fn bind(module: &Path, name: &str, folder: &Path) -> Result<()> {
     }
     let _ = fs::remove_file(&stamp);
     let _ = fs::remove_dir_all(folder);
-    Bindgen::new()
-        .input_bytes(name, bytes)
-        .web(true)?
-        .typescript(false)
-        .remove_name_section(true)
-        .remove_producers_section(true)
-        .generate(folder)
-        .with_context(|| format!("wasm-bindgen cannot write the JavaScript for {}", module.display()))?;
+    let mut bindgen = Bindgen::new();
+    match form {
+        Form::Module => bindgen.web(true)?,
+        Form::Script => bindgen.no_modules(true)?,
+    }
+    .input_bytes(name, bytes)
+    .typescript(false)
+    .remove_name_section(true)
+    .remove_producers_section(true)
+    .generate(folder)
+    .with_context(|| format!("wasm-bindgen cannot write the JavaScript for {}", module.display()))?;
     fs::write(stamp, hash)?;
     Ok(())
 }
