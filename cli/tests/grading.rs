@@ -2,6 +2,9 @@
 
 use kernel_model::action::{Action, Stamped, When};
 use kernel_model::console::ConsoleId;
+use lessons::catalog::{Catalog, Entry};
+use lessons::lesson::Kind;
+use lessons::proof::seeded;
 use lessons::submission::Submission;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -106,7 +109,7 @@ fn every_one_of_3000_submissions_gets_a_verdict() {
             Err(words) => assert!(refused.contains(words) && verdict["score"] == 0, "{file}: {refused}, not {words}"),
         }
     }
-    let same = verdicts.iter().filter(|v| v["same_log_as"].as_array().is_some_and(|same| same.len() > 1)).count();
+    let same = verdicts.iter().filter(|v| v["same_logs"].as_u64().is_some_and(|same| same > 1)).count();
     assert!(same >= SUBMISSIONS / 10, "{same} with the same log");
     let _ = fs::remove_dir_all(class);
 }
@@ -130,5 +133,125 @@ fn a_submission_in_each_form() {
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && text.contains(words), "{form}: {text}");
     }
+    let _ = fs::remove_dir_all(class);
+}
+
+/// The folders as Gradescope's documentation describes them: `source/` with what was uploaded, `submission/`, `results/`.
+#[test]
+fn the_autograder_grades_what_is_handed_in() {
+    let root = folder("autograder");
+    let uploaded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../lessons/gradescope");
+    for name in ["source", "submission"] {
+        fs::create_dir_all(root.join(name)).expect("a folder");
+    }
+    fs::copy(env!("CARGO_BIN_EXE_ringside"), root.join("source/ringside")).expect("the program");
+    fs::copy(uploaded.join("run_autograder"), root.join("source/run_autograder")).expect("the script");
+    // A lab of one's own beside the script.
+    fs::write(root.join("source/lesson.txt"), format!("{LESSON}\n")).expect("a file");
+    fs::create_dir_all(root.join("source").join(LESSON)).expect("a folder");
+    fs::copy(Path::new(FOLDER).join("lesson.md"), root.join("source").join(LESSON).join("lesson.md"))
+        .expect("a lesson");
+    let grade = || -> Value {
+        let script = root.join("source/run_autograder");
+        let status = Command::new("bash").arg(script).env("AUTOGRADER_ROOT", &root).status().expect("bash");
+        assert!(status.success());
+        let results = fs::read_to_string(root.join("results/results.json")).expect("results");
+        serde_json::from_str(&results).expect("JSON")
+    };
+    let none = grade();
+    assert_eq!((none["score"].as_u64(), none["tests"].as_array().map(Vec::len)), (Some(0), Some(0)), "{none:#}");
+    fs::write(root.join("submission/a.txt"), submission(1, &["unshare --pid sh"]).to_text()).expect("a file");
+    fs::write(root.join("submission/b.zip"), b"PK\x03\x04 and so on").expect("a file");
+    let some = grade();
+    assert_eq!((some["score"].as_u64(), some["tests"].as_array().map(Vec::len)), (Some(1), Some(3)), "{some:#}");
+    assert!(some["tests"][0]["output"].as_str().is_some_and(|hint| hint.contains("unshare(2)")), "{some:#}");
+    let known = ["number", "name", "score", "max_score", "status", "output", "output_format", "visibility"];
+    let test = some["tests"][0].as_object().expect("a test");
+    assert!(test.keys().all(|key| known.contains(&key.as_str())), "{some:#}");
+    fs::remove_file(root.join("source/lesson.txt")).expect("to remove it");
+    let failed = grade();
+    assert!(failed["output"].as_str().is_some_and(|text| text.contains("tell your teacher")), "{failed:#}");
+    let _ = fs::remove_dir_all(root);
+}
+
+/// How many students hand in, and how many labs: what a course has in a term.
+const STUDENTS: usize = 300;
+const LABS: usize = 10;
+
+/// What a student hands in for a lab who has done all of it, or every tenth only its first task.
+fn done_by(entry: &Entry, student: usize) -> Submission {
+    let seed = format!("s{student}");
+    let tasks = if student.is_multiple_of(10) { 1 } else { entry.proofs.solutions.len() };
+    let steps = entry.proofs.solutions.iter().take(tasks).chain([&entry.proofs.last]).flatten().cloned();
+    let steps = seeded(&entry.lesson, &steps.collect::<Vec<_>>(), &seed);
+    let answers = entry.lesson.quiz.iter().map(|question| {
+        let mut right: Vec<u32> = question.answers.iter().map(|answer| *answer as u32).collect();
+        right.sort_unstable();
+        (question.id.clone(), right)
+    });
+    Submission {
+        lesson: entry.lesson.id.clone(),
+        version: entry.lesson.version,
+        answers: answers.collect(),
+        actions: steps.iter().map(|step| Stamped { when: When::AtRest, action: step.action() }).collect(),
+        seed,
+    }
+}
+
+/// The most memory that a process and its children have had, in KiB.
+fn memory(pid: u32) -> u64 {
+    let field = |text: &str, name: &str| -> Option<u64> {
+        text.lines().find_map(|l| l.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
+    };
+    let own = fs::read_to_string(format!("/proc/{pid}/status")).ok().and_then(|text| field(&text, "VmHWM:"));
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let of_threads = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let all: std::collections::BTreeSet<u32> = of_threads
+        .chain([children])
+        .flat_map(|t| t.split_whitespace().flat_map(str::parse).collect::<Vec<_>>())
+        .collect();
+    own.unwrap_or(0) + all.into_iter().map(memory).sum::<u64>()
+}
+
+/// `cargo test --release -p ringside --test grading -- --ignored --nocapture` measures it.
+#[test]
+#[ignore = "a measurement, for a release build"]
+fn a_class_of_300_hands_in_ten_labs() {
+    let course = Catalog::built_in().expect("the course");
+    let labs: Vec<&Entry> = course.entries.iter().filter(|e| e.lesson.kind == Kind::Lab).take(LABS).collect();
+    let class = folder("labs");
+    for entry in &labs {
+        let folder = class.join(&entry.lesson.id);
+        fs::create_dir_all(&folder).expect("a folder");
+        for student in 0..STUDENTS {
+            let file = folder.join(format!("{student:03}.ringside.txt"));
+            fs::write(file, done_by(entry, student).to_text()).expect("a file");
+        }
+    }
+    let begun = Instant::now();
+    let mut most = 0;
+    for entry in &labs {
+        let report = class.join(format!("{}.json", entry.lesson.id));
+        let mut grading = Command::new(env!("CARGO_BIN_EXE_ringside"))
+            .args(["grade", &entry.lesson.id, "--jobs", "2", "--format", "json", "--out"])
+            .args([&report, &class.join(&entry.lesson.id)])
+            .spawn()
+            .expect("the command starts");
+        while grading.try_wait().expect("to wait").is_none() {
+            most = most.max(memory(grading.id()));
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        let report = fs::read_to_string(report).expect("a report");
+        let verdicts: Vec<Value> = serde_json::from_str(&report).expect("JSON");
+        assert_eq!(verdicts.len(), STUDENTS);
+        for verdict in verdicts {
+            let file = verdict["file"].as_str().expect("a name");
+            let all = verdict["score"] == verdict["max_score"];
+            assert!(all != file.ends_with("0.ringside.txt") && verdict["refused"] == "", "{verdict:#}");
+        }
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    println!("{STUDENTS} students, {LABS} labs, two workers: {seconds:.1} s, at most {} MiB in all", most >> 10);
     let _ = fs::remove_dir_all(class);
 }

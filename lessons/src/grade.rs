@@ -17,6 +17,8 @@ use crate::submission::Submission;
 
 /// Turns that a submission may take.
 pub const TURNS_MAX: u64 = 200_000;
+/// How many other files with the same log are named.
+const NAMED_MAX: usize = 20;
 /// How many variants of a lesson are kept ready.
 const STARTS_MAX: usize = 64;
 
@@ -35,7 +37,9 @@ pub struct Verdict {
     pub receipt: String,
     /// What identifies the list of actions.
     pub log: String,
-    /// Other files with the same list of actions.
+    /// How many other files have the same list of actions for the same lesson.
+    pub same_logs: usize,
+    /// The first of them.
     pub same_log_as: Vec<String>,
     /// How many actions it has.
     pub actions: usize,
@@ -217,7 +221,29 @@ pub fn note_same_logs(verdicts: &mut [Verdict]) {
     }
     for verdict in verdicts.iter_mut().filter(|v| v.actions > 0) {
         if let Some(same) = files.get(&verdict.log) {
-            verdict.same_log_as = same.iter().filter(|file| **file != verdict.file).cloned().collect();
+            let others = same.iter().filter(|file| **file != verdict.file);
+            verdict.same_log_as = others.take(NAMED_MAX).cloned().collect();
+            verdict.same_logs = same.len() - 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_equal_logs_some_are_named_and_all_are_counted() {
+        let verdict = |n: usize| Verdict {
+            file: format!("{n}"),
+            log: if n == 0 { "a" } else { "b" }.to_owned(),
+            actions: 1,
+            ..Verdict::default()
+        };
+        let mut verdicts: Vec<Verdict> = (0..3_000).map(verdict).collect();
+        note_same_logs(&mut verdicts);
+        assert_eq!((verdicts[0].same_logs, verdicts[0].same_log_as.len()), (0, 0));
+        assert_eq!((verdicts[1].same_logs, verdicts[1].same_log_as.len()), (2_998, NAMED_MAX));
+        assert_eq!(verdicts[1].same_log_as[0], "2");
     }
 }

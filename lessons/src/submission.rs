@@ -184,9 +184,11 @@ impl Submission {
         letters.chunks(4).map(|chunk| chunk.iter().collect::<String>()).collect::<Vec<_>>().join("-")
     }
 
-    /// What was done, without who did it: equal for two submissions with the same log.
+    /// What was done in which lesson, without who did it: equal for two submissions of one lesson with the same list of
+    /// actions. The seed and the answers are no part of it, for they are what somebody changes first in a file that
+    /// belongs to somebody else.
     pub fn log_digest(&self) -> String {
-        let plain = postcard::to_allocvec(&(&self.actions, &self.answers)).unwrap_or_default();
+        let plain = postcard::to_allocvec(&(&self.lesson, self.version, &self.actions)).unwrap_or_default();
         let digest = Sha256::digest(&plain);
         digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
@@ -247,7 +249,10 @@ mod tests {
         let mut other = example();
         other.seed.push('8');
         assert_ne!(example().receipt(), other.receipt());
+        other.answers.clear();
         assert_eq!(example().log_digest(), other.log_digest(), "the log is the same");
+        other.lesson.push('x');
+        assert_ne!(example().log_digest(), other.log_digest(), "the same commands in another lesson are another log");
         assert_eq!(example().receipt().len(), 14);
     }
 }

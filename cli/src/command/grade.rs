@@ -4,7 +4,7 @@ use crate::grade::report::{Form, write};
 use crate::grade::supervisor::{Plan, grade};
 use crate::grade::{files, worker};
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{Args, value_parser};
 use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -31,10 +31,10 @@ pub struct Grade {
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
     /// Seconds that a submission may take
-    #[arg(long, default_value_t = 20, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 20, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..))]
     patience: u64,
     /// End with exit status 1 when a submission has less than this many percent of the points
-    #[arg(long, value_name = "PERCENT")]
+    #[arg(long, value_name = "PERCENT", value_parser = value_parser!(u32).range(0..=100))]
     fail_under: Option<u32>,
     /// Be the process that replays
     #[arg(long, hide = true)]

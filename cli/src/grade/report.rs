@@ -1,5 +1,6 @@
 //! Verdicts in the forms that others read.
 
+use crate::xml::escaped as xml;
 use clap::ValueEnum;
 use lessons::grade::{Item, Verdict};
 use serde_json::{Value, json};
@@ -47,7 +48,7 @@ fn text(verdicts: &[Verdict], seconds: f64) -> String {
             let _ = writeln!(out, "            {} of {}: {}", item.score, item.max_score, line(&item.id, item));
         }
         if !v.same_log_as.is_empty() {
-            let _ = writeln!(out, "            the same list of actions as {}", v.same_log_as.join(", "));
+            let _ = writeln!(out, "            the same list of actions as {}", same(v, ", "));
         }
     }
     let refused = verdicts.iter().filter(|v| !v.refused.is_empty()).count();
@@ -58,6 +59,13 @@ fn text(verdicts: &[Verdict], seconds: f64) -> String {
         verdicts.len()
     );
     out
+}
+
+/// The files with the same log; of many the first, and how many more.
+fn same(v: &Verdict, between: &str) -> String {
+    let more = v.same_logs.saturating_sub(v.same_log_as.len());
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    v.same_log_as.join(between) + &more
 }
 
 fn line(id: &str, item: &Item) -> String {
@@ -80,7 +88,7 @@ fn csv(verdicts: &[Verdict]) -> String {
             v.receipt.clone(),
             v.refused.clone(),
             v.stopped.clone(),
-            v.same_log_as.join(" "),
+            same(v, " "),
         ];
         let points = v.items.iter().map(|item| item.score.to_string());
         rows.push(fixed.into_iter().chain(points).map(|text| cell(&text)).collect::<Vec<_>>().join(","));
@@ -124,12 +132,6 @@ fn junit(verdicts: &[Verdict]) -> String {
     }
     out.push_str("</testsuites>\n");
     out
-}
-
-/// Text for XML 1.0, which has no place for most control characters.
-fn xml(text: &str) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() || c > '\u{fffd}' { ' ' } else { c }).collect();
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// `results.json` by the fields of Gradescope's autograder specification.

@@ -3,13 +3,13 @@
 use anyhow::{Context, Result};
 use lessons::grade::{Grader, Verdict, note_same_logs, unjudged};
 use lessons::lesson::Lesson;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// How files are graded.
@@ -69,14 +69,33 @@ fn judged(worker: &mut Worker, plan: &Plan, file: &Path, lesson: &Lesson) -> Res
                 return Ok(refused(format!("replaying it takes more than {seconds} seconds and was stopped")));
             }
             Err(Gone::Ended) => {
+                let why = worker.why_ended();
                 *worker = Worker::start(&plan.lesson)?;
                 if attempt == 1 {
-                    break;
+                    return Ok(refused(why));
                 }
             }
         }
     }
-    Ok(refused("replaying it takes more memory than is allowed and was stopped".to_owned()))
+    Ok(unjudged(lesson, &name))
+}
+
+/// What to say of a file at which a worker has ended, from what it said last.
+fn last_words(status: Option<ExitStatus>, said: &str) -> String {
+    let first = |text: &str| said.lines().find(|line| line.contains(text)).map(str::trim);
+    let status = status.map_or("for no known reason".to_owned(), |status| format!("with {status}"));
+    if first("memory allocation of").is_some() {
+        "replaying it takes more memory than is allowed and was stopped".to_owned()
+    } else if first("has overflowed its stack").is_some() {
+        "replaying it is nested more deeply than is allowed and was stopped".to_owned()
+    } else if let Some(at) = first("panicked at") {
+        format!(
+            "replaying it uncovers a fault of this program, which should be told to its authors with the file: {at}"
+        )
+    } else {
+        let last = said.lines().rfind(|line| !line.trim().is_empty()).map(|line| format!(": {}", line.trim()));
+        format!("the process that replays it ended {status}{}", last.unwrap_or_default())
+    }
 }
 
 /// Why a worker gave no verdict.
@@ -92,7 +111,12 @@ struct Worker {
     child: Child,
     to: Option<ChildStdin>,
     from: Receiver<String>,
+    /// Reads what it says to people.
+    said: Option<JoinHandle<String>>,
 }
+
+/// What is kept of what a worker says to people, in bytes.
+const WORDS_MAX: u64 = 64 << 10;
 
 impl Worker {
     fn start(lesson: &str) -> Result<Worker> {
@@ -101,12 +125,21 @@ impl Worker {
             .args(["grade", lesson, "--worker"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // What a dying process says of its own memory is nobody's concern.
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .context("cannot start this program again")?;
         let to = child.stdin.take();
         let out = child.stdout.take();
+        let said = child.stderr.take().map(|stderr| {
+            thread::spawn(move || {
+                let mut words = Vec::new();
+                let mut stderr = BufReader::new(stderr);
+                let _ = stderr.by_ref().take(WORDS_MAX).read_to_end(&mut words);
+                // The rest is read so that it is not held up, and forgotten.
+                let _ = io::copy(&mut stderr, &mut io::sink());
+                String::from_utf8_lossy(&words).into_owned()
+            })
+        });
         let (send, from) = channel();
         thread::spawn(move || {
             let lines = out.into_iter().flat_map(|out| BufReader::new(out).lines());
@@ -116,7 +149,15 @@ impl Worker {
                 }
             }
         });
-        Ok(Worker { child, to, from })
+        Ok(Worker { child, to, from, said })
+    }
+
+    /// Why it has ended, in words.
+    fn why_ended(&mut self) -> String {
+        self.to = None;
+        let status = self.child.wait().ok();
+        let said = self.said.take().and_then(|said| said.join().ok()).unwrap_or_default();
+        last_words(status, &said)
     }
 
     fn ask(&mut self, file: &str, patience: Duration) -> Result<Verdict, Gone> {
@@ -137,5 +178,25 @@ impl Drop for Worker {
         self.to = None;
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_ends_is_told_by_its_last_words() {
+        let words = |said: &str| last_words(None, said);
+        assert!(words("memory allocation of 8589934592 bytes failed\n").contains("more memory"));
+        assert!(
+            words("\nthread 'main' has overflowed its stack\nfatal runtime error: stack overflow").contains("nested")
+        );
+        let panic = words("\nthread 'main' (7) panicked at kernel-model/src/step.rs:1:2:\nindex out of bounds\n");
+        assert!(panic.contains("fault of this program") && panic.contains("step.rs:1:2"), "{panic}");
+        assert_eq!(
+            words("ringside: there is no lesson\n"),
+            "the process that replays it ended for no known reason: ringside: there is no lesson"
+        );
     }
 }
