@@ -12,4 +12,6 @@ pub mod grade;
 pub mod input;
 pub mod microbenchmarks;
 pub mod page;
+pub mod preview;
 pub mod server;
+pub mod xml;

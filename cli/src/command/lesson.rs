@@ -1,12 +1,17 @@
 //! `ringside lesson`: for authors.
 
-use anyhow::{Result, bail};
+use crate::page::{self, Flavour};
+use crate::preview::{self, State};
+use crate::server;
+use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use lessons::catalog::{Catalog, LESSON_FILE};
 use lessons::proof::{Names, faults, reading_minutes, stale};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::thread;
 
 /// Write and check lessons.
 #[derive(Args, Debug)]
@@ -34,6 +39,17 @@ enum What {
         /// Folders of lessons, or of a course; the course of this program when there are none
         folders: Vec<PathBuf>,
     },
+    /// Show a lesson in the page while it is being written: each time it is saved, it is checked and shown anew
+    Preview {
+        /// The folder of the lesson, or of a course
+        folder: PathBuf,
+        /// Port to listen on, 0 for any free one [default: 7007, or the next free port]
+        #[arg(long, value_name = "PORT")]
+        port: Option<u16>,
+        /// Open the page in the default browser
+        #[arg(long)]
+        open: bool,
+    },
 }
 
 impl LessonCommand {
@@ -41,6 +57,7 @@ impl LessonCommand {
         match self.command {
             What::New { folder, title, kind } => new(&folder, &title, &kind),
             What::Check { folders } => check(&folders),
+            What::Preview { folder, port, open } => preview(&folder, port, open),
         }
     }
 }
@@ -53,12 +70,12 @@ fn check(folders: &[PathBuf]) -> Result<ExitCode> {
     let mut wrong = 0;
     let mut all = 0;
     for catalog in &catalogs {
-        let beside = beside(folders);
+        let beside: Vec<String> = folders.iter().flat_map(|folder| preview::beside(folder)).collect();
         let names: Names<'_> =
             catalog.entries.iter().map(|e| e.lesson.id.as_str()).chain(beside.iter().map(String::as_str)).collect();
         for entry in &catalog.entries {
             all += 1;
-            let faults = faults(entry, &names, &[]);
+            let faults = faults(entry, &names);
             let lesson = &entry.lesson;
             if faults.is_empty() {
                 let (id, minutes) = (&lesson.id, reading_minutes(lesson));
@@ -78,14 +95,27 @@ fn check(folders: &[PathBuf]) -> Result<ExitCode> {
     Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The names of the lessons beside the ones to check, to which they may link.
-fn beside(folders: &[PathBuf]) -> Vec<String> {
-    let parents = folders
-        .iter()
-        .filter(|folder| folder.join(LESSON_FILE).is_file())
-        .filter_map(|folder| folder.canonicalize().ok().and_then(|folder| folder.parent().map(Path::to_path_buf)));
-    let entries = parents.flat_map(|parent| fs::read_dir(parent).into_iter().flatten().flatten());
-    entries.filter(|e| e.path().join(LESSON_FILE).is_file()).map(|e| e.file_name().to_string_lossy().into()).collect()
+fn preview(folder: &Path, port: Option<u16>, open: bool) -> Result<ExitCode> {
+    let folder = folder.canonicalize().with_context(|| format!("cannot look at {}", folder.display()))?;
+    // First, so that what is no lesson and a port that is taken are known before a minute of compiling.
+    Catalog::of_folder(&folder)?;
+    let listener = server::bind(port)?;
+    let page = page::build(Flavour::Development)?;
+    let state = Arc::new(Mutex::new(State::default()));
+    let app = preview::router(&page.folder, folder.clone(), Arc::clone(&state))?;
+    let address = format!("http://{}/", listener.local_addr()?);
+    println!("The lesson is at {address}  (Ctrl-C ends it)");
+    thread::spawn(move || {
+        preview::watch(&folder, &state, |now| match now.faults.as_slice() {
+            [] => println!("saved: nothing is wrong"),
+            faults => faults.iter().for_each(|fault| println!("saved: {fault}")),
+        });
+    });
+    if open && let Err(error) = open::that_detached(&address) {
+        eprintln!("ringside: no browser could be started ({error}): open {address} yourself");
+    }
+    server::serve(listener, app)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn new(folder: &Path, title: &str, kind: &str) -> Result<ExitCode> {
