@@ -21,6 +21,7 @@ pub const TURNS_MAX: u64 = 400_000;
 const BOOT_TURNS: u64 = 10_000;
 
 /// The conditions of a lesson, read.
+#[derive(Default)]
 pub struct Conditions {
     tasks: Vec<TaskConditions>,
 }

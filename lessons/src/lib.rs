@@ -8,6 +8,7 @@ pub mod attempt;
 #[cfg(feature = "author")]
 pub mod catalog;
 pub mod check;
+pub mod draft;
 pub mod facts;
 #[cfg(feature = "author")]
 pub mod format;
@@ -18,3 +19,4 @@ pub mod permalink;
 #[cfg(feature = "author")]
 pub mod proof;
 pub mod submission;
+pub mod views;

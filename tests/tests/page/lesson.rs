@@ -55,6 +55,22 @@ pub fn scenarios() -> Vec<Scenario> {
             page.wait_until("document.querySelector('.task__hint')")?;
             everywhere(page, "lesson")
         }),
+        scenario("a session is saved as the draft of a lesson", |page| {
+            page.open("")?;
+            page.enter("unshare --uts sh")?;
+            page.enter("hostname box")?;
+            page.wait_until("document.querySelector('[data-testid=terminal-log]').innerText.includes('hostname box')")?;
+            page.evaluate::<()>(
+                "(() => { const make = URL.createObjectURL; \
+                 URL.createObjectURL = blob => { blob.text().then(text => { window.saved = text; }); return make(blob); }; })()",
+            )?;
+            page.click("lessons-open")?;
+            page.click("lesson-draft")?;
+            page.wait_until("window.saved?.includes('hostname box')")?;
+            let text: String = page.evaluate("saved")?;
+            ensure!(text.starts_with("+++\n") && text.contains("n.hostname == \"box\""), "{text}");
+            Ok(())
+        }),
         scenario("a lesson that is not there is said", |page| {
             page.open("#lesson=99-nowhere")?;
             page.wait_for_text("lesson-pane", "cannot be loaded")?;

@@ -53,6 +53,8 @@ pub enum LessonMsg {
     Submit,
     /// To this slide.
     Slide(usize),
+    /// The session is saved as the draft of a lesson.
+    Draft,
     /// A lecture shows nothing, or goes on.
     Blank,
     /// A lecture shows all its slides.
@@ -108,6 +110,7 @@ impl State {
                 self.run_line(text);
                 return vec![Effect::Focus("terminal-input"), Effect::NextFrame];
             }
+            LessonMsg::Draft => return self.save_draft(),
             LessonMsg::Submit => return self.submit(),
             LessonMsg::Slide(slide) => return self.show_slide(slide),
             LessonMsg::Blank => {

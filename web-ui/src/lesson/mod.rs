@@ -6,6 +6,7 @@
 
 pub mod act;
 pub mod desk;
+pub mod draft;
 pub mod list;
 pub mod pane;
 pub mod question;

@@ -9,6 +9,7 @@ use yew::{Callback, Html, InputEvent, Properties, TargetCast, component, html};
 
 use super::act::LessonMsg;
 use super::desk::{Desk, Notes};
+use super::draft;
 use super::list::{list, tongue};
 use super::question::question;
 use super::slides::slides;
@@ -111,7 +112,7 @@ pub fn LessonPane(Props { desk, dispatch }: &Props) -> Html {
             { match (&desk.open, &desk.listing) {
                 (Some(shown), _) if lecture => slides(shown, dispatch),
                 (Some(shown), _) => lesson(shown, dispatch),
-                (None, Some(listing)) => list(listing, dispatch),
+                (None, Some(listing)) => html! { <>{ list(listing, dispatch) }{ draft::button(dispatch) }</> },
                 (None, None) if desk.trouble.is_none() => html! { <p role="status">{ t!("The list is being loaded.") }</p> },
                 (None, None) => Html::default(),
             } }
