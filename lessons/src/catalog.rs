@@ -4,7 +4,7 @@ use include_dir::{Dir, include_dir};
 use std::fs;
 use std::path::Path;
 
-use crate::format::front::{Course, Proofs, proofs};
+use crate::format::front::{Course, Proofs};
 use crate::format::translation::{self, Translation};
 use crate::format::{BadFormat, read};
 use crate::lesson::Lesson;
@@ -149,7 +149,7 @@ fn language_of(file: &Path) -> Option<String> {
 
 fn entry(id: &str, text: &str, mut others: Vec<(String, String)>, course: &Course) -> Result<Entry, CatalogError> {
     let bad = |error| CatalogError::Bad(format!("{id}/{LESSON_FILE}"), error);
-    let lesson = read(id, text, course).map_err(bad)?;
+    let (lesson, proofs) = read(id, text, course).map_err(bad)?;
     others.sort();
     let translations = others
         .iter()
@@ -158,5 +158,5 @@ fn entry(id: &str, text: &str, mut others: Vec<(String, String)>, course: &Cours
                 .map_err(|error| CatalogError::Bad(format!("{id}/{language}.md"), error))
         })
         .collect::<Result<_, _>>()?;
-    Ok(Entry { proofs: proofs(text).map_err(bad)?, lesson, translations })
+    Ok(Entry { lesson, proofs, translations })
 }

@@ -212,7 +212,7 @@ mod tests {
             assert!(text.contains(expected), "{text}");
             let (lesson, proofs) = read("25-draft", &text, &Course::default()).expect(&text);
             assert_eq!(proofs.solutions, [steps], "{text}");
-            let all = faults(&Entry { lesson, proofs }, &Names::new());
+            let all = faults(&Entry { lesson, proofs, translations: Vec::new() }, &Names::new());
             assert!(all.is_empty(), "{all:?}\n{text}");
         }
     }

@@ -12,6 +12,7 @@ use crate::judge::{Conditions, Judge};
 use crate::lesson::text::{Block, Inline, plain_blocks};
 use crate::lesson::variant::steps as each_step_text;
 use crate::lesson::{Kind, Lesson, Part, step::Step};
+use crate::views::VIEWS;
 
 /// Words that are read in a minute by somebody who thinks.
 const WORDS_A_MINUTE: usize = 180;
@@ -26,10 +27,10 @@ const SEEDS: usize = 8;
 pub type Names<'a> = BTreeSet<&'a str>;
 
 /// Everything that is wrong with a lesson, in sentences.
-pub fn faults(entry: &Entry, names: &Names<'_>, views: &[&str]) -> Vec<String> {
+pub fn faults(entry: &Entry, names: &Names<'_>) -> Vec<String> {
     let lesson = &entry.lesson;
     let mut faults = Vec::new();
-    texts(lesson, names, views, &mut faults);
+    texts(lesson, names, &mut faults);
     time(lesson, &mut faults);
     for translation in &entry.translations {
         let mut own = translation.faults.clone();
@@ -78,7 +79,7 @@ fn time(lesson: &Lesson, faults: &mut Vec<String>) {
     }
 }
 
-fn texts(lesson: &Lesson, names: &Names<'_>, views: &[&str], faults: &mut Vec<String>) {
+fn texts(lesson: &Lesson, names: &Names<'_>, faults: &mut Vec<String>) {
     if lesson.summary.is_empty() {
         faults.push("it has no `summary`, one sentence for the list of lessons".to_owned());
     }
@@ -93,8 +94,8 @@ fn texts(lesson: &Lesson, names: &Names<'_>, views: &[&str], faults: &mut Vec<St
     }
     let slides = lesson.slides.iter().filter_map(|slide| slide.view.as_ref());
     for view in slides.chain(Some(&lesson.view).filter(|view| !view.is_empty())) {
-        if !views.is_empty() && !views.contains(&view.as_str()) {
-            faults.push(format!("there is no view `{view}`; there are: {}", views.join(", ")));
+        if !VIEWS.contains(&view.as_str()) {
+            faults.push(format!("there is no view `{view}`; there are: {}", VIEWS.join(", ")));
         }
     }
     if let Err(error) = Platform::from_str(&lesson.start.platform) {
@@ -282,7 +283,7 @@ fn run(judge: &mut Judge<Box<dyn Measured>>, steps: &[Step]) -> Result<(), crate
 }
 
 /// Steps with the names of a seed in them.
-pub(crate) fn seeded(lesson: &Lesson, steps: &[Step], seed: &str) -> Vec<Step> {
+pub fn seeded(lesson: &Lesson, steps: &[Step], seed: &str) -> Vec<Step> {
     let mut steps = steps.to_vec();
     each_step_text(&mut steps, &mut |text| {
         for variant in &lesson.variants {

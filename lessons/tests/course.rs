@@ -25,7 +25,7 @@ fn starts_fail_solutions_pass_and_wrong_answers_get_their_hints() {
     let all: Vec<String> = course
         .entries
         .iter()
-        .flat_map(|entry| faults(entry, &names, &[]).into_iter().map(|fault| format!("{}: {fault}", entry.lesson.id)))
+        .flat_map(|entry| faults(entry, &names).into_iter().map(|fault| format!("{}: {fault}", entry.lesson.id)))
         .collect();
     assert!(all.is_empty(), "{all:#?}");
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
+use cel::common::ast::operators::ADD;
 use cel::common::ast::{EntryExpr, Expr};
 use cel::parser::{Expression as Tree, PrattParser};
 use cel::{Context, Env, ExecutionError, Value};
 use kernel_model::event::{Event, Family};
 use kernel_model::world::World;
 
-use crate::facts::{self, FUNCTIONS, ROOTS, Root};
+use crate::facts::{self, FUNCTIONS, LIST_MAX, ROOTS, Root};
 
 /// The longest text of an expression, in bytes.
 const TEXT_MAX: usize = 2000;
@@ -17,8 +18,13 @@ const TEXT_MAX: usize = 2000;
 const PARTS_MAX: usize = 500;
 /// How deep it may be nested.
 const DEPTH_MAX: u16 = 48;
-/// How many loops over lists may be inside each other: two lists of 512 make a quarter of a million steps.
-const LOOPS_MAX: usize = 2;
+/// The most steps that evaluating it may take when every list is as long as lists get ([`LIST_MAX`]). Enough for two
+/// loops inside each other with a hundred parts, and far too few for three.
+const STEPS_MAX: u64 = 32 << 20;
+/// What asking for a file counts as: the model's kernel is called.
+const FILE_STEPS: u64 = 30;
+/// The functions that ask for files.
+const FILE_FUNCTIONS: [&str; 3] = ["file", "file_of", "files_of"];
 
 static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
@@ -35,7 +41,7 @@ pub struct Expression {
 pub enum BadExpression {
     /// Too long or too deep.
     #[error(
-        "the expression is too large: at most {TEXT_MAX} bytes, {PARTS_MAX} parts, {LOOPS_MAX} loops inside each other"
+        "the expression is too large: at most {TEXT_MAX} bytes, {PARTS_MAX} parts, and {STEPS_MAX} steps over lists of {LIST_MAX}"
     )]
     TooLarge,
     /// It cannot be read.
@@ -70,7 +76,7 @@ impl Expression {
         let parser = PrattParser::new().max_recursion_depth(DEPTH_MAX).max_expression_node_count(PARTS_MAX);
         let tree = parser.parse(text).map_err(|errors| BadExpression::Syntax(errors.to_string()))?;
         let mut known = Names::default();
-        known.walk(&tree, 0)?;
+        known.walk(&tree, 1)?;
         let mut roots = Vec::new();
         for name in &known.variables {
             match ROOTS.iter().find(|root| root.name == name) {
@@ -80,7 +86,7 @@ impl Expression {
             }
         }
         let uses_event = known.variables.contains("event");
-        let uses_files = ["file", "file_of", "files_of"].iter().any(|f| known.functions.contains(*f));
+        let uses_files = FILE_FUNCTIONS.iter().any(|f| known.functions.contains(*f));
         Ok(Expression { tree, roots, uses_event, uses_files })
     }
 
@@ -89,17 +95,16 @@ impl Expression {
         self.uses_event
     }
 
-    /// The families of events that can change its value, one bit each by [`Family::index`].
-    pub fn changed_by(&self) -> u32 {
-        let bits = |families: &[Family]| families.iter().fold(0, |bits, f| bits | 1_u32 << f.index());
-        let roots = self.roots.iter().fold(0, |all, root| all | bits(root.changed_by));
+    /// Whether this event can change its value.
+    pub fn is_changed_by(&self, event: &Event) -> bool {
         // A file can be made of anything: it is looked at when a command has ended or a file was touched.
-        let files = bits(&[Family::File, Family::Command, Family::Cgroup, Family::Mount, Family::Process]);
-        if self.uses_files { roots | files } else { roots }
+        let files = [Family::File, Family::Command, Family::Cgroup, Family::Mount, Family::Process];
+        let file = || self.uses_files && files.contains(&event.kind.family());
+        self.roots.iter().any(|root| root.is_changed_by(event)) || file()
     }
 
     /// Whether it is true of this world, and this event where it speaks of one. Something that is not there (a field that a
-    /// thing does not have, an element behind the end of a list) makes it false.
+    /// thing does not have or that is null, an element behind the end of a list) makes it false.
     ///
     /// # Errors
     /// Its value is neither true nor false, or it compares what cannot be compared.
@@ -118,9 +123,22 @@ impl Expression {
         match Value::resolve(&self.tree, &context) {
             Ok(Value::Bool(holds)) => Ok(holds),
             Ok(other) => Err(BadExpression::NotBool(format!("{other:?}"))),
-            Err(ExecutionError::NoSuchKey(_) | ExecutionError::IndexOutOfBounds(_)) => Ok(false),
+            Err(error) if is_of_something_missing(&error) => Ok(false),
             Err(error) => Err(BadExpression::Failed(error.to_string())),
         }
+    }
+}
+
+/// Whether it went wrong only because something is not there: no such field, no such element, or a field that is null.
+fn is_of_something_missing(error: &ExecutionError) -> bool {
+    let is_null = |value: &Value| matches!(value, Value::Null);
+    match error {
+        ExecutionError::NoSuchKey(_) | ExecutionError::IndexOutOfBounds(_) => true,
+        ExecutionError::NoSuchOverload(error) => error.argument_types().iter().any(|name| name == "null_type"),
+        ExecutionError::ValuesNotComparable(left, right) => is_null(left) || is_null(right),
+        ExecutionError::UnsupportedTargetType { target } => is_null(target),
+        ExecutionError::UnexpectedType { got, .. } => got == "null_type",
+        _ => false,
     }
 }
 
@@ -133,57 +151,86 @@ fn add_files(context: &mut Context<'_, '_>, world: &World) -> Result<(), cel::De
     context.add_function("files_of", move |pid: i64| facts::files_of(&world, pid))
 }
 
-/// The names that an expression speaks of and does not bind itself.
+/// The names that an expression speaks of and does not bind itself, and how much work it is at most.
 #[derive(Default)]
 struct Names {
     variables: BTreeSet<String>,
     functions: BTreeSet<String>,
-    bound: Vec<String>,
+    /// The names that loops bind, with the length of the longest list in what they stand for.
+    bound: Vec<(String, u64)>,
+    /// Steps so far.
+    steps: u64,
 }
 
 impl Names {
-    fn walk(&mut self, tree: &Tree, loops: usize) -> Result<(), BadExpression> {
-        match &tree.expr {
-            Expr::Unspecified | Expr::Literal(_) => {}
-            Expr::Ident(name) => {
-                if !self.bound.contains(name) {
+    /// Walks a part that is evaluated so many times. Returns the length of the longest list that can be in its value.
+    fn walk(&mut self, tree: &Tree, times: u64) -> Result<u64, BadExpression> {
+        self.count(times)?;
+        Ok(match &tree.expr {
+            Expr::Unspecified | Expr::Literal(_) => 0,
+            Expr::Ident(name) => match self.bound.iter().rev().find(|(bound, _)| bound == name) {
+                Some((_, length)) => *length,
+                None => {
                     self.variables.insert(name.clone());
+                    LIST_MAX as u64
                 }
-            }
+            },
             Expr::Call(call) => {
                 self.functions.insert(call.func_name.clone());
-                call.target.iter().try_for_each(|target| self.walk(target, loops))?;
-                call.args.iter().try_for_each(|arg| self.walk(arg, loops))?;
+                let parts = call.target.iter().map(|target| &**target).chain(&call.args);
+                let lengths = parts.map(|part| self.walk(part, times)).collect::<Result<Vec<u64>, _>>()?;
+                match call.func_name.as_str() {
+                    ADD => lengths.iter().fold(0, |sum, length| sum.saturating_add(*length)),
+                    name if FILE_FUNCTIONS.contains(&name) => {
+                        self.count(times.saturating_mul(FILE_STEPS))?;
+                        LIST_MAX as u64
+                    }
+                    _ => longest(lengths),
+                }
             }
             Expr::Comprehension(c) => {
-                if loops == LOOPS_MAX {
-                    return Err(BadExpression::TooLarge);
-                }
-                self.walk(&c.iter_range, loops)?;
+                let range = self.walk(&c.iter_range, times)?;
                 let depth = self.bound.len();
-                self.bound.extend([c.iter_var.clone(), c.accu_var.clone()]);
-                self.bound.extend(c.iter_var2.clone());
-                self.walk(&c.accu_init, loops)?;
-                [&c.loop_cond, &c.loop_step, &c.result].into_iter().try_for_each(|part| self.walk(part, loops + 1))?;
+                self.bound.extend([(c.iter_var.clone(), range), (c.accu_var.clone(), range)]);
+                self.bound.extend(c.iter_var2.iter().map(|name| (name.clone(), range)));
+                let begin = self.walk(&c.accu_init, times)?;
+                let inner = times.saturating_mul(range);
+                let parts = [(&c.loop_cond, inner), (&c.loop_step, inner), (&c.result, times)].into_iter();
+                let lengths = parts.map(|(part, times)| self.walk(part, times)).collect::<Result<Vec<u64>, _>>()?;
                 self.bound.truncate(depth);
+                longest(lengths).max(begin).max(range)
             }
-            Expr::List(list) => list.elements.iter().try_for_each(|element| self.walk(element, loops))?,
-            Expr::Map(map) => map.entries.iter().try_for_each(|entry| self.entry(&entry.expr, loops))?,
-            Expr::Struct(fields) => fields.entries.iter().try_for_each(|entry| self.entry(&entry.expr, loops))?,
-            Expr::Select(select) => self.walk(&select.operand, loops)?,
-        }
-        Ok(())
+            Expr::List(list) => {
+                let lengths = list.elements.iter().map(|element| self.walk(element, times));
+                longest(lengths.collect::<Result<Vec<u64>, _>>()?).max(list.elements.len() as u64)
+            }
+            Expr::Map(map) => self.entries(map.entries.iter().map(|entry| &entry.expr), times)?,
+            Expr::Struct(fields) => self.entries(fields.entries.iter().map(|entry| &entry.expr), times)?,
+            Expr::Select(select) => self.walk(&select.operand, times)?,
+        })
     }
 
-    fn entry(&mut self, entry: &EntryExpr, loops: usize) -> Result<(), BadExpression> {
-        match entry {
-            EntryExpr::StructField(field) => self.walk(&field.value, loops),
-            EntryExpr::MapEntry(entry) => {
-                self.walk(&entry.key, loops)?;
-                self.walk(&entry.value, loops)
-            }
+    fn entries<'a>(&mut self, all: impl Iterator<Item = &'a EntryExpr>, times: u64) -> Result<u64, BadExpression> {
+        let mut most = 0;
+        for entry in all {
+            most = most.max(
+                1 + match entry {
+                    EntryExpr::StructField(field) => self.walk(&field.value, times)?,
+                    EntryExpr::MapEntry(entry) => self.walk(&entry.key, times)?.max(self.walk(&entry.value, times)?),
+                },
+            );
         }
+        Ok(most)
     }
+
+    fn count(&mut self, steps: u64) -> Result<(), BadExpression> {
+        self.steps = self.steps.saturating_add(steps);
+        if self.steps > STEPS_MAX { Err(BadExpression::TooLarge) } else { Ok(()) }
+    }
+}
+
+fn longest(lengths: Vec<u64>) -> u64 {
+    lengths.into_iter().max().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -218,6 +265,9 @@ mod tests {
     fn what_is_not_there_is_false_and_what_is_wrong_is_said() {
         assert_eq!(holds(r#"tasks[1000].pid == 1"#), Ok(false));
         assert_eq!(holds("init.nothing == 1"), Ok(false));
+        assert_eq!(holds("!(init.nothing == 1)"), Ok(false));
+        assert_eq!(holds("mounts.all(m, m.master > 0)"), Ok(false));
+        assert_eq!(holds(r#"namespaces.exists(n, n.hostname.startsWith("x"))"#), Ok(false));
         assert_eq!(holds("tsks.size() > 0"), Err(BadExpression::UnknownFact("tsks".to_owned())));
         assert!(matches!(holds("tasks.size()"), Err(BadExpression::NotBool(_))));
         assert!(matches!(holds("tasks.exists(t"), Err(BadExpression::Syntax(_))));
@@ -228,7 +278,9 @@ mod tests {
         let deep = format!("{}true{}", "[".repeat(200), "]".repeat(200));
         let nested = "tasks.all(a, tasks.all(b, tasks.all(c, true)))";
         let long = "true || ".repeat(1000) + "true";
-        for text in [deep.as_str(), nested, &long] {
+        let lists = format!("({}tasks).all(a, tasks.all(b, true))", "tasks + ".repeat(100));
+        let files = format!("tasks.all(a, tasks.all(b, {}))", r#"file("/a").exists || "#.repeat(5) + "true");
+        for text in [deep.as_str(), nested, &long, &lists, &files] {
             assert!(holds(text).is_err(), "{}", &text[..40]);
         }
         assert_eq!(holds("tasks.all(a, tasks.all(b, a.pid != b.pid || true))"), Ok(true));

@@ -109,7 +109,7 @@ impl Watch {
     /// Begins to watch at the start of a history.
     pub fn new(condition: Arc<Compiled>, world: &World) -> Watch {
         let mut watch = Watch { condition, reached: 0, broken: false, error: None };
-        watch.look(u32::MAX, &[], world);
+        watch.look(None, world);
         watch
     }
 
@@ -119,9 +119,8 @@ impl Watch {
         if self.broken || (self.reached == c.sometimes.len() && c.always.is_empty() && c.never.is_empty()) {
             return;
         }
-        let families = events.iter().fold(0, |bits, e| bits | 1_u32 << e.kind.family().index());
-        if families != 0 {
-            self.look(families, events, world);
+        if !events.is_empty() {
+            self.look(Some(events), world);
         }
     }
 
@@ -142,33 +141,32 @@ impl Watch {
         self.error.clone().or_else(now)
     }
 
-    fn look(&mut self, families: u32, events: &[Event], world: &World) {
+    /// Looks at a world after these events; at the first world without any.
+    fn look(&mut self, events: Option<&[Event]>, world: &World) {
         let condition = Arc::clone(&self.condition);
         while let Some(next) = condition.sometimes.get(self.reached)
-            && self.is_true(next, families, events, world, true)
+            && self.is_true(next, events, world, true)
         {
             self.reached += 1;
         }
         let mut wrong = false;
         for expression in &condition.always {
-            wrong |= !self.is_true(expression, families, events, world, false);
+            wrong |= !self.is_true(expression, events, world, false);
         }
         for expression in &condition.never {
-            wrong |= self.is_true(expression, families, events, world, true);
+            wrong |= self.is_true(expression, events, world, true);
         }
         self.broken |= wrong;
     }
 
     /// Whether an expression is true now, or at one of the events (`any`) or at all of them. What cannot have changed
     /// counts as it must for nothing to follow from it.
-    fn is_true(&mut self, e: &Expression, families: u32, events: &[Event], world: &World, any: bool) -> bool {
+    fn is_true(&mut self, e: &Expression, events: Option<&[Event]>, world: &World, any: bool) -> bool {
         if !e.uses_event() {
-            let changed = e.changed_by();
-            if families != u32::MAX && families & changed == 0 {
-                return !any;
-            }
-            return self.value(e, world, None, !any);
+            let changed = events.is_none_or(|events| events.iter().any(|event| e.is_changed_by(event)));
+            return if changed { self.value(e, world, None, !any) } else { !any };
         }
+        let events = events.unwrap_or_default();
         let on = self.condition.on;
         let mut concerned = events.iter().filter(|event| on & (1 << event.kind.family().index()) != 0);
         if any {

@@ -14,13 +14,26 @@ mod network;
 mod tasks;
 mod value;
 
-use kernel_model::event::Family;
+use kernel_model::event::{Event, EventKind, Family};
 use kernel_model::kernel::Trace;
+use kernel_model::syscall::Sysno;
 use kernel_model::world::World;
 
 pub use files::{file, files_of};
 pub use value::Value;
 use value::{list, map};
+
+impl Root {
+    /// Whether this event can change it. Times, and whether a task runs or sleeps, change all the time: they are looked at
+    /// when something else happens.
+    pub fn is_changed_by(&self, event: &Event) -> bool {
+        let call = || match &event.kind {
+            EventKind::CallReturned { call, .. } => self.calls.contains(&call.nr),
+            _ => false,
+        };
+        self.changed_by.contains(&event.kind.family()) || call()
+    }
+}
 
 /// How many things of a kind a list has at most. Bounds the work that a check can be.
 pub const LIST_MAX: usize = 512;
@@ -33,69 +46,98 @@ pub struct Root {
     pub about: &'static str,
     /// The events that can change it.
     pub changed_by: &'static [Family],
+    /// The calls that can change it without an event of their own.
+    pub calls: &'static [Sysno],
     /// How it is made.
     pub make: fn(&World) -> Value,
 }
+
+/// The events that can change a task.
+const CHANGE_TASKS: &[Family] = &[
+    Family::Process,
+    Family::Pid,
+    Family::Namespace,
+    Family::Capability,
+    Family::Policy,
+    Family::Signal,
+    Family::Mount,
+    Family::Cgroup,
+    Family::Command,
+];
+/// The calls that change a task without an event of their own: directory, name, no_new_privs, nice value, and what is
+/// written to the task's files in `/proc`.
+const CHANGE_TASKS_TOO: &[Sysno] = &[Sysno::CHDIR, Sysno::FCHDIR, Sysno::PRCTL, Sysno::SETPRIORITY, Sysno::WRITE];
 
 /// All roots apart from `event` and `machine`, which are no part of a world.
 pub const ROOTS: &[Root] = &[
     Root {
         name: "tasks",
         about: "processes and threads that have not been reaped, oldest first",
-        changed_by: &[
-            Family::Process,
-            Family::Pid,
-            Family::Namespace,
-            Family::Capability,
-            Family::Policy,
-            Family::Signal,
-            Family::Mount,
-            Family::Cgroup,
-            Family::Command,
-        ],
+        changed_by: CHANGE_TASKS,
+        calls: CHANGE_TASKS_TOO,
         make: tasks::tasks,
     },
     Root {
         name: "init",
         about: "the first process of the machine, as in `tasks`",
-        changed_by: &[Family::Process, Family::Namespace],
+        changed_by: CHANGE_TASKS,
+        calls: CHANGE_TASKS_TOO,
         make: tasks::init,
     },
     Root {
         name: "namespaces",
         about: "namespaces of all kinds, oldest first",
-        changed_by: &[Family::Namespace, Family::Process, Family::Pid, Family::Capability, Family::Mount],
+        changed_by: &[
+            Family::Namespace,
+            Family::Process,
+            Family::Pid,
+            Family::Capability,
+            Family::Mount,
+            Family::Network,
+        ],
+        calls: &[],
         make: namespaces::namespaces,
     },
     Root {
         name: "mounts",
         about: "mounts of all mount namespaces, oldest first",
         changed_by: &[Family::Mount, Family::Namespace, Family::Process],
+        calls: &[Sysno::MOUNT, Sysno::MOUNT_SETATTR],
         make: mounts::mounts,
     },
     Root {
         name: "cgroups",
         about: "control groups of all hierarchies, parents before children",
         changed_by: &[Family::Cgroup, Family::Process, Family::Memory, Family::File, Family::Scheduling],
+        calls: &[],
         make: groups::groups,
     },
     Root {
         name: "devices",
         about: "network devices of all network namespaces",
         changed_by: &[Family::Network, Family::Namespace],
+        calls: &[],
         make: network::devices,
     },
     Root {
         name: "routes",
         about: "routes of the main tables of all network namespaces",
         changed_by: &[Family::Network, Family::Namespace],
+        calls: &[],
         make: network::routes,
     },
-    Root { name: "consoles", about: "consoles with their shells", changed_by: &[Family::Command], make: consoles },
+    Root {
+        name: "consoles",
+        about: "consoles with their shells",
+        changed_by: &[Family::Command],
+        calls: &[],
+        make: consoles,
+    },
     Root {
         name: "clock_ms",
         about: "virtual time since boot, in milliseconds",
         changed_by: &[Family::Scheduling, Family::Command],
+        calls: &[],
         make: |world| Value::Int((world.clock.0 / 1_000_000) as i64),
     },
 ];

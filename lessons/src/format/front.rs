@@ -97,7 +97,10 @@ pub struct FrontStart {
 
 /// Steps: a text (one command a line) or a list of lines and other steps.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "steps are a text (one command a line) or a list of lines, `{ console = 2, line = \"…\" }`, `{ wait_ms = 500 }` and `{ open_console = true }`"
+)]
 pub enum Steps {
     /// One command a line.
     Text(String),
@@ -113,7 +116,11 @@ impl Default for Steps {
 
 /// A step.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "a step is a line, `{ console = 2, line = \"…\" }`, `{ wait_ms = 500 }` or `{ open_console = true }`"
+)]
 pub enum FrontStep {
     /// A line typed at the first console; `^C` and `^D` are the keys.
     Line(String),
@@ -131,9 +138,23 @@ pub enum FrontStep {
     },
     /// A console is opened.
     Open {
-        /// `true`.
-        open_console: bool,
+        /// `true`; anything else would be no step.
+        open_console: Yes,
     },
+}
+
+/// `true`, which says nothing but that the key is there.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Yes;
+
+impl<'de> Deserialize<'de> for Yes {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if bool::deserialize(deserializer)? {
+            Ok(Yes)
+        } else {
+            Err(serde::de::Error::custom("only `true` says something"))
+        }
+    }
 }
 
 impl Steps {
@@ -368,7 +389,7 @@ impl Front {
     ///
     /// # Errors
     /// A wrong answer names a task or hint that there is not.
-    pub fn proofs(&self) -> Result<Proofs, BadFormat> {
+    pub(super) fn proofs(&self) -> Result<Proofs, BadFormat> {
         let find = |wrong: &FrontWrong| -> Result<Wrong, BadFormat> {
             let task = self.task.iter().position(|task| task.id == wrong.task);
             let hint = task.and_then(|task| self.task[task].hint.iter().position(|hint| hint.id == wrong.hint));
@@ -492,13 +513,37 @@ impl FrontCriterion {
     }
 }
 
-/// What only its proof needs of a lesson, from its text.
-///
-/// # Errors
-/// What is wrong with its head.
-pub fn proofs(text: &str) -> Result<Proofs, BadFormat> {
-    let text = text.replace("\r\n", "\n");
-    let (head, _) = super::split(&text)?;
-    let front: Front = toml::from_str(head).map_err(|error| BadFormat::Head(error.to_string()))?;
-    front.proofs()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps(text: &str) -> Result<Vec<Step>, String> {
+        #[derive(Deserialize)]
+        struct Only {
+            run: Steps,
+        }
+        toml::from_str::<Only>(text).map(|only| only.run.read()).map_err(|error| error.message().to_owned())
+    }
+
+    #[test]
+    fn steps_are_lines_and_tables_of_known_keys() {
+        let all = r#"run = ["ls", "^C", { console = 2, line = "^D" }, { wait_ms = 5 }, { open_console = true }]"#;
+        let read = vec![
+            Step::line("ls"),
+            Step::Interrupt { console: 1 },
+            Step::EndOfInput { console: 2 },
+            Step::Wait { ms: 5 },
+            Step::OpenConsole,
+        ];
+        assert_eq!(steps(all), Ok(read));
+        for wrong in [
+            r#"run = [{ console = 2, line = "ls", wait = 5 }]"#,
+            "run = [{ wait_ms = 5, ms = 6 }]",
+            "run = [{ wait = 5 }]",
+            "run = [{ open_console = false }]",
+        ] {
+            let said = steps(wrong).expect_err(wrong);
+            assert!(said.contains("open_console = true"), "{wrong}: {said}");
+        }
+    }
 }

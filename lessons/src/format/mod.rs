@@ -10,7 +10,7 @@ pub mod translation;
 
 use crate::lesson::{Lesson, Part, Slide};
 use body::{BadText, Item};
-use front::{Course, Front};
+use front::{Course, Front, Proofs};
 
 /// The longest text of a lesson, in bytes.
 pub const LESSON_MAX: usize = 256 << 10;
@@ -32,11 +32,11 @@ pub enum BadFormat {
     Text(#[from] BadText),
 }
 
-/// Reads a lesson. `id` is the name of its folder.
+/// Reads a lesson, and what proves it. `id` is the name of its folder.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn read(id: &str, text: &str, course: &Course) -> Result<Lesson, BadFormat> {
+pub fn read(id: &str, text: &str, course: &Course) -> Result<(Lesson, Proofs), BadFormat> {
     if text.len() > LESSON_MAX {
         return Err(BadFormat::TooLong);
     }
@@ -45,7 +45,7 @@ pub fn read(id: &str, text: &str, course: &Course) -> Result<Lesson, BadFormat> 
     let front: Front = toml::from_str(head).map_err(|error| BadFormat::Head(error.to_string()))?;
     let mut lesson = front.lesson(id, course)?;
     place(&mut lesson, body::read(body)?)?;
-    Ok(lesson)
+    Ok((lesson, front.proofs()?))
 }
 
 /// Head and text.

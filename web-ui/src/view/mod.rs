@@ -169,6 +169,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn lessons_know_the_views_by_their_names() {
+        let names: Vec<&str> = VIEWS.iter().map(|view| view.name).collect();
+        assert_eq!(names, lessons::views::VIEWS, "a view is named in lessons/src/views.rs, too");
+    }
+
+    #[test]
     fn names_are_unique_and_fit_into_ids() {
         for (i, view) in VIEWS.iter().enumerate() {
             assert!(view.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}", view.name);
