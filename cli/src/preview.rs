@@ -37,9 +37,11 @@ pub struct State {
 fn version(folder: &Path) -> String {
     let mut hasher = DefaultHasher::new();
     let parent = folder.parent().unwrap_or(folder);
-    let own = [folder.join(LESSON_FILE), folder.join(COURSE_FILE), parent.join(COURSE_FILE)];
-    let inner = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path().join(LESSON_FILE));
-    let mut paths: Vec<PathBuf> = own.into_iter().chain(inner).collect();
+    let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let inner = entries(folder).filter(|path| path.is_dir()).flat_map(|path| entries(&path).collect::<Vec<_>>());
+    let mut paths: Vec<PathBuf> = entries(folder).chain(inner).collect();
+    paths.retain(|path| path.extension().is_some_and(|kind| kind == "md"));
+    paths.extend([folder.join(COURSE_FILE), parent.join(COURSE_FILE)]);
     paths.sort();
     for path in paths {
         (path.display().to_string(), fs::read(&path).ok()).hash(&mut hasher);
@@ -109,7 +111,7 @@ pub fn router(page: &Path, folder: PathBuf, state: Arc<Mutex<State>>) -> Result<
         .route("/index.html", get(index))
         .route("/preview.js", get(script))
         .route("/preview/state", get(now))
-        .route("/lessons/{name}", get(lesson))
+        .route("/lessons/{*name}", get(lesson))
         .merge(server::files_of(page)))
 }
 

@@ -61,18 +61,19 @@ pub fn site(catalog: &Catalog, flavour: Flavour, folder: &Path) -> Result<()> {
     let names: Vec<String> = std::iter::once("./".to_owned()).chain(files.iter().map(|f| format!("./{f}"))).collect();
     let worker = include_str!("sw.js").replace("{version}", &version);
     fs::write(folder.join("sw.js"), worker.replace("{files}", &serde_json::to_string(&names)?))?;
-    fs::write(folder.join(FILE_SCRIPT), file_script(&page, catalog)?)?;
+    fs::write(folder.join(FILE_SCRIPT), file_script(&page, folder, &files)?)?;
     Ok(())
 }
 
 /// All that the page loads, in one classic script.
-fn file_script(page: &Page, catalog: &Catalog) -> Result<String> {
+fn file_script(page: &Page, folder: &Path, files: &[String]) -> Result<String> {
     let program = page.as_script()?;
-    let lessons: BTreeMap<String, String> =
-        course_files::files(catalog).into_iter().map(|(name, bytes)| (name, STANDARD.encode(bytes))).collect();
-    let (wasm, lessons) = (STANDARD.encode(program.wasm), serde_json::to_string(&lessons)?);
+    let later = files.iter().filter(|name| name.contains('/'));
+    let file = |name: &String| Ok((format!("./{name}"), STANDARD.encode(fs::read(folder.join(name))?)));
+    let files = later.map(file).collect::<Result<BTreeMap<String, String>>>()?;
+    let (wasm, files) = (STANDARD.encode(program.wasm), serde_json::to_string(&files)?);
     let start = include_str!("file.js");
-    Ok(format!("{}\nconst WASM = \"{wasm}\";\nconst LESSONS = {lessons};\n{start}", program.script))
+    Ok(format!("{}\nconst WASM = \"{wasm}\";\nconst FILES = {files};\n{start}", program.script))
 }
 
 /// Writes a package of these lessons for a learning management system.

@@ -70,7 +70,8 @@ fn main() -> ExitCode {
                 let set_up = || Stage::set_up().map(Arc::new).map_err(|error| format!("{error:#}"));
                 stage.get_or_insert_with(set_up).clone()
             };
-            test(&stage.map_err(Failed::from)?).map_err(|error| Failed::from(format!("{error:?}")))
+            let stage: Arc<Stage> = stage.map_err(Failed::from)?;
+            test(&stage).map_err(|error| Failed::from(format!("{error:?}")))
         })
     };
     let trials = tests.into_iter().map(trial).collect();

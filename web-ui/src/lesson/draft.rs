@@ -14,7 +14,7 @@ pub fn button(dispatch: &Callback<Msg>) -> Html {
     let save = dispatch.reform(|_: web_sys::MouseEvent| Msg::Lesson(LessonMsg::Draft));
     html! {
         <p class="lessons__draft">
-            <button type="button" class="quiet" onclick={save} data-testid="lesson-draft">{ "save this session as the draft of a lesson" }</button>
+            <button type="button" class="quiet" onclick={save} data-testid="lesson-draft">{ t!("save this session as the draft of a lesson") }</button>
         </p>
     }
 }
@@ -25,11 +25,11 @@ impl State {
         let session = self.lab.session().0;
         match draft(&session) {
             Ok(text) => {
-                self.said = format!("Downloaded {FILE}: the session is the solution of a task.");
+                self.said = t!("Downloaded {file}: the session is the solution of a task.", file = FILE);
                 vec![Effect::Download(FILE.to_owned(), text)]
             }
             Err(why) => {
-                self.desk.trouble = Some(format!("The session is no draft of a lesson: {why}."));
+                self.desk.trouble = Some(t!("The session is no draft of a lesson: {why}.", why = why));
                 Vec::new()
             }
         }
