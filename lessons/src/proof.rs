@@ -34,7 +34,7 @@ pub fn faults(entry: &Entry, names: &Names<'_>) -> Vec<String> {
     time(lesson, &mut faults);
     for translation in &entry.translations {
         let mut own = translation.faults.clone();
-        texts(&translation.lesson, names, views, &mut own);
+        texts(&translation.lesson, names, &mut own);
         faults.extend(own.into_iter().map(|fault| format!("{}: {fault}", translation.language())));
     }
     let seeds = if lesson.variants.is_empty() { 1 } else { SEEDS };

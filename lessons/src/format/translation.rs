@@ -225,7 +225,7 @@ mod tests {
     const GERMAN: &str = "+++\nof = \"OF\"\ntitle = \"Namen\"\nsummary = \"Z\"\n[task.a]\nask = \"Tun Sie es.\"\nhint.how = \"So.\"\n+++\n\n# Namen\n\nEin Text.\n\n{{task a}}\n\n```console run\nls\n```\n";
 
     fn german(english: &str, german: &str) -> Translation {
-        let lesson = crate::format::read("10-names", english, &Course::default()).expect("a lesson");
+        let (lesson, _) = crate::format::read("10-names", english, &Course::default()).expect("a lesson");
         let german = german.replace("OF", &fingerprint(ENGLISH).expect("a fingerprint"));
         read(&lesson, english, "de", &german).expect("a translation")
     }
