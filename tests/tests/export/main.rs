@@ -56,12 +56,14 @@ impl Stage {
     }
 }
 
+/// The stage that all tests share, or why there is none.
+type SetUp = Result<Arc<Stage>, String>;
 /// A test with a name.
 type Test = (&'static str, fn(&Stage) -> Result<()>);
 
 fn main() -> ExitCode {
     let tests: Vec<Test> = [site::TESTS, scorm::TESTS, cmi5::TESTS, preview::TESTS].concat();
-    let stage: Arc<Mutex<Option<Result<Arc<Stage>, String>>>> = Arc::default();
+    let stage: Arc<Mutex<Option<SetUp>>> = Arc::default();
     let trial = |(name, test): Test| {
         let stage = Arc::clone(&stage);
         Trial::test(name, move || {
