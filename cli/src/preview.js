@@ -3,7 +3,8 @@ const bar = document.createElement("output");
 bar.dataset.testid = "preview";
 bar.style.cssText = "position: fixed; inset: auto 0 0 0; z-index: 99; padding: 0.4rem 1rem; max-height: 40vh; overflow: auto;"
   + "font: 0.875rem/1.5 system-ui, sans-serif; white-space: pre-wrap; background: Canvas; color: CanvasText; border-top: 2px solid;";
-document.body.append(bar);
+// Beside the body, which belongs to the page.
+document.documentElement.append(bar);
 
 let shown = null;
 
@@ -14,7 +15,9 @@ function show({ faults }) {
 async function look() {
   try {
     const state = await (await fetch("./preview/state", { cache: "no-store" })).json();
-    if (shown === null && sessionStorage.getItem("preview") === null) {
+    if (state.version === "") {
+      // Nothing has been looked at yet.
+    } else if (shown === null && sessionStorage.getItem("preview") === null) {
       // The first time: to the lesson at once.
       sessionStorage.setItem("preview", state.version);
       if (state.lesson) location.hash = `lesson=${state.lesson}`;
@@ -24,8 +27,10 @@ async function look() {
       location.reload();
       return;
     }
-    if (shown !== state.version) show(state);
-    shown = state.version;
+    if (shown !== state.version && state.version !== "") {
+      show(state);
+      shown = state.version;
+    }
   } catch {
     bar.textContent = "The preview has ended: start it again.";
     shown = "";

@@ -30,7 +30,8 @@ fn saved(stage: &Stage) -> Result<()> {
     fs::write(&file, text.replace("own_pid == 1", "own_pid == 2"))?;
     page.wait_for_text("preview", "does not pass task")?;
     page.wait_for("task-init")?;
-    fs::write(&file, text.replace("id = \"init\"", "id = \"another\"").replace("task init", "task another"))?;
-    page.wait_for("task-another")?;
+    fs::write(&file, text.replacen("title = \"", "title = \"Anew: ", 1))?;
+    page.wait_for_text("preview", "nothing is wrong")?;
+    page.wait_for_text("lesson-pane", "Anew: ")?;
     no_errors(&page)
 }

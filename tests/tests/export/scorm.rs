@@ -52,7 +52,7 @@ const NEW: Version = Version {
 fn system(version: &Version) -> String {
     let Version { class, api, commit, .. } = version;
     format!(
-        "<!doctype html><meta charset=utf-8><title>System</title><script src=./runtime.js></script>\
+        "<!doctype html><meta charset=utf-8><title>System</title><link rel=icon href=data:,><script src=./runtime.js></script>\
          <iframe style='width: 1300px; height: 800px'></iframe><script>\
          let saved = null; const frame = document.querySelector('iframe');\
          function launch() {{ const api = new {class}({{ logLevel: 5 }});\
