@@ -94,9 +94,12 @@ fn no_errors(page: &Page) -> Result<()> {
 /// Where the document of the lesson is: that of a frame when a system shows it in one.
 const FRAMED: &str = "document.querySelector('iframe').contentDocument";
 
-/// Types a command into the terminal of the document.
+/// Types a command into the terminal of the document, once the lesson has begun.
 fn enter(page: &Page, document: &str, command: &str) -> Result<()> {
-    page.wait_until(&format!("{document}?.querySelector('[data-testid=terminal-input]')"))?;
+    // What is typed before the lesson has begun belongs to another session.
+    for part in ["task-one", "terminal-input"] {
+        page.wait_until(&format!("{document}?.querySelector('[data-testid={part}]')"))?;
+    }
     page.evaluate::<()>(&format!("({document}.querySelector('[data-testid=terminal-input]').focus(), null)"))?;
     page.insert(command)?;
     page.press("Enter")
