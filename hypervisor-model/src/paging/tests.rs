@@ -86,12 +86,52 @@ fn a_nested_walk_makes_nm_plus_n_plus_m_references() {
     assert_eq!(references(FormatKind::Bits32, 1, Some(FormatKind::Bits32), 1), 8);
 }
 
+/// Guest, its leaf's level, nested, its leaf's level, references: the figures of the two-dimensional walk, with pages of
+/// 4 KiB, 2 MiB (4 MiB in 32-bit tables) and 1 GiB on either side (Bhargava et al., ASPLOS 2008; APM vol. 2, 15.25).
+const PUBLISHED: [(FormatKind, u8, FormatKind, u8, u64); 12] = [
+    (FormatKind::Bits32, 1, FormatKind::Bits32, 1, 8),
+    (FormatKind::Bits32, 1, FormatKind::Level4, 1, 14),
+    (FormatKind::Bits32, 2, FormatKind::Level4, 1, 9),
+    (FormatKind::Bits32, 2, FormatKind::Bits32, 2, 3),
+    (FormatKind::Pae, 1, FormatKind::Level4, 1, 19),
+    (FormatKind::Level4, 1, FormatKind::Level4, 1, 24),
+    (FormatKind::Level4, 1, FormatKind::Level4, 2, 19),
+    (FormatKind::Level4, 2, FormatKind::Level4, 1, 19),
+    (FormatKind::Level4, 2, FormatKind::Level4, 2, 15),
+    (FormatKind::Level4, 1, FormatKind::Level5, 1, 29),
+    (FormatKind::Level5, 1, FormatKind::Level4, 1, 29),
+    (FormatKind::Level5, 1, FormatKind::Level5, 1, 35),
+];
+
 #[test]
 fn large_pages_leave_out_a_level_on_their_side() {
-    let long = FormatKind::Level4;
-    assert_eq!(references(long, 2, Some(long), 1), 19);
-    assert_eq!(references(long, 2, Some(long), 2), 15);
-    assert_eq!(references(long, 2, None, 1), 3);
+    for (guest, guest_leaf, nested, nested_leaf, published) in PUBLISHED {
+        let levels = |kind: FormatKind, leaf: u8| kind.format().levels.len() as u64 - u64::from(leaf - 1);
+        let (n, m) = (levels(guest, guest_leaf), levels(nested, nested_leaf));
+        let counted = references(guest, guest_leaf, Some(nested), nested_leaf);
+        assert_eq!(counted, published, "{guest:?} {guest_leaf} over {nested:?} {nested_leaf}");
+        assert_eq!(counted, (n + 1) * (m + 1) - 1, "{guest:?} {guest_leaf} over {nested:?} {nested_leaf}");
+    }
+    assert_eq!(references(FormatKind::Level4, 2, None, 1), 3);
+}
+
+#[test]
+fn a_walk_over_ept_makes_as_many_references_as_one_over_npt() {
+    for (guest, n) in FORMATS.into_iter().zip(2..) {
+        let mut memory = PhysicalMemory::new(2048);
+        let root = memory.allocate(Owner::Host).expect("there is room").address();
+        map(&mut memory, guest, root, 0x60_0000, 1, P | RW | US | A | D);
+        let nested = memory.allocate(Owner::Host).expect("there is room").address();
+        for page in (0..0x80_0000).step_by(0x1000) {
+            map(&mut memory, FormatKind::Ept4, nested, page, 1, ept::RWX);
+        }
+        let mut count = References::default();
+        let attempt = Attempt::supervisor(AccessKind::Read);
+        let regime = Regime::new(&state(guest, root));
+        walk(&mut memory, &mut Ept::new(nested, true), &regime, 0x60_0000, attempt, None, &mut count)
+            .expect("it is mapped");
+        assert_eq!(count.0, n * 4 + n + 4, "{guest:?} over EPT");
+    }
 }
 
 fn fault_of(flags: u64, kind: AccessKind, user: bool) -> Option<PageFault> {
