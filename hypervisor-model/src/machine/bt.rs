@@ -123,6 +123,10 @@ impl Bt {
 }
 
 impl Hardware for Bt {
+    fn costs(&self) -> &Costs {
+        &self.costs
+    }
+
     fn write_entry(&mut self, cpu: usize, write: EntryWrite, counters: &mut Counters) {
         if self.guest.is_booting(cpu) {
             self.guest.store(write);

@@ -54,6 +54,10 @@ impl Emulated {
 }
 
 impl Hardware for Emulated {
+    fn costs(&self) -> &Costs {
+        &self.costs
+    }
+
     fn write_entry(&mut self, _cpu: usize, write: EntryWrite, _counters: &mut Counters) {
         self.memory.write_u64(Hpa(write.at.0), write.value);
     }

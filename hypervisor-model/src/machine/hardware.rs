@@ -2,6 +2,7 @@
 
 use kernel_model::pv_ops::PvOp;
 
+use super::cost::Costs;
 use super::counters::Counters;
 use super::kernel_tables::EntryWrite;
 use super::processor::Processor;
@@ -53,14 +54,27 @@ pub trait Hardware {
     /// Translates an access.
     fn access(&mut self, cpu: usize, access: MemoryAccess, counters: &mut Counters) -> Access;
 
-    /// Goes from ring 3 into the kernel by SYSCALL.
-    fn syscall_entry(&mut self, cpu: usize, counters: &mut Counters);
+    /// What things cost on it.
+    fn costs(&self) -> &Costs;
+
+    /// Goes from ring 3 into the kernel by SYSCALL: what the processor does by itself where nobody stands between.
+    fn syscall_entry(&mut self, _cpu: usize, counters: &mut Counters) {
+        counters.ring_crossings += 1;
+        counters.spend("system calls", self.costs().syscall.cycles / 2);
+    }
 
     /// Goes back to ring 3.
-    fn return_to_user(&mut self, cpu: usize, counters: &mut Counters);
+    fn return_to_user(&mut self, _cpu: usize, counters: &mut Counters) {
+        counters.ring_crossings += 1;
+        let cycles = self.costs().syscall.cycles;
+        counters.spend("system calls", cycles - cycles / 2);
+    }
 
     /// Delivers a page fault to the kernel, and returns from it: two crossings.
-    fn page_fault(&mut self, cpu: usize, counters: &mut Counters);
+    fn page_fault(&mut self, _cpu: usize, counters: &mut Counters) {
+        counters.ring_crossings += 2;
+        counters.spend("page faults", self.costs().exception.cycles);
+    }
 
     /// The machine's memory and its processors, for eyes.
     fn parts(&self) -> Option<(&PhysicalMemory, &[Processor])> {

@@ -228,6 +228,10 @@ impl Kvm {
 }
 
 impl Hardware for Kvm {
+    fn costs(&self) -> &Costs {
+        &self.costs
+    }
+
     fn write_entry(&mut self, cpu: usize, write: EntryWrite, counters: &mut Counters) {
         if self.vcpus[cpu].guest.cr3 == 0 {
             // Booting: there is no address space yet.
@@ -304,21 +308,6 @@ impl Hardware for Kvm {
             Reached::Memory(_) | Reached::Emulated => Access::Done,
             Reached::Faulted => Access::Faulted,
         }
-    }
-
-    fn syscall_entry(&mut self, _cpu: usize, counters: &mut Counters) {
-        counters.ring_crossings += 1;
-        counters.spend("system calls", self.costs.syscall.cycles / 2);
-    }
-
-    fn return_to_user(&mut self, _cpu: usize, counters: &mut Counters) {
-        counters.ring_crossings += 1;
-        counters.spend("system calls", self.costs.syscall.cycles - self.costs.syscall.cycles / 2);
-    }
-
-    fn page_fault(&mut self, _cpu: usize, counters: &mut Counters) {
-        counters.ring_crossings += 2;
-        counters.spend("page faults", self.costs.exception.cycles);
     }
 
     fn parts(&self) -> Option<(&PhysicalMemory, &[Processor])> {

@@ -29,6 +29,7 @@ use super::vmware_vt::VmwareVt;
 use super::xen::hvm::XenHvm;
 use super::xen::{KernelRing, XenPv};
 use super::{BareMetal, Host, Platform};
+use crate::emulation::uml::UmlMode;
 use crate::kvm::mmu::Paging;
 use crate::memory::{PAGE_SIZE, PhysicalMemory};
 
@@ -207,6 +208,9 @@ impl Platform {
     /// The hypervisor finds no memory.
     pub fn machine(self, costs: Costs) -> Result<Box<dyn Measured>, NoMemory> {
         let kvm = |paging| Kvm::new(FRAMES, paging, costs.clone()).ok_or(NoMemory);
+        let uml = |mode| -> Box<dyn Measured> {
+            Box::new(Computer::new(Uml::new(FRAMES, mode, costs.clone()), FRAMES, true))
+        };
         let pv = |ring| -> Result<Box<dyn Measured>, NoMemory> {
             let guest = XenPv::new(PV_FRAMES, ring, costs.clone()).ok_or(NoMemory)?;
             Ok(Box::new(Computer::with_pages(guest, PV_FRAMES, false, KernelPages::Small)))
@@ -228,7 +232,8 @@ impl Platform {
                 let hvm = XenHvm::new(FRAMES, costs.clone()).ok_or(NoMemory)?;
                 Box::new(Computer::new(hvm, FRAMES, true))
             }
-            Platform::Uml => Box::new(Computer::new(Uml::new(FRAMES, costs.clone()), FRAMES, true)),
+            Platform::Uml => uml(UmlMode::SeparateAddressSpace),
+            Platform::UmlTt => uml(UmlMode::TracingThread),
         })
     }
 }

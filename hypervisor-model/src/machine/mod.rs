@@ -48,8 +48,10 @@ pub enum Platform {
     VmwareVt,
     /// A guest of an emulator.
     Emulated,
-    /// User-mode Linux: a kernel as a process.
+    /// User-mode Linux: a kernel as a process, in an address space of its own (skas mode).
     Uml,
+    /// User-mode Linux as it was first: the kernel in the address space of each of its processes, and a tracing thread (tt mode).
+    UmlTt,
     /// A 32-bit PV guest of Xen: its kernel in ring 1.
     XenPv32,
     /// A 64-bit PV guest of Xen: kernel and programs in ring 3.
@@ -59,7 +61,7 @@ pub enum Platform {
 }
 
 /// The platforms with their names.
-const PLATFORMS: [(Platform, &str); 11] = [
+const PLATFORMS: [(Platform, &str); 12] = [
     (Platform::Native, "native"),
     (Platform::Container, "container"),
     (Platform::KvmEpt, "kvm-ept"),
@@ -68,6 +70,7 @@ const PLATFORMS: [(Platform, &str); 11] = [
     (Platform::VmwareVt, "vmware-vt"),
     (Platform::Emulated, "emulated"),
     (Platform::Uml, "uml"),
+    (Platform::UmlTt, "uml-tt"),
     (Platform::XenPv32, "xen-pv32"),
     (Platform::XenPv64, "xen-pv64"),
     (Platform::XenHvm, "xen-hvm"),
@@ -86,7 +89,7 @@ fn names() -> String {
 }
 
 /// What the machines of sessions are numbered by: links hold these numbers, so they never change.
-const CODES: [(Platform, u8); 11] = [
+const CODES: [(Platform, u8); 12] = [
     (Platform::Native, 1),
     (Platform::Container, 2),
     (Platform::KvmEpt, 3),
@@ -98,6 +101,7 @@ const CODES: [(Platform, u8); 11] = [
     (Platform::XenHvm, 9),
     (Platform::Bt, 10),
     (Platform::VmwareVt, 11),
+    (Platform::UmlTt, 12),
 ];
 
 impl Platform {
@@ -132,6 +136,7 @@ impl Platform {
             Platform::VmwareVt => "a guest of VMware's VMM for VT-x as of 2006, without EPT",
             Platform::Emulated => "a guest of an emulator",
             Platform::Uml => "user-mode Linux: the kernel as a process",
+            Platform::UmlTt => "user-mode Linux in tt mode: a tracing thread, and the kernel in each process",
             Platform::XenPv32 => "a 32-bit paravirtual guest of Xen: its kernel in ring 1",
             Platform::XenPv64 => "a 64-bit paravirtual guest of Xen: kernel and programs in ring 3",
             Platform::XenHvm => "an HVM guest of Xen with nested paging",

@@ -27,6 +27,10 @@ impl Native {
 }
 
 impl Hardware for Native {
+    fn costs(&self) -> &Costs {
+        &self.costs
+    }
+
     fn write_entry(&mut self, _cpu: usize, write: EntryWrite, counters: &mut Counters) {
         counters.spend("stores to page tables", self.costs.instructions.store.cycles);
         self.memory.write_u64(Hpa(write.at.0), write.value);
@@ -51,21 +55,6 @@ impl Hardware for Native {
             Ok(_) => Access::Done,
             Err(_) => Access::Faulted,
         }
-    }
-
-    fn syscall_entry(&mut self, _cpu: usize, counters: &mut Counters) {
-        counters.ring_crossings += 1;
-        counters.spend("system calls", self.costs.syscall.cycles / 2);
-    }
-
-    fn return_to_user(&mut self, _cpu: usize, counters: &mut Counters) {
-        counters.ring_crossings += 1;
-        counters.spend("system calls", self.costs.syscall.cycles - self.costs.syscall.cycles / 2);
-    }
-
-    fn page_fault(&mut self, _cpu: usize, counters: &mut Counters) {
-        counters.ring_crossings += 2;
-        counters.spend("page faults", self.costs.exception.cycles);
     }
 
     fn parts(&self) -> Option<(&PhysicalMemory, &[Processor])> {

@@ -30,10 +30,10 @@ pub struct Uml {
 }
 
 impl Uml {
-    /// A guest in skas mode on a host with so many frames of memory.
-    pub fn new(frames: u64, costs: Costs) -> Uml {
+    /// A guest on a host with so many frames of memory.
+    pub fn new(frames: u64, mode: UmlMode, costs: Costs) -> Uml {
         let host = Native::new(frames, costs.clone());
-        let processes = Processes::new(UmlMode::SeparateAddressSpace);
+        let processes = Processes::new(mode);
         Uml { host, processes, program: [0; PROCESSORS], costs }
     }
 
@@ -65,6 +65,10 @@ impl Uml {
 }
 
 impl Hardware for Uml {
+    fn costs(&self) -> &Costs {
+        &self.costs
+    }
+
     fn write_entry(&mut self, cpu: usize, write: EntryWrite, counters: &mut Counters) {
         self.host.write_entry(cpu, write, counters);
     }

@@ -114,6 +114,10 @@ impl VmwareVt {
 }
 
 impl Hardware for VmwareVt {
+    fn costs(&self) -> &Costs {
+        &self.costs
+    }
+
     fn write_entry(&mut self, cpu: usize, write: EntryWrite, counters: &mut Counters) {
         if !self.guest.is_booting(cpu) {
             counters.spend("stores to page tables", self.costs.instructions.store.cycles);
@@ -148,21 +152,6 @@ impl Hardware for VmwareVt {
 
     fn access(&mut self, cpu: usize, access: MemoryAccess, counters: &mut Counters) -> Access {
         self.reach(cpu, access, counters)
-    }
-
-    fn syscall_entry(&mut self, _cpu: usize, counters: &mut Counters) {
-        counters.ring_crossings += 1;
-        counters.spend("system calls", self.costs.syscall.cycles / 2);
-    }
-
-    fn return_to_user(&mut self, _cpu: usize, counters: &mut Counters) {
-        counters.ring_crossings += 1;
-        counters.spend("system calls", self.costs.syscall.cycles - self.costs.syscall.cycles / 2);
-    }
-
-    fn page_fault(&mut self, _cpu: usize, counters: &mut Counters) {
-        counters.ring_crossings += 2;
-        counters.spend("page faults", self.costs.exception.cycles);
     }
 
     fn parts(&self) -> Option<(&PhysicalMemory, &[Processor])> {

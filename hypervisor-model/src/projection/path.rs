@@ -78,7 +78,7 @@ impl Path {
             Some(Platform::Emulated) => {}
             // The guest's kernel is a process: a call of a guest's program stops it in the host's kernel, which lets the
             // guest's kernel run, in ring 3 as well.
-            Some(Platform::Uml) => match op {
+            Some(Platform::Uml | Platform::UmlTt) => match op {
                 PvOp::SyscallEntry => {
                     self.go(self.guest(0), "system call, stopped for the tracer", row);
                     self.go(self.guest(3), "the guest's kernel goes on", row);
@@ -88,7 +88,9 @@ impl Path {
                     self.go(self.guest(3), "the guest's program goes on", row);
                 }
                 PvOp::PageFault { .. } => {
-                    self.go(self.guest(0), "page fault, a signal for the tracer", row);
+                    let is_traced = self.platform == Some(Platform::Uml);
+                    let how = if is_traced { "page fault, a signal for the tracer" } else { "page fault, a signal" };
+                    self.go(self.guest(0), how, row);
                     self.go(self.guest(3), "the guest's kernel goes on", row);
                 }
                 _ => {}

@@ -31,7 +31,7 @@ pub const VIEW: View = View {
                 "The processor walks shadow tables that the VMM keeps instead of the guest's own, by traces."
             }
             Some(Platform::Emulated) => "The emulator walks the guest's tables in software.",
-            Some(Platform::Uml) => {
+            Some(Platform::Uml | Platform::UmlTt) => {
                 "The processor walks the tables of the host, in which the guest's kernel has put its pages."
             }
             _ => "The processor walks the kernel's own tables.",

@@ -35,6 +35,10 @@ impl XenHvm {
 }
 
 impl Hardware for XenHvm {
+    fn costs(&self) -> &Costs {
+        self.guest.costs()
+    }
+
     fn begin(&mut self, cpu: usize, op: PvOp, root: Option<Gpa>, counters: &mut Counters) {
         self.guest.begin(cpu, op, root, counters);
     }
@@ -61,18 +65,6 @@ impl Hardware for XenHvm {
 
     fn access(&mut self, cpu: usize, access: MemoryAccess, counters: &mut Counters) -> Access {
         self.guest.access(cpu, access, counters)
-    }
-
-    fn syscall_entry(&mut self, cpu: usize, counters: &mut Counters) {
-        self.guest.syscall_entry(cpu, counters);
-    }
-
-    fn return_to_user(&mut self, cpu: usize, counters: &mut Counters) {
-        self.guest.return_to_user(cpu, counters);
-    }
-
-    fn page_fault(&mut self, cpu: usize, counters: &mut Counters) {
-        self.guest.page_fault(cpu, counters);
     }
 
     fn parts(&self) -> Option<(&PhysicalMemory, &[Processor])> {

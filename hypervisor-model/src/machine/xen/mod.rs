@@ -191,6 +191,10 @@ fn bounced(cpu: usize, entry: Entry) -> Deed {
 }
 
 impl Hardware for XenPv {
+    fn costs(&self) -> &Costs {
+        &self.costs
+    }
+
     fn begin(&mut self, cpu: usize, op: PvOp, root: Option<Gpa>, counters: &mut Counters) {
         let root = root.map(|root| self.machine_frame(root.frame()));
         self.is_forking = match op {

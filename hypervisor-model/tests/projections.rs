@@ -1,0 +1,101 @@
+//! Projections of the machine: what the text twins of the views say of the same step on different platforms.
+//!
+//! `UPDATE_EXPECT=1 cargo test -p hypervisor-model` writes the files anew; the difference is to be read.
+
+use std::path::Path;
+
+use hypervisor_model::cpu::Vendor;
+use hypervisor_model::machine::Platform;
+use hypervisor_model::machine::measured::{Measured, machine_of};
+use hypervisor_model::projection::control_structure::ControlStructures;
+use hypervisor_model::projection::cost_bars::CostBars;
+use hypervisor_model::projection::exit_lanes::ExitLanes;
+use hypervisor_model::projection::frames::Frames;
+use hypervisor_model::projection::page_walks::PageWalks;
+use hypervisor_model::projection::rings::Rings;
+use hypervisor_model::projection::tlb_table::TlbTable;
+use kernel_model::action::Action;
+use kernel_model::console::ConsoleId;
+use kernel_model::event::{Event, EventKind};
+use kernel_model::mm::MmId;
+use kernel_model::pv_ops::PvOp;
+use kernel_model::timeline::Timeline;
+use kernel_model::world::{Config, World};
+
+/// A step of a session: what was before and after it, and what happened.
+struct Step {
+    before: Box<dyn Measured>,
+    after: Box<dyn Measured>,
+    world: World,
+    events: Vec<Event>,
+}
+
+/// The step in which a new program's address space comes into force for the first time, and what it does until its next
+/// system call.
+fn step(platform: Platform) -> Step {
+    let config = Config { terminal: true, machine: platform.code(), ..Config::default() };
+    let mut timeline = Timeline::new(config, machine_of(&config));
+    timeline.act(Action::Line { console: ConsoleId(1), text: "/bin/true".to_owned() });
+    assert!(timeline.run(100_000));
+    let all = timeline.events_in(0, usize::MAX >> 1);
+    let mut last = None::<MmId>;
+    let switch = |e: &Event| match e.kind {
+        EventKind::Privileged { op: PvOp::WriteCr3 { mm } } => last.replace(mm).is_some_and(|before| before != mm),
+        _ => false,
+    };
+    let from = all.iter().position(switch).expect("another address space comes into force");
+    let is_call = |e: &Event| matches!(e.kind, EventKind::CallReturned { .. });
+    let end = all[from..].iter().position(is_call).map_or(all.len(), |n| from + n);
+    timeline.seek(from as u64);
+    let before = timeline.machine().clone();
+    timeline.seek(end as u64);
+    let (after, world) = (timeline.machine().clone(), timeline.world().clone());
+    Step { before, after, world, events: all[from..end].to_vec() }
+}
+
+fn check(name: &str, text: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(&file, text).expect("the golden file can be written");
+    }
+    let golden = std::fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(text, golden, "{name} differs; UPDATE_EXPECT=1 writes it anew");
+}
+
+#[test]
+fn every_picture_of_a_step_under_nested_paging() {
+    let step = step(Platform::KvmEpt);
+    let (before, after) = (step.before.counters(), step.after.counters());
+    let exits = (step.before.vm_exits(), step.after.vm_exits());
+    check("exits-kvm-ept.txt", &ExitLanes::of(&step.events, &step.world, &exits.0, &exits.1).text());
+    check("cost-kvm-ept.txt", &CostBars::of(before, after).text());
+    check("rings-kvm-ept.txt", &Rings::of_step(&step.events, Some(Platform::KvmEpt)).text());
+    let walks = PageWalks::of(&step.events, "Nested.");
+    assert!(walks.walks.iter().all(|walk| walk.references() <= 24), "four levels under four are 24 references");
+    let parts = (step.before.parts().expect("a computer"), step.after.parts().expect("a computer"));
+    check("tlb-kvm-ept.txt", &TlbTable::of(parts, (before, after), &step.events).text());
+    check("frames-kvm-ept.txt", &Frames::of(parts.0, parts.1).text());
+    let structures = structures(&step);
+    check("vmcs-kvm-ept.txt", &structures.text(Vendor::Intel));
+    check("vmcb-kvm-ept.txt", &structures.text(Vendor::Amd));
+}
+
+fn structures(step: &Step) -> ControlStructures {
+    ControlStructures::of(&step.before.virtual_processors(), &step.after.virtual_processors())
+}
+
+#[test]
+fn the_same_step_with_shadow_tables_and_on_the_bare_machine() {
+    let shadow = step(Platform::KvmShadow);
+    let (before, after) = (shadow.before.vm_exits(), shadow.after.vm_exits());
+    check("exits-kvm-shadow.txt", &ExitLanes::of(&shadow.events, &shadow.world, &before, &after).text());
+    assert!(PageWalks::of(&shadow.events, "").walks.iter().all(|walk| !walk.is_nested()));
+    let structures_of_shadow = structures(&shadow);
+    check("vmcs-kvm-shadow.txt", &structures_of_shadow.text(Vendor::Intel));
+    check("vmcb-kvm-shadow.txt", &structures_of_shadow.text(Vendor::Amd));
+    let native = step(Platform::Native);
+    let lanes = ExitLanes::of(&native.events, &native.world, &native.before.vm_exits(), &native.after.vm_exits());
+    assert_eq!((lanes.exits(), lanes.rows.len()), (0, 0), "{}", lanes.text());
+    assert!(structures(&native).processors.is_empty());
+    check("walks-native.txt", &PageWalks::of(&native.events, "Its own.").text());
+}
