@@ -112,6 +112,18 @@ mod tests {
     use crate::world::{Config, World};
 
     #[test]
+    fn time_passes_for_the_foreground_while_somebody_in_the_background_reads_the_terminal() {
+        let mut running = Running::new(World::boot(Config { terminal: true, ..Config::default() }), NoMachine);
+        let console = ConsoleId(1);
+        running.run(100_000, &mut Trace::silent());
+        let text = "cat < /dev/tty & sleep 5; echo done".to_owned();
+        let mut trace = Trace::new();
+        running.inject(&Action::Line { console, text }, &mut trace);
+        assert!(running.run(100_000, &mut trace));
+        assert!(running.world.consoles[console].at_prompt, "sleep has come to its end");
+    }
+
+    #[test]
     fn what_is_typed_reaches_the_program_that_reads_and_ctrl_d_ends_it() {
         let mut running = Running::new(World::boot(Config { terminal: true, ..Config::default() }), NoMachine);
         let console = ConsoleId(1);

@@ -10,7 +10,7 @@ use crate::action::Action;
 use crate::console::ConsoleId;
 use crate::event::EventKind;
 use crate::kernel::{Kernel, Trace};
-use crate::mm::PAGE_SIZE;
+use crate::mm::pages_of;
 use crate::program::runtime::Runtime;
 use crate::program::{Reply, Request};
 use crate::pv_ops::{PvOp, PvOps};
@@ -228,16 +228,14 @@ impl Kernel<'_> {
                 runtime.saved(task, epoch);
             }
             Request::Touch { addr, bytes, write } => {
-                let first = addr / PAGE_SIZE;
-                let pages = (addr + bytes).div_ceil(PAGE_SIZE) - first;
+                let (first, pages) = pages_of(addr, bytes);
                 if self.user_fault(task, first, pages, write) {
                     self.spend(CALL_COST);
                     self.reply(task, Ok(Ret::new(0)));
                 }
             }
             Request::Memory { addr, access } => {
-                let first = addr / PAGE_SIZE;
-                let pages = (addr + access.len()).div_ceil(PAGE_SIZE) - first;
+                let (first, pages) = pages_of(addr, access.len());
                 if pages == 0 || self.user_fault(task, first, pages, access.is_write()) {
                     self.spend(MEMORY_COST);
                     let value = self.mm_of(task).and_then(|mm| self.access_memory(mm, addr, &access));

@@ -104,7 +104,7 @@ impl<M: PvOps> Judge<M> {
     /// # Errors
     /// The start does not come to rest.
     pub fn new(lesson: &Lesson, conditions: &Conditions, machine: M) -> Result<Self, OutOfTurns> {
-        let mut running = Running::new(World::boot(lesson.start.config), machine);
+        let mut running = Running::boot(lesson.start.config, machine);
         running.run(BOOT_TURNS, &mut Trace::silent());
         let mut judge = Judge { running, tasks: Vec::new(), turns_left: TURNS_MAX, at_rest: true };
         for step in &lesson.start.steps {

@@ -112,9 +112,10 @@ pub struct Disk {
 /// What a request is for.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Purpose {
-    /// A task that reads or writes past the page cache, or empties the disk's cache.
-    Direct,
-    /// A task that reads or writes the disk itself, from this byte on; these are written.
+    /// A task that empties the disk's cache.
+    Flush,
+    /// A task that reads or writes the disk itself, or a file past the page cache: from this byte of the disk on; these
+    /// are written.
     Raw(u64, Arc<[u8]>),
     /// These pages of a file, so many from the first on, are read into the page cache.
     Fill(InodeId, u64, u64),
@@ -274,24 +275,28 @@ impl Kernel<'_> {
         self.block.timers.insert((at, BlockTimer::Done(disk)));
     }
 
-    /// Where a request goes on the disk, and what is written there. Where a file system keeps the pages of a file is not
-    /// modelled: each file is taken to have a megabyte of its own.
+    /// Where bytes of a file are on its disk. Where a file system keeps them is not modelled: each file is taken to have a
+    /// megabyte of its own behind the block that says which file system it is.
+    pub(crate) fn place_of_file(&self, disk: DiskId, inode: InodeId, pos: u64, bytes: u64) -> u64 {
+        let room = self.block.disks[disk].size.saturating_sub(PAGE_SIZE + bytes).max(1);
+        PAGE_SIZE + (u64::from(inode.0) * MAX_BIO).wrapping_add(pos) % room / SECTOR * SECTOR
+    }
+
+    /// Where a request goes on the disk, and what is written there.
     fn place_on_disk(&self, disk: DiskId, bio: &Bio) -> (u64, Arc<[u8]>) {
-        let of_file = |inode: InodeId, first: u64| {
-            let start = u64::from(inode.0) * MAX_BIO + first * PAGE_SIZE;
-            start % self.block.disks[disk].size.saturating_sub(bio.bytes).max(1) / SECTOR * SECTOR
-        };
         match &bio.purpose {
             Purpose::Raw(pos, data) => (*pos, Arc::clone(data)),
-            Purpose::Direct => (0, Arc::from(vec![0; bio.bytes as usize])),
-            Purpose::Fill(inode, first, _) => (of_file(*inode, *first), Arc::from([])),
+            Purpose::Flush => (0, Arc::from([])),
+            Purpose::Fill(inode, first, _) => {
+                (self.place_of_file(disk, *inode, first * PAGE_SIZE, bio.bytes), Arc::from([]))
+            }
             Purpose::WriteBack(inode, first, _) => {
                 let mut bytes = match self.vfs.inodes.get(*inode).map(|inode| &inode.kind) {
                     Some(InodeKind::Regular(content)) => content.read(first * PAGE_SIZE, bio.bytes as usize),
                     _ => Vec::new(),
                 };
                 bytes.resize(bio.bytes as usize, 0);
-                (of_file(*inode, *first), bytes.into())
+                (self.place_of_file(disk, *inode, first * PAGE_SIZE, bio.bytes), bytes.into())
             }
         }
     }
@@ -320,7 +325,7 @@ impl Kernel<'_> {
         let done = &mut self.block.disks[disk].done[bio.direction.index()];
         *done = (done.0 + 1, done.1 + bio.bytes, done.2 + took);
         match bio.purpose {
-            Purpose::Direct | Purpose::Raw(..) => {}
+            Purpose::Flush | Purpose::Raw(..) => {}
             Purpose::Fill(inode, first, pages) => self.pages_are_read(inode, first, pages),
             Purpose::WriteBack(inode, first, pages) => self.pages_are_written(inode, first, pages),
         }

@@ -156,7 +156,6 @@ pub fn executable(program: &str) -> Content {
     Content::from_bytes(format!("\x7fELF\nprogram {program}\n").as_bytes())
 }
 
-/// The world while it is being furnished. Paths are absolute and lead through what has been made before.
 impl World {
     /// Makes a node of a device below `/dev`, and the directory that it is in. One that is there stays as it is.
     pub(crate) fn make_device_node(&mut self, name: &str, kind: InodeKind, mode: u32) {
@@ -168,6 +167,7 @@ impl World {
     }
 }
 
+/// The world while it is being furnished. Paths are absolute and lead through what has been made before.
 struct Boot<'a> {
     world: &'a mut World,
 }

@@ -17,7 +17,8 @@ id! {
 /// A counter (`struct eventfd_ctx`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct EventFd {
-    /// Its value, at most `u64::MAX - 1`.
+    /// Its value. Writes bring it to `u64::MAX - 1` at most; only the kernel can go one further, which poll(2) shows as an
+    /// error.
     pub count: u64,
     /// A read takes 1 and not everything (`EFD_SEMAPHORE`).
     pub is_semaphore: bool,
@@ -63,7 +64,7 @@ impl Kernel<'_> {
     /// Somebody in the kernel signals (`eventfd_signal`).
     pub(crate) fn eventfd_signal(&mut self, id: EventFdId) {
         if let Some(event) = self.world.eventfds.get_mut(id) {
-            event.count = event.count.saturating_add(1).min(u64::MAX - 1);
+            event.count = event.count.saturating_add(1);
             self.wake_all(Wait::EventFd(id));
         }
     }

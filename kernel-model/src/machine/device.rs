@@ -155,7 +155,11 @@ impl Kernel<'_> {
             DeviceAnswer::Done(result, Some(out)) => Ok(Ret::new(result).with(2, out)),
             DeviceAnswer::Opened(handle, name) => {
                 let kind = FileKind::Device(Box::new(DeviceFile { handle, name, place: None }));
-                Ok(Ret::new(self.install_file(task, kind, crate::program::libc::o::RDWR)?))
+                let fd = self.install_file(task, kind, crate::program::libc::o::RDWR);
+                if fd.is_err() {
+                    self.ask_device(task, handle, DeviceOp::Close);
+                }
+                Ok(Ret::new(fd?))
             }
             DeviceAnswer::Sleep(key, until) => Err(Stop::Block(Sleep { on: vec![Wait::Device(key)], until })),
             DeviceAnswer::After(time, answer) => {

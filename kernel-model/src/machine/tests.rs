@@ -1,5 +1,7 @@
 //! The seam, with a machine that has a little of everything.
 
+use std::sync::Arc;
+
 use super::device::{DeviceAnswer, DeviceCall, DeviceNode, DeviceOp};
 use super::interrupt::{DiskRequest, Interrupt};
 use super::report::{Deed, DeedKind, Lane, Report};
@@ -33,6 +35,9 @@ struct Toy {
     asked: Vec<DiskRequest>,
     due: Option<Nanos>,
     is_answered: bool,
+    closed: Vec<u64>,
+    /// What is on the disk of port 3.
+    disk: Vec<u8>,
 }
 
 impl Toy {
@@ -71,6 +76,10 @@ impl PvOps for Toy {
                 self.due = Some(call.now + Nanos(5_000_000));
                 DeviceAnswer::Sleep(call.handle, None)
             }
+            DeviceOp::Close => {
+                self.closed.push(call.handle);
+                DeviceAnswer::Done(0, None)
+            }
             DeviceOp::Read(count) => DeviceAnswer::Done(0, Some(Value::bytes(vec![b'x'; count.min(3)]))),
             _ => DeviceAnswer::Done(0, None),
         }
@@ -94,6 +103,15 @@ impl PvOps for Toy {
     }
 
     fn submit(&mut self, request: DiskRequest) {
+        let place = request.pos as usize..(request.pos + request.bytes) as usize;
+        match (self.disk.get_mut(place), request.direction) {
+            (Some(bytes), Direction::Write) => bytes.copy_from_slice(&request.data),
+            (Some(bytes), Direction::Read) => {
+                let (disk, pos, bytes) = (request.disk, request.pos, Arc::from(&*bytes));
+                self.interrupts.push(Interrupt::DiskData { disk, pos, bytes });
+            }
+            (None, _) => {}
+        }
         self.interrupts.push(Interrupt::DiskDone(request.disk));
         self.asked.push(request);
     }
@@ -245,7 +263,7 @@ fn a_disk_and_a_cable_can_end_in_the_machine() {
         let Running { world, machine, .. } = &mut running;
         let mut k = Kernel { world, machine, trace: &mut trace, from_outside: false };
         let group = k.cgroups.groups.ids().next().expect("there is a group");
-        k.submit_bio(dev, Direction::Read, 4096, group, Purpose::Direct);
+        k.submit_bio(dev, Direction::Read, 4096, group, Purpose::Raw(0, Arc::from([])));
     }
     assert_eq!((running.machine.asked.len(), running.world.is_disk_busy()), (1, true));
     assert!(running.run(100, &mut trace));
@@ -261,4 +279,69 @@ fn a_thread_that_exits_leaves_its_namespaces() {
     let thread = running.world.tasks.ids().last().expect("there is a thread");
     running.call_as(thread, Call { nr: Sysno::EXIT, args: vec![0.into()] }, &mut Trace::silent());
     assert_eq!(running.world.check(), Ok(()));
+}
+
+fn with_disk(disk: Vec<u8>) -> Running<Toy> {
+    let size = disk.len() as u64;
+    let interrupt = Interrupt::Disk { name: "xvda".to_owned(), dev: (202, 0), size, port: Port(3) };
+    booted(Toy { interrupts: vec![interrupt], disk, ..Toy::default() })
+}
+
+#[test]
+fn what_shares_a_sector_or_a_page_with_what_is_written_to_a_disk_stays() {
+    let mut running = with_disk(vec![b'.'; 8192]);
+    let dd = "dd of=/dev/xvda conv=notrunc status=none";
+    let out = typed(&mut running, &format!("head -c 512 /dev/zero | tr '\\0' a | {dd} bs=512")).0;
+    assert_eq!(out, "");
+    let parts =
+        format!("printf bc | {dd} bs=2 seek=350; printf d | {dd} bs=1 seek=4095; printf ef | {dd} bs=2 seek=2304");
+    typed(&mut running, &parts);
+    let disk = &running.machine.disk;
+    assert!(disk[..512].iter().all(|b| *b == b'a'));
+    assert_eq!((&disk[512..514], &disk[699..703], &disk[4094..4097]), (&b".."[..], &b".bc."[..], &b".d."[..]));
+    assert_eq!((&disk[4607..4611], disk.iter().filter(|b| **b == b'.').count()), (&b".ef."[..], 8192 - 512 - 5));
+}
+
+#[test]
+fn what_is_written_past_the_page_cache_reaches_the_disk_and_nothing_else() {
+    let mut running = with_disk(vec![0; 16 << 20]);
+    typed(&mut running, "mkfs.ext4 -q /dev/xvda; mkdir /tmp/d; mount /dev/xvda /tmp/d");
+    let before = running.machine.disk.clone();
+    typed(&mut running, "tr '\\0' z < /dev/zero | dd of=/tmp/d/f bs=4096 count=2 iflag=fullblock oflag=direct");
+    let disk = &running.machine.disk;
+    assert_eq!(disk.iter().filter(|b| **b == b'z').count(), 8192);
+    assert_eq!(disk[..4096], before[..4096], "it is still known which file system it is");
+}
+
+#[test]
+fn a_file_of_a_device_that_gets_no_descriptor_is_closed() {
+    let mut running = booted(Toy::default());
+    let fd = open(&mut running);
+    value(call(&mut running, Sysno::PRLIMIT64, vec![0.into(), 7.into(), limit(fd + 1), Value::Null]));
+    let part = call(&mut running, Sysno::IOCTL, vec![fd.into(), 2.into(), Value::Null]);
+    assert_eq!(part, Some(Err(Errno::EMFILE)));
+    assert_eq!(running.machine.closed, [8]);
+}
+
+fn limit(n: i64) -> Value {
+    Value::record([("rlim_cur", n.into()), ("rlim_max", n.into())])
+}
+
+#[test]
+fn addresses_at_the_very_end_are_nobodys() {
+    let mut running = booted(Toy::default());
+    for addr in [-4, -4096, i64::MIN, 0x7fff_ffff_f000] {
+        let futex = call(&mut running, Sysno::FUTEX, vec![addr.into(), 0.into(), 0.into()]);
+        assert_eq!(futex, Some(Err(Errno::EFAULT)), "{addr:x}");
+    }
+    let zero = value(call(&mut running, Sysno::OPEN, vec![Value::str("/dev/zero"), 0.into()]));
+    for (addr, count) in [(-4i64, 8i64), (-8192, 4096), (0x7fff_ffff_e000, 8192)] {
+        let read = call(&mut running, Sysno::READ, vec![zero.into(), addr.into(), count.into()]);
+        assert_eq!(read, Some(Err(Errno::EFAULT)), "{addr:x}");
+    }
+    let top: i64 = 0x7fff_ffff_e000;
+    let map = vec![top.into(), 4096.into(), 3.into(), 0x32.into(), (-1).into(), 0.into()];
+    assert_eq!(value(call(&mut running, Sysno::MMAP, map)), top);
+    let grow = vec![top.into(), 4096.into(), 8192.into(), 0.into()];
+    assert_eq!(call(&mut running, Sysno::MREMAP, grow), Some(Err(Errno::ENOMEM)));
 }

@@ -4,7 +4,7 @@
 //! costs nothing, so a fault that had to wait is simply taken again. The page tables of a later model belong below
 //! this: whatever makes an address usable goes through [`Kernel::fault`].
 
-use super::address_space::{Backing, Prot, Vma};
+use super::address_space::{Backing, Prot, TASK_END, Vma};
 use super::event::MemoryEvent;
 use super::layout::{PAGE_TABLES, PAGES_PER_TABLE};
 use super::memcg::{Charge, ChargeError};
@@ -85,8 +85,11 @@ impl Kernel<'_> {
         if bytes == 0 {
             return Ok(());
         }
-        let first = addr / PAGE_SIZE;
-        let pages = (addr + bytes).div_ceil(PAGE_SIZE) - first;
+        // `access_ok`
+        if addr.checked_add(bytes).is_none_or(|end| end > TASK_END * PAGE_SIZE) {
+            return Err(FaultError::Segv);
+        }
+        let (first, pages) = super::pages_of(addr, bytes);
         self.fault(task, first, pages, Access { write, user: false })
     }
 

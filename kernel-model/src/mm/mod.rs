@@ -46,6 +46,13 @@ use memcg::MemCgroup;
 /// Bytes in a page.
 pub const PAGE_SIZE: u64 = crate::vfs::content::PAGE_SIZE as u64;
 
+/// The pages in which so many bytes from an address on lie: the first one, and how many. What lies behind the last address
+/// is left out; nothing is ever mapped there.
+pub fn pages_of(addr: u64, bytes: u64) -> (u64, u64) {
+    let first = addr / PAGE_SIZE;
+    (first, addr.saturating_add(bytes).div_ceil(PAGE_SIZE) - first)
+}
+
 /// Pages that the running kernel keeps for itself on a machine of this size: its text, its data and the structures
 /// of the devices (about 96 MiB on a virtual machine of 2 GiB).
 pub const KERNEL_RESERVED: u64 = 24_576;

@@ -6,6 +6,8 @@
 //! changed, when somebody asks (fsync(2), sync(2)), when there are too many, or when memory is short. In version 2 that
 //! is on the account of the group that changed the file; in version 1 on nobody's, so that no limit there holds it.
 
+use std::sync::Arc;
+
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
@@ -153,7 +155,8 @@ impl Kernel<'_> {
         }
         if direct {
             let bytes = (end - pos).next_multiple_of(SECTOR);
-            return self.direct_io(task, disk, Direction::Read, bytes, Purpose::Direct);
+            let place = self.place_of_file(disk, inode, pos, bytes);
+            return self.direct_io(task, disk, Direction::Read, bytes, Purpose::Raw(place, Arc::from([])));
         }
         self.fill_pages(task, disk, inode, (pos / PAGE_SIZE, end.div_ceil(PAGE_SIZE)), size.div_ceil(PAGE_SIZE))
     }
@@ -298,15 +301,19 @@ impl Kernel<'_> {
         inode: InodeId,
         direct: bool,
         pos: u64,
-        count: usize,
+        bytes: &[u8],
     ) -> Result<(), Stop> {
         let Some(disk) = self.disk_under(self.vfs.inodes[inode].sb) else { return Ok(()) };
-        let end = pos.saturating_add(count as u64);
+        let count = bytes.len() as u64;
+        let end = pos.saturating_add(count);
         if direct {
-            if !pos.is_multiple_of(SECTOR) || !(count as u64).is_multiple_of(SECTOR) {
+            if !pos.is_multiple_of(SECTOR) || !count.is_multiple_of(SECTOR) {
                 return Err(Errno::EINVAL.into());
             }
-            self.direct_io(task, disk, Direction::Write, count as u64, Purpose::Direct)?;
+            let place = self.place_of_file(disk, inode, pos, count);
+            // Only a machine that keeps what is on the disk wants to see it.
+            let data = if self.block.disks[disk].port.is_some() { Arc::from(bytes) } else { Arc::from([]) };
+            self.direct_io(task, disk, Direction::Write, count, Purpose::Raw(place, data))?;
             self.drop_cached_pages(inode, pos / PAGE_SIZE, end.div_ceil(PAGE_SIZE));
             return Ok(());
         }
@@ -476,7 +483,7 @@ impl Kernel<'_> {
             }
         }
         match disks.first() {
-            Some(disk) => self.direct_io(task, *disk, Direction::Write, 0, Purpose::Direct),
+            Some(disk) => self.direct_io(task, *disk, Direction::Write, 0, Purpose::Flush),
             None => Ok(()),
         }
     }

@@ -13,7 +13,7 @@ use crate::table::Table;
 use crate::task::{Process, ProcessId, Task, TaskId};
 use crate::world::World;
 
-/// After this many changes everything is found anew.
+/// After this many changes everything is found anew, also when there are as many shapes that nobody has any more.
 const MANY: usize = 1500;
 
 /// Children by parent, likenesses, and inhabitants of PID namespaces.
@@ -49,7 +49,8 @@ impl ProcessIndex {
         let mut processes: BTreeSet<ProcessId> = world.processes.changed_since(&self.processes).into_iter().collect();
         let owner = |task: &TaskId| world.tasks.get(*task).or(self.tasks.get(*task)).map(|task| task.process);
         processes.extend(tasks.iter().filter_map(owner));
-        if processes.len() > MANY && !self.likeness.is_empty() {
+        let stale = self.shapes.len() > MANY + 2 * self.likeness.len();
+        if (processes.len() > MANY || stale) && !self.likeness.is_empty() {
             *self = ProcessIndex::default();
             return self.follow(world);
         }

@@ -8,7 +8,7 @@ use super::file::{FileId, FileKind};
 use super::fs::devices::Device;
 use super::fs::{FileType, FsKind};
 use super::inode::{DentryId, InodeKind};
-use crate::block::{Direction, DiskId, MAX_BIO, Purpose, SECTOR};
+use crate::block::{BioId, Direction, DiskId, MAX_BIO, Purpose, SECTOR};
 use crate::cgroup::controller::ControllerId;
 use crate::console::ConsoleId;
 use crate::errno::Errno;
@@ -250,7 +250,7 @@ impl Kernel<'_> {
         let charged = match self.disk_under(sb) {
             Some(_) => {
                 let inode = self.vfs.dentries[dentry].inode;
-                self.wait_to_write(task, inode, direct, pos, count)?;
+                self.wait_to_write(task, inode, direct, pos, &bytes[..count])?;
                 needed
             }
             None if needed > 0 => self.charge_file_pages(task, needed)?,
@@ -308,18 +308,31 @@ impl Kernel<'_> {
         Ok(count)
     }
 
-    /// What shares a sector with what is written must be known, when it is the machine that has it.
+    /// What shares a sector with what is written is read first, when it is the machine that has it. While that is under
+    /// way the progress of the call is the number of the request, negative.
     fn read_before_write(&mut self, task: TaskId, disk: DiskId, pos: u64, count: usize) -> Result<(), Stop> {
         let (first, length) = sectors(pos, count);
-        let d = &self.block.disks[disk];
-        let is_known = |at: u64| d.raw.has_page(at / super::content::PAGE_SIZE as u64);
-        let edges = [first, first + length - SECTOR];
-        if d.port.is_none() || (first == pos && length == count as u64) || edges.into_iter().all(is_known) {
+        if self.block.disks[disk].port.is_none() || (first == pos && length == count as u64) {
             return Ok(());
         }
-        let group = self.css_of(task, ControllerId::Io);
-        let bio = self.submit_bio(disk, Direction::Read, length, group, Purpose::Raw(first, Arc::from([])));
-        Err(bio.wait())
+        let made = self.tasks[task].in_call.as_ref().map_or(0, |call| call.progress);
+        let (progress, outcome) = match made {
+            0 => {
+                let group = self.css_of(task, ControllerId::Io);
+                let bio = self.submit_bio(disk, Direction::Read, length, group, Purpose::Raw(first, Arc::from([])));
+                (-i64::from(bio.0), Err(bio.wait()))
+            }
+            // It was read: now it can be written.
+            ..0 => match BioId(u32::try_from(made.unsigned_abs()).unwrap_or(0)) {
+                bio if self.block.bios.contains(bio) => (made, Err(bio.wait())),
+                _ => (0, Ok(())),
+            },
+            _ => (made, Ok(())),
+        };
+        if let Some(call) = &mut self.tasks[task].in_call {
+            call.progress = progress;
+        }
+        outcome
     }
 
     /// How much of `count` bytes at `pos` RLIMIT_FSIZE allows (`generic_write_check_limits`).

@@ -181,7 +181,7 @@ impl Drivers {
                 self.free -= ide::MEMORY;
                 self.ide = Some(Ide::found(base, self.free, &mut self.steps));
             }
-            Found::Ide | Found::Balloon => {}
+            Found::Ide => {}
         }
     }
 

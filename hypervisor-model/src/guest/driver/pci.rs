@@ -25,8 +25,6 @@ pub enum Reads {
 pub enum Found {
     /// A virtio disk.
     VirtioBlk,
-    /// A virtio balloon.
-    Balloon,
     /// The IDE controller of a PIIX3.
     Ide,
 }
@@ -35,7 +33,6 @@ impl Found {
     fn of(id: u32) -> Option<Found> {
         match id {
             0x1001_1af4 => Some(Found::VirtioBlk),
-            0x1002_1af4 => Some(Found::Balloon),
             0x7010_8086 => Some(Found::Ide),
             _ => None,
         }

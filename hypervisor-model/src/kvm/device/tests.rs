@@ -62,6 +62,7 @@ fn a_guest_boots_in_the_foreground_of_a_console_and_its_shell_answers() {
     assert_eq!(host.line(q), "root@guest:~# ");
     assert_eq!(host.line("echo $((6 * 7)); hostname"), "echo $((6 * 7)); hostname\n42\nguest\nroot@guest:~# ");
     assert!(host.exits("IO_INSTRUCTION") > 30, "{}", host.exits("IO_INSTRUCTION"));
+    assert_eq!(host.line("sleep 3; echo slept"), "sleep 3; echo slept\nslept\nroot@guest:~# ");
     assert_eq!(host.line("\u{1}x"), "QEMU: Terminated\n");
     assert_eq!(host.line("hostname"), "lab\n");
 }
@@ -72,5 +73,31 @@ fn what_cannot_be_done_is_said_in_qemus_words() {
     assert_eq!(
         host.line("qemu-system-x86_64 -enable-kvm -nographic -drive file=none.img,if=virtio"),
         "qemu-system-x86_64: -drive file=none.img,if=virtio: Could not open 'none.img': No such file or directory\n"
+    );
+}
+
+#[test]
+fn a_guest_goes_on_when_nobody_can_type_to_it_any_more() {
+    let mut host = Session::new();
+    host.line("qemu-system-x86_64 -enable-kvm -m 64 -nographic < /dev/null > /tmp/out &");
+    assert_eq!(
+        host.line("sleep 2; pidof qemu-system-x86_64 | wc -w; tail -c 14 /tmp/out; echo"),
+        "1\nroot@guest:~# \n"
+    );
+    host.line("kill %1; wait");
+    host.line("mkfifo /tmp/in; qemu-system-x86_64 -enable-kvm -m 64 -nographic < /tmp/in > /tmp/out &");
+    host.line("(sleep 3; echo hostname) > /tmp/in; sleep 2");
+    assert_eq!(host.line("pidof qemu-system-x86_64 | wc -w; tail -c 20 /tmp/out; echo"), "1\nguest\nroot@guest:~# \n");
+}
+
+#[test]
+fn the_bus_has_so_many_slots() {
+    let mut host = Session::new();
+    host.line("head -c 1M /dev/zero > /tmp/d");
+    let drives = " -drive file=/tmp/d,if=virtio".repeat(30);
+    assert_eq!(
+        host.line(&format!("qemu-system-x86_64 -enable-kvm -m 64 -nographic{drives}")),
+        "qemu-system-x86_64: -drive file=/tmp/d,if=virtio: PCI: no slot/function available for virtio-blk-pci, all in use or \
+         reserved\n"
     );
 }

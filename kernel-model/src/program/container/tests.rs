@@ -212,6 +212,12 @@ fn docker_runs_images() {
     let pulled = s.line("docker run --rm busybox sh -c 'echo hello; id -u; echo $$'");
     assert!(pulled.starts_with("Unable to find image 'busybox:latest' locally\nlatest: Pulling from library/busybox"));
     assert!(pulled.ends_with("Status: Downloaded newer image for busybox:latest\nhello\n0\n1\n"), "{pulled}");
+    assert_eq!(s.line("docker run --rm alpine echo out 2> /dev/null"), "out\n");
+    assert_eq!(
+        s.line("docker pull debian 2> /dev/null | sed 's/^[0-9a-f]*:/ID:/'"),
+        "Using default tag: latest\nlatest: Pulling from library/debian (built in: there is no network)\nID: Pull complete\n\
+         Status: Downloaded newer image for debian:latest\ndocker.io/library/debian:latest\n"
+    );
     assert_eq!(s.line("docker run --rm busybox sh -c 'exit 7'"), "[exit 7]\n");
     assert_eq!(
         s.line("docker run --rm -h box -u nobody -w /tmp busybox sh -c 'hostname; id -u; pwd'"),

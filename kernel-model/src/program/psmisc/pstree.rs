@@ -117,7 +117,7 @@ async fn main(sys: Sys) -> i32 {
 
 /// A process with everything below it. A process that is its own ancestor cannot be: pids of `/proc` form a forest.
 async fn grow(sys: &Sys, options: &Options, processes: &[Process], root: &Process) -> Node {
-    // Depth first without recursion: each process after its parent, then put together from the end.
+    // Breadth first and without recursion: each process after its parent, then put together from the end.
     let mut order = vec![(root.clone(), None::<usize>)];
     let mut next = 0;
     while next < order.len() {

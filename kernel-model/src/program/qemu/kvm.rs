@@ -37,13 +37,15 @@ pub struct Context {
     pub memory: u64,
     /// Files of disks, in the order of the options.
     pub disks: Vec<i32>,
-    /// Doorbells: descriptor, and which device and queue.
+    /// Counters that are doorbells: descriptors, in the order of devices and their queues (`Machine::queue_of_event`).
     pub doorbells: Vec<i32>,
-    /// Counters that raise interrupts, by device and vector.
+    /// Counters that raise interrupts, in the same order.
     pub interrupts: Vec<i32>,
     /// The answer to what the processor asked last.
     pub answer: Value,
-    /// The monitor has the terminal, not the serial port; Ctrl-A was typed; the line that is being typed.
+    /// Standard input has come to its end.
+    pub input_ended: bool,
+    /// Who has the terminal: the serial port or the monitor.
     pub monitor: MonitorState,
 }
 
@@ -68,6 +70,15 @@ fn list(value: Option<&Value>) -> Vec<i32> {
 }
 
 impl Context {
+    /// Where an address of the guest is in the memory of QEMU (`address_space_map`).
+    ///
+    /// # Errors
+    /// EFAULT when some of the bytes are not memory of the guest.
+    pub fn at(&self, gpa: u64, bytes: u64) -> Result<u64, Errno> {
+        let end = gpa.checked_add(bytes).filter(|end| *end <= self.memory);
+        end.map(|_| self.ram + gpa).ok_or(Errno::EFAULT)
+    }
+
     /// As it is saved.
     pub fn to_value(&self) -> Value {
         Value::record([
@@ -82,6 +93,7 @@ impl Context {
             ("doorbells", ints(&self.doorbells)),
             ("interrupts", ints(&self.interrupts)),
             ("answer", self.answer.clone()),
+            ("input_ended", i32::from(self.input_ended).into()),
             ("in_monitor", i32::from(self.monitor.is_active).into()),
             ("escaped", i32::from(self.monitor.is_escaped).into()),
             ("line", Value::str(self.monitor.line.as_str())),
@@ -103,6 +115,7 @@ impl Context {
             doorbells: list(value.field("doorbells")),
             interrupts: list(value.field("interrupts")),
             answer: value.field("answer").cloned().unwrap_or_default(),
+            input_ended: int("input_ended") != 0,
             monitor: MonitorState {
                 is_active: int("in_monitor") != 0,
                 is_escaped: int("escaped") != 0,

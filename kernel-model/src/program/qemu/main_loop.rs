@@ -4,10 +4,14 @@ use super::device::{Machine, Work};
 use super::kvm::{Context, TCSETS};
 use super::options::Options;
 use super::{lock, monitor, vcpu};
+use crate::errno::Errno;
 use crate::program::{Resume, Sys};
 use crate::syscall::{Sysno, Value};
 
 const POLLIN: i64 = 1;
+const POLLERR: i64 = 8;
+const POLLHUP: i64 = 0x10;
+const POLLNVAL: i64 = 0x20;
 /// Ctrl-A, which begins commands to QEMU itself.
 const ESCAPE: u8 = 1;
 
@@ -15,19 +19,21 @@ const ESCAPE: u8 = 1;
 pub async fn run(sys: &Sys, options: &Options, mut context: Context) -> i32 {
     loop {
         sys.save(Resume::Saved(context.to_value())).await;
-        let fds: Vec<i32> = std::iter::once(0).chain(context.doorbells.iter().copied()).collect();
+        let input = (!context.input_ended).then_some(0);
+        let fds: Vec<i32> = input.into_iter().chain(context.doorbells.iter().copied()).collect();
         let entry = |fd: &i32| Value::record([("fd", (*fd).into()), ("events", POLLIN.into())]);
         let args = vec![Value::List(fds.iter().map(entry).collect()), fds.len().into(), Value::Null, Value::Null];
         let Ok(ret) = sys.call(Sysno::PPOLL, args).await else { continue };
         let ready: Vec<i32> = ret.output(0).as_list().unwrap_or_default().iter().filter_map(ready).collect();
         for fd in ready {
             if fd == 0 {
-                let Ok(bytes) = sys.read(0, 1024).await else { continue };
-                if bytes.is_empty() && !context.doorbells.is_empty() {
-                    continue;
-                }
-                if bytes.is_empty() || typed(sys, options, &mut context, &bytes).await {
-                    return end(sys).await;
+                match sys.read(0, 1024).await {
+                    Err(Errno::EAGAIN | Errno::EINTR) => {}
+                    // `fd_chr_read`: nobody types any more; the guest goes on.
+                    Ok(bytes) if bytes.is_empty() => context.input_ended = true,
+                    Err(_) => context.input_ended = true,
+                    Ok(bytes) if typed(sys, options, &mut context, &bytes).await => return end(sys).await,
+                    Ok(_) => {}
                 }
             } else if let Some(event) = context.doorbells.iter().position(|known| *known == fd) {
                 let _ = sys.read(fd, 8).await;
@@ -42,7 +48,7 @@ pub async fn run(sys: &Sys, options: &Options, mut context: Context) -> i32 {
 
 fn ready(entry: &Value) -> Option<i32> {
     let int = |name: &str| entry.field(name).and_then(Value::as_int);
-    (int("revents")? & POLLIN != 0).then(|| int("fd").unwrap_or(-1) as i32)
+    (int("revents")? & (POLLIN | POLLERR | POLLHUP | POLLNVAL) != 0).then(|| int("fd").unwrap_or(-1) as i32)
 }
 
 /// Does something to the devices, under the lock.
@@ -109,7 +115,7 @@ C-a c    switch between console and monitor
 C-a C-a  sends C-a
 ";
 
-/// The terminal is given back as it was.
+/// The terminal is given back as shells have it: `ISIG | ICANON | ECHO`.
 async fn end(sys: &Sys) -> i32 {
     let modes = Value::record([("c_lflag", 11.into())]);
     let _ = sys.call(Sysno::IOCTL, vec![0.into(), TCSETS.into(), modes]).await;

@@ -30,8 +30,6 @@ pub struct Options {
     pub append: Option<String>,
     /// Disks, in order.
     pub drives: Vec<Drive>,
-    /// `-device virtio-balloon`.
-    pub balloon: bool,
 }
 
 /// The program ends before it has begun.
@@ -47,6 +45,9 @@ const VERSION: &str = "QEMU emulator version 7.2.19 (Debian 1:7.2+dfsg-7+deb12u1
 Copyright (c) 2003-2022 Fabrice Bellard and the QEMU Project developers
 ";
 
+/// What a PC has when nothing is said.
+const DEFAULT_MEMORY: u64 = 128 << 20;
+
 fn stop(text: impl AsRef<str>) -> Stop {
     Stop { text: format!("{}: {}\n", super::SELF, text.as_ref()), status: 1 }
 }
@@ -56,7 +57,7 @@ fn stop(text: impl AsRef<str>) -> Stop {
 /// # Errors
 /// What it says instead of starting.
 pub fn parse(argv: &[String]) -> Result<Options, Stop> {
-    let mut options = Options { memory: 128 << 20, ..Options::default() };
+    let mut options = Options { memory: DEFAULT_MEMORY, ..Options::default() };
     let mut accel = None;
     let mut words = argv.iter().skip(1);
     while let Some(word) = words.next() {
@@ -89,11 +90,17 @@ pub fn parse(argv: &[String]) -> Result<Options, Stop> {
                 let file = value()?;
                 options.drives.push(ide(&file, &file));
             }
-            "device" => match value()?.split(',').next().unwrap_or_default() {
-                "virtio-balloon" | "virtio-balloon-pci" => options.balloon = true,
-                other => return Err(stop(format!("-device {other}: not modelled here"))),
-            },
-            "nic" | "net" if value()? == "none" => {}
+            "device" => return Err(not_modelled(word, &value()?)),
+            "nic" | "net" | "netdev" | "chardev" | "serial" | "monitor" | "display" | "vga" | "cdrom" | "boot" => {
+                let value = value()?;
+                let is_default = matches!(
+                    (name, value.as_str()),
+                    ("nic" | "net" | "display" | "vga", "none") | ("serial" | "monitor", "mon:stdio")
+                );
+                if !is_default {
+                    return Err(not_modelled(word, &value));
+                }
+            }
             "nodefaults" | "no-reboot" => {}
             "S" => return Err(stop("-S: a guest that waits for `cont` is not modelled here")),
             _ => return Err(stop(format!("{word}: invalid option"))),
@@ -116,30 +123,69 @@ pub fn parse(argv: &[String]) -> Result<Options, Stop> {
     Ok(options)
 }
 
-/// A size in MiB, or with a suffix; at least 16 MiB are of use here.
+/// What QEMU has and the model does not.
+fn not_modelled(option: &str, value: &str) -> Stop {
+    stop(format!("{option} {value}: not modelled here"))
+}
+
+/// A size in MiB, or with a suffix (`parse_option_size`); at least 16 MiB are of use here.
 fn memory(text: &str) -> Result<u64, Stop> {
-    let number = text.strip_prefix("size=").unwrap_or(text);
-    let number = number.split(',').next().unwrap_or_default();
-    let digits = number.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let shift = match &number[digits.len()..] {
-        "" | "M" | "m" => 20,
-        "G" | "g" => 30,
-        "K" | "k" => 10,
-        _ => return Err(stop(format!("-m {text}: Parameter 'size' expects a size"))),
-    };
-    match digits.parse::<u64>() {
-        Ok(n) if n > 0 => {
-            let bytes = (n << shift).next_multiple_of(8192);
-            if bytes < 16 << 20 {
-                return Err(stop("a guest with less than 16 MiB is not modelled here"));
-            }
-            if bytes > 1 << 30 {
-                return Err(stop("a guest with more than 1 GiB is not modelled here: the host has 2"));
-            }
-            Ok(bytes)
+    let number = text.split(',').find_map(|part| match part.split_once('=') {
+        Some(("size", size)) => Some(size),
+        Some(_) => None,
+        None => Some(part),
+    });
+    let number = number.unwrap_or_default();
+    let bytes = match strtosz(number) {
+        Size::Bytes(0) => DEFAULT_MEMORY,
+        Size::Bytes(n) => n,
+        Size::TooLarge => {
+            return Err(stop(format!("-m {text}: Value '{number}' is out of range for parameter 'size'")));
         }
-        _ => Err(stop(format!("-m {text}: Parameter 'size' expects a size"))),
+        Size::NoNumber => {
+            return Err(stop(format!(
+                "-m {text}: Parameter 'size' expects a non-negative number below 2^64\nOptional suffix k, M, G, T, P or E \
+                 means kilo-, mega-, giga-, tera-, peta-\nand exabytes, respectively."
+            )));
+        }
+    };
+    if bytes < 16 << 20 {
+        return Err(stop("a guest with less than 16 MiB is not modelled here"));
     }
+    if bytes > 1 << 30 {
+        return Err(stop("a guest with more than 1 GiB is not modelled here: the host has 2"));
+    }
+    Ok(bytes.next_multiple_of(8192))
+}
+
+/// What a text for a size is.
+enum Size {
+    Bytes(u64),
+    TooLarge,
+    NoNumber,
+}
+
+/// `qemu_strtosz_MiB`: a number, perhaps with a fraction, and a suffix.
+fn strtosz(text: &str) -> Size {
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match &text[number.len()..] {
+        "" | "M" | "m" => 20,
+        "B" | "b" => 0,
+        "K" | "k" => 10,
+        "G" | "g" => 30,
+        "T" | "t" => 40,
+        "P" | "p" => 50,
+        "E" | "e" => 60,
+        _ => return Size::NoNumber,
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let is_number = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !is_number(whole) || !is_number(fraction) || fraction.len() > 9 {
+        return Size::NoNumber;
+    }
+    let part = fraction.parse::<u128>().map_or(0, |n| (n << shift) / 10_u128.pow(fraction.len() as u32));
+    let bytes = whole.parse::<u64>().ok().and_then(|n| u64::try_from((u128::from(n) << shift) + part).ok());
+    bytes.map_or(Size::TooLarge, Size::Bytes)
 }
 
 fn processors(text: &str) -> Result<(), Stop> {
@@ -198,6 +244,17 @@ mod tests {
         let q = |rest: &str| told(&format!("qemu-system-x86_64 -enable-kvm -nographic {rest}"));
         assert_eq!(q("-m 256"), "256 MiB\n");
         assert_eq!(q("-m 1G"), "1024 MiB\n");
+        assert_eq!(q("-m 0.5G"), "512 MiB\n");
+        assert_eq!(q("-m 0"), "128 MiB\n");
+        assert_eq!(q("-m size=64,slots=2"), "64 MiB\n");
+        let range = "Value '99999999999999999999' is out of range for parameter 'size'\n";
+        assert_eq!(q("-m 99999999999999999999"), format!("qemu-system-x86_64: -m 99999999999999999999: {range}"));
+        assert!(q("-m 17179869184G").ends_with("is out of range for parameter 'size'\n"));
+        assert!(
+            q("-m 12abc").starts_with("qemu-system-x86_64: -m 12abc: Parameter 'size' expects a non-negative number")
+        );
+        assert_eq!(q("-nic none"), "128 MiB\n");
+        assert_eq!(q("-netdev user,id=a"), "qemu-system-x86_64: -netdev user,id=a: not modelled here\n");
         assert_eq!(q("-m"), "qemu-system-x86_64: -m: requires an argument\n");
         assert_eq!(q("-frobnicate"), "qemu-system-x86_64: -frobnicate: invalid option\n");
         assert_eq!(q("-append x"), "qemu-system-x86_64: -append only allowed with -kernel option\n");

@@ -4,7 +4,7 @@ use super::{may_expand, own_mm};
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::mm::PAGE_SIZE;
-use crate::mm::address_space::Backing;
+use crate::mm::address_space::{Backing, TASK_END};
 use crate::mm::event::MemoryEvent;
 use crate::syscall::{Arg, Args, Ret, Support, SysResult, SyscallInfo, Sysno};
 use crate::task::TaskId;
@@ -57,7 +57,7 @@ fn mremap(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
     if !may_expand(k, caller, mm, more, vma.is_data()) {
         return Err(Errno::ENOMEM.into());
     }
-    let at_end = first + old == start + vma.pages;
+    let at_end = first + old == start + vma.pages && first + new <= TASK_END;
     if at_end && k.mm.spaces[mm].areas_in(first + old, more).is_empty() && vma.backing == Backing::Anonymous {
         let mut longer = vma.clone();
         longer.pages = more;

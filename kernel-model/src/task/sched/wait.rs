@@ -12,7 +12,7 @@ use crate::namespace::ipc::IpcNsId;
 use crate::net::socket::SocketId;
 use crate::pv_ops::PvOp;
 use crate::syscall::Sleep;
-use crate::task::signal::Signal;
+use crate::task::signal::{Disposition, Signal};
 use crate::task::{ProcessId, TaskId, TaskState};
 use crate::time::Nanos;
 use crate::world::World;
@@ -90,18 +90,20 @@ impl World {
     pub(crate) fn next_timer_at(&self) -> Option<Nanos> {
         self.next_timer().map(|(at, _)| at)
     }
-}
 
-impl World {
     /// Whether somebody in the foreground of the console waits for what is typed there and for nothing else, as a shell
     /// within the shell does: then nothing is under way, just as at the prompt, and time stands still until somebody types.
+    /// Who takes the terminal raw passes on to others what is typed, and they have time. What a shell without job control
+    /// starts in the background is in the same process group; it ignores SIGINT.
     fn waits_for_typing(&self, console: ConsoleId) -> bool {
+        let is_raw = self.consoles.get(console).is_some_and(|c| c.raw.is_some());
         let waiters = self.sched.waiting.get(&Wait::Line(console));
-        waiters.into_iter().flatten().any(|task| {
-            self.tasks
-                .get(*task)
-                .is_some_and(|t| matches!(&t.state, TaskState::Sleeping(Sleep { on, until: None }) if on.len() == 1))
-        })
+        let mut waiters = waiters.into_iter().flatten().filter_map(|task| self.tasks.get(*task));
+        !is_raw
+            && waiters.any(|task| {
+                let waits = matches!(&task.state, TaskState::Sleeping(Sleep { on, until: None }) if on.len() == 1);
+                waits && self.sighands[task.sighand].disposition(Signal::INT) != Disposition::Ignore
+            })
     }
 }
 

@@ -169,7 +169,7 @@ pub struct ProcParams {
 
 impl ProcParams {
     /// Those of an instance that shows these options in mountinfo.
-    pub(super) fn of_options(options: &[String]) -> ProcParams {
+    pub(in crate::vfs) fn of_options(options: &[String]) -> ProcParams {
         let value = |key: &str| options.iter().find_map(|option| option.strip_prefix(key));
         ProcParams {
             hidepid: value("hidepid=").map(str::to_owned),

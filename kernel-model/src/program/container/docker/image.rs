@@ -85,9 +85,11 @@ async fn known(sys: &Sys) -> Json {
     Json::parse(&text).unwrap_or(Json::Object(Vec::new()))
 }
 
-/// `docker pull`
+/// `docker pull`, which prints how it goes; for others, whose output is that of a container, that goes to standard error.
 pub(super) async fn pull(docker: &Docker, reference: &str) -> Result<i32, i32> {
     let sys = &docker.sys;
+    let is_asked_for = docker.is("pull");
+    let tell = async |text: String| if is_asked_for { sys.print(text).await } else { sys.eprint(text).await };
     let Some(image) = Image::find(reference) else {
         let names: Vec<&str> = IMAGES.iter().map(|i| i.name).collect();
         return Err(docker
@@ -97,17 +99,23 @@ pub(super) async fn pull(docker: &Docker, reference: &str) -> Result<i32, i32> {
             ))
             .await);
     };
-    sys.print(format!("{}: Pulling from library/{} (built in: there is no network)\n", image.tag, image.name)).await;
+    if is_asked_for && !reference.contains(':') {
+        tell("Using default tag: latest\n".to_owned()).await;
+    }
+    tell(format!("{}: Pulling from library/{} (built in: there is no network)\n", image.tag, image.name)).await;
     let status = if is_here(sys, image).await {
         "Image is up to date for"
     } else {
         if let Err(e) = unpack(sys, image).await {
             return Err(docker.daemon_error(&format!("failed to register layer: {}", errno(e))).await);
         }
-        sys.print(format!("{}: Pull complete\n", &image.id()[..12])).await;
+        tell(format!("{}: Pull complete\n", &image.id()[..12])).await;
         "Downloaded newer image for"
     };
-    sys.print(format!("Status: {status} {}:{}\n", image.name, image.tag)).await;
+    tell(format!("Status: {status} {}:{}\n", image.name, image.tag)).await;
+    if is_asked_for {
+        tell(format!("docker.io/library/{}:{}\n", image.name, image.tag)).await;
+    }
     sys.flush().await;
     Ok(0)
 }

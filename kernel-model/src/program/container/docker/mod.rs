@@ -125,6 +125,11 @@ pub(super) struct Docker {
 }
 
 impl Docker {
+    /// Whether this is the command.
+    pub(super) fn is(&self, command: &str) -> bool {
+        self.command == command
+    }
+
     /// Whether the option was given.
     pub(super) fn has(&self, name: &str) -> bool {
         self.flags.iter().any(|(n, _)| *n == name)

@@ -1,7 +1,7 @@
 //! The first channel of a PIIX3's IDE controller with one disk (`hw/ide/core.c`, `pci.c`): command block, control block and
 //! DMA engine. A command is done while the processor waits for it; QEMU does it meanwhile.
 
-use super::{Effect, Work, numbers, of_numbers};
+use super::{Effect, Work, number, numbers, of_numbers};
 use crate::errno::Errno;
 use crate::program::Sys;
 use crate::program::qemu::kvm::Context;
@@ -170,7 +170,7 @@ impl Ide {
 
     /// A write to a register of the DMA engine (`bmdma_cmd_writeb`, `bmdma_status_writeb`).
     pub fn dma_write(&mut self, register: u16, bytes: &[u8], effects: &mut Vec<Effect>) {
-        let value = bytes.iter().rev().fold(0u32, |all, b| all << 8 | u32::from(*b));
+        let value = number(bytes) as u32;
         match register {
             0 => {
                 let starts = value as u8 & DMA_START != 0 && self.dma_command & DMA_START == 0;
@@ -225,16 +225,19 @@ pub async fn run(sys: &Sys, context: &Context, ide: &mut Ide, effects: &mut Vec<
         let mut pos = ide.position();
         // The table of regions: address, length, and a bit in the last one.
         for i in 0..8192 {
-            let entry = sys.load_bytes(context.ram + u64::from(ide.dma_table) + 8 * i, 8).await?;
-            let int = |from: usize| entry[from..from + 4].iter().rev().fold(0u32, |all, b| all << 8 | u32::from(*b));
-            let (gpa, count) = (u64::from(int(0)), int(4));
+            let Ok(at) = context.at(u64::from(ide.dma_table) + 8 * i, 8) else {
+                result = Err(Errno::EFAULT);
+                break;
+            };
+            let entry = number(&sys.load_bytes(at, 8).await?);
+            let (gpa, count) = (entry & 0xffff_ffff, (entry >> 32) as u32);
             let len = match count & 0xffff {
                 0 => 0x1_0000,
                 n => n as usize,
             };
             result = match is_read {
-                true => super::disk_read(sys, fd, pos, context.ram + gpa, len).await,
-                false => super::disk_write(sys, fd, pos, context.ram + gpa, len).await,
+                true => super::disk_read(sys, context, fd, pos, (gpa, len)).await,
+                false => super::disk_write(sys, context, fd, pos, (gpa, len)).await,
             };
             pos += len as u64;
             if result.is_err() || count & 0x8000_0000 != 0 {

@@ -98,29 +98,18 @@ impl Machine {
 
     /// The virtio devices as functions of the bus.
     fn functions(&self) -> Vec<Function> {
-        let function = |(place, device): (usize, &Virtio)| match device.kind {
-            virtio::BLOCK => pci::virtio(place, 0x1001, 0x0100_0000),
-            _ => pci::virtio(place, 0x1002, 0x00ff_0000),
-        };
-        self.virtio.iter().enumerate().map(function).collect()
+        (0..self.virtio.len()).map(|place| pci::virtio(place, 0x1001, 0x0100_0000)).collect()
     }
 
     /// The counter of a doorbell and of the interrupt of a queue: which of all.
-    fn event(&self, device: usize, queue: usize) -> usize {
-        self.virtio[..device].iter().map(|d| Virtio::queue_count(d.kind)).sum::<usize>() + queue
+    fn event(device: usize, queue: usize) -> usize {
+        device * virtio::QUEUES + queue
     }
 
     /// The reverse.
     pub fn queue_of_event(&self, event: usize) -> Option<(usize, usize)> {
-        let mut left = event;
-        for (place, device) in self.virtio.iter().enumerate() {
-            let queues = Virtio::queue_count(device.kind);
-            if left < queues {
-                return Some((place, left));
-            }
-            left -= queues;
-        }
-        None
+        let (place, queue) = (event / virtio::QUEUES, event % virtio::QUEUES);
+        (place < self.virtio.len()).then_some((place, queue))
     }
 
     /// OUT.
@@ -168,6 +157,7 @@ impl Machine {
     }
 }
 
+/// The number that bytes are, the lowest first.
 fn number(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |all, b| all << 8 | u64::from(*b))
 }
@@ -182,8 +172,13 @@ pub async fn make(sys: &Sys, options: &Options, context: &mut Context) -> Result
         let bytes = open(sys, drive, context).await?;
         // The last sector may be there in part only (bdrv_nb_sectors).
         let sectors = bytes.div_ceil(512);
+        if drive.is_virtio && machine.virtio.len() == pci::FREE_SLOTS {
+            let what = "PCI: no slot/function available for virtio-blk-pci, all in use or reserved";
+            sys.eprint(format!("{}: {}: {what}\n", super::SELF, drive.text)).await;
+            return Err(1);
+        }
         if drive.is_virtio {
-            machine.virtio.push(Virtio::new(virtio::BLOCK, [i as u64, sectors]));
+            machine.virtio.push(Virtio::new(i, sectors));
         } else if machine.ide.disk == 0 {
             machine.ide = Ide::new(i + 1, sectors);
         } else {
@@ -191,10 +186,6 @@ pub async fn make(sys: &Sys, options: &Options, context: &mut Context) -> Result
             sys.eprint(text).await;
             return Err(1);
         }
-    }
-    if options.balloon {
-        sys.eprint(format!("{}: -device virtio-balloon: not modelled here yet\n", super::SELF)).await;
-        return Err(1);
     }
     doorbells(sys, &machine, context).await.map_err(|_| 1)?;
     Ok(machine)
@@ -223,8 +214,8 @@ async fn open(sys: &Sys, drive: &Drive, context: &mut Context) -> Result<u64, i3
 /// `kvm_virtio_pci_irqfd_use`).
 async fn doorbells(sys: &Sys, machine: &Machine, context: &mut Context) -> Result<(), Errno> {
     let kvm = Kvm { sys };
-    for (place, device) in machine.virtio.iter().enumerate() {
-        for queue in 0..Virtio::queue_count(device.kind) {
+    for place in 0..machine.virtio.len() {
+        for queue in 0..virtio::QUEUES {
             let bell = sys.call_int(Sysno::EVENTFD2, vec![0.into(), EVENT_FLAGS.into()]).await? as i32;
             let addr = pci::VIRTIO + place as u64 * pci::VIRTIO_SIZE + 0x3000 + 4 * queue as u64;
             let ring = Value::record([
@@ -236,7 +227,7 @@ async fn doorbells(sys: &Sys, machine: &Machine, context: &mut Context) -> Resul
             ]);
             kvm.ioctl(context.vm, kvm::IOEVENTFD, ring).await?;
             let interrupt = sys.call_int(Sysno::EVENTFD2, vec![0.into(), EVENT_FLAGS.into()]).await? as i32;
-            let gsi = FIRST_MESSAGE + machine.event(place, queue) as u32;
+            let gsi = FIRST_MESSAGE + Machine::event(place, queue) as u32;
             let irqfd = Value::record([("fd", interrupt.into()), ("gsi", gsi.into()), ("flags", 0.into())]);
             kvm.ioctl(context.vm, kvm::IRQFD, irqfd).await?;
             context.doorbells.push(bell);
@@ -257,7 +248,7 @@ pub async fn work(sys: &Sys, context: &Context, machine: &mut Machine, work: Wor
         }
         Work::Queue(place, queue) => {
             let Some(mut device) = machine.virtio.get(place).cloned() else { return };
-            let event = machine.event(place, queue);
+            let event = Machine::event(place, queue);
             if virtio::serve(sys, context, &mut device, queue).await == Ok(true)
                 && let Some(fd) = context.interrupts.get(event)
             {
@@ -269,7 +260,8 @@ pub async fn work(sys: &Sys, context: &Context, machine: &mut Machine, work: Wor
 }
 
 /// Bytes of a disk into the guest's memory (`blk_aio_preadv`); what lies behind the end of the file is zero.
-async fn disk_read(sys: &Sys, fd: i32, pos: u64, to: u64, len: usize) -> Result<(), Errno> {
+async fn disk_read(sys: &Sys, context: &Context, fd: i32, pos: u64, (gpa, len): (u64, usize)) -> Result<(), Errno> {
+    let to = context.at(gpa, len as u64)?;
     let args = vec![fd.into(), Value::Null, len.into(), pos.into()];
     let ret = sys.call(Sysno::PREAD64, args).await?;
     let mut bytes = ret.output(1).as_bytes().unwrap_or_default().to_vec();
@@ -278,7 +270,8 @@ async fn disk_read(sys: &Sys, fd: i32, pos: u64, to: u64, len: usize) -> Result<
 }
 
 /// Bytes of the guest's memory to a disk.
-async fn disk_write(sys: &Sys, fd: i32, pos: u64, from: u64, len: usize) -> Result<(), Errno> {
+async fn disk_write(sys: &Sys, context: &Context, fd: i32, pos: u64, (gpa, len): (u64, usize)) -> Result<(), Errno> {
+    let from = context.at(gpa, len as u64)?;
     let bytes = sys.load_bytes(from, len).await?;
     let args = vec![fd.into(), Value::bytes(bytes), len.into(), pos.into()];
     sys.call(Sysno::PWRITE64, args).await.map(drop)

@@ -34,6 +34,9 @@ const CHIPSET: [Function; 3] = [
     Function { at: (1, 1), id: 0x7010_8086, class: 0x0101_8000, is_multifunction: false, base: IDE_DMA as u32 | PORTS },
 ];
 
+/// Slots of the bus that nothing of the machine itself is in.
+pub const FREE_SLOTS: usize = 29;
+
 /// The function of the virtio device with this place.
 pub fn virtio(place: usize, id: u32, class: u32) -> Function {
     let base = (VIRTIO as u32 + place as u32 * VIRTIO_SIZE as u32) | MEMORY_64;

@@ -1,24 +1,21 @@
-//! Virtio devices over PCI (`hw/virtio/virtio-pci.c`, `virtio.c`): the registers by which they are set up, and the rings in
-//! the guest's memory.
+//! Virtio disks over PCI (`hw/virtio/virtio-pci.c`, `virtio.c`, `hw/block/virtio-blk.c`): the registers by which they are
+//! set up, and the rings in the guest's memory. A driver that breaks the rules gets no more answers (`virtio_error`).
 
-use super::{Effect, Work, numbers, of_numbers};
+use super::{Effect, Work, number, numbers, of_numbers};
 use crate::errno::Errno;
 use crate::program::Sys;
 use crate::program::qemu::kvm::Context;
 use crate::syscall::Value;
 
-/// What the device is: the numbers of the virtio specification.
-pub const BLOCK: u64 = 2;
-/// See [`BLOCK`].
-pub const BALLOON: u64 = 5;
-/// Descriptors of a queue.
+/// Descriptors of a queue, and the most that a driver may make of it (`VIRTQUEUE_MAX_SIZE`).
 const QUEUE_SIZE: u64 = 256;
+const QUEUE_SIZE_MAX: u64 = 1024;
 /// `VIRTIO_F_VERSION_1`, `VIRTIO_RING_F_EVENT_IDX`.
 const FEATURES: u64 = 1 << 32 | 1 << 29;
 const NEXT: u16 = 1;
 const WRITE: u16 = 2;
-/// Most queues of a device here.
-pub const QUEUES: usize = 2;
+/// Queues of a device.
+pub const QUEUES: usize = 1;
 
 /// A queue as the device sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -36,10 +33,10 @@ pub struct Queue {
 /// A device.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Virtio {
-    /// What it is.
-    pub kind: u64,
-    /// For a disk: which one, and its sectors. For a balloon: the pages that it is to have, and has.
-    pub config: [u64; 2],
+    /// Which of the disks of the command line.
+    pub disk: usize,
+    /// Its sectors.
+    pub sectors: u64,
     status: u64,
     feature_select: u64,
     driver_feature_select: u64,
@@ -59,19 +56,14 @@ pub struct Buffer {
 
 impl Virtio {
     /// A device that nobody has set up.
-    pub fn new(kind: u64, config: [u64; 2]) -> Virtio {
+    pub fn new(disk: usize, sectors: u64) -> Virtio {
         let queue = Queue { size: QUEUE_SIZE, ..Queue::default() };
-        Virtio { kind, config, queues: [queue; QUEUES], ..Virtio::default() }
-    }
-
-    /// How many queues it has.
-    pub fn queue_count(kind: u64) -> usize {
-        if kind == BALLOON { 2 } else { 1 }
+        Virtio { disk, sectors, queues: [queue; QUEUES], ..Virtio::default() }
     }
 
     /// As it is stored.
     pub fn to_value(&self) -> Value {
-        let mut all = vec![self.kind, self.config[0], self.config[1], self.status, self.feature_select];
+        let mut all = vec![self.disk as u64, self.sectors, self.status, self.feature_select];
         all.extend([self.driver_feature_select, self.driver_features, self.queue_select, self.config_vector]);
         for q in &self.queues {
             all.extend([q.size, q.desc, q.avail, q.used, q.is_enabled, q.last_avail, q.used_idx, q.vector]);
@@ -81,9 +73,9 @@ impl Virtio {
 
     /// The reverse.
     pub fn from_value(value: &Value) -> Virtio {
-        let n: [u64; 9 + 8 * QUEUES] = of_numbers(value);
+        let n: [u64; 8 + 8 * QUEUES] = of_numbers(value);
         let queue = |i: usize| {
-            let q = &n[9 + 8 * i..17 + 8 * i];
+            let q = &n[8 + 8 * i..16 + 8 * i];
             Queue {
                 size: q[0],
                 desc: q[1],
@@ -96,14 +88,14 @@ impl Virtio {
             }
         };
         Virtio {
-            kind: n[0],
-            config: [n[1], n[2]],
-            status: n[3],
-            feature_select: n[4],
-            driver_feature_select: n[5],
-            driver_features: n[6],
-            queue_select: n[7],
-            config_vector: n[8],
+            disk: n[0] as usize,
+            sectors: n[1],
+            status: n[2],
+            feature_select: n[3],
+            driver_feature_select: n[4],
+            driver_features: n[5],
+            queue_select: n[6],
+            config_vector: n[7],
             queues: std::array::from_fn(queue),
         }
     }
@@ -111,7 +103,7 @@ impl Virtio {
     /// A write to a register; a doorbell that is no counter is work.
     pub fn write(&mut self, place: usize, register: u64, value: u64, effects: &mut Vec<Effect>) {
         let queue = self.queues.get_mut(self.queue_select as usize);
-        let low = |old: u64| old & !0xffff_ffff | value;
+        let low = |old: u64| old & !0xffff_ffff | value & 0xffff_ffff;
         let high = |old: u64| old & 0xffff_ffff | value << 32;
         match (register, queue) {
             (0x00, _) => self.feature_select = value,
@@ -119,10 +111,11 @@ impl Virtio {
             (0x0c, _) if self.driver_feature_select == 0 => self.driver_features = low(self.driver_features),
             (0x0c, _) => self.driver_features = high(self.driver_features),
             (0x10, _) => self.config_vector = value,
-            (0x14, _) if value == 0 => *self = Virtio::new(self.kind, self.config),
+            (0x14, _) if value == 0 => *self = Virtio::new(self.disk, self.sectors),
             (0x14, _) => self.status = value,
             (0x16, _) => self.queue_select = value,
-            (0x18, Some(q)) => q.size = value,
+            // `virtio_queue_set_num`: another size is not taken.
+            (0x18, Some(q)) if (1..=QUEUE_SIZE_MAX).contains(&value) => q.size = value,
             (0x1a, Some(q)) => q.vector = value,
             (0x1c, Some(q)) => q.is_enabled = value,
             (0x20, Some(q)) => q.desc = low(q.desc),
@@ -131,7 +124,6 @@ impl Virtio {
             (0x2c, Some(q)) => q.avail = high(q.avail),
             (0x30, Some(q)) => q.used = low(q.used),
             (0x34, Some(q)) => q.used = high(q.used),
-            (0x2004, _) if self.kind == BALLOON => self.config[1] = value,
             (0x3000.., _) => effects.push(Effect::Later(Work::Queue(place, ((register - 0x3000) / 4) as usize))),
             _ => {}
         }
@@ -144,40 +136,40 @@ impl Virtio {
             0x04 => FEATURES >> (32 * self.feature_select.min(1)) & 0xffff_ffff,
             0x0c => self.driver_features >> (32 * self.driver_feature_select.min(1)) & 0xffff_ffff,
             0x10 => self.config_vector,
-            0x12 => Virtio::queue_count(self.kind) as u64,
+            0x12 => QUEUES as u64,
             0x14 => self.status,
             0x18 => queue.size,
             0x1a => queue.vector,
             0x1c => queue.is_enabled,
             0x1e => self.queue_select,
-            0x2000 if self.kind == BLOCK => self.config[1] & 0xffff_ffff,
-            0x2004 if self.kind == BLOCK => self.config[1] >> 32,
-            0x2000 => self.config[0],
-            0x2004 => self.config[1],
+            0x2000 => self.sectors & 0xffff_ffff,
+            0x2004 => self.sectors >> 32,
             _ => 0,
         }
     }
 
     /// The next request of a queue (`virtqueue_pop`): its head and its buffers.
-    async fn pop(&mut self, sys: &Sys, ram: u64, queue: usize) -> Result<Option<(u16, Vec<Buffer>)>, Errno> {
-        let q = &mut self.queues[queue];
+    async fn pop(&mut self, sys: &Sys, context: &Context, queue: usize) -> Result<Option<(u16, Vec<Buffer>)>, Errno> {
+        let q = self.queues.get_mut(queue).ok_or(Errno::EINVAL)?;
         if q.is_enabled == 0 {
             return Ok(None);
         }
-        let idx = load_u16(sys, ram + q.avail + 2).await?;
+        let idx = load_u16(sys, context, q.avail, 2).await?;
         if idx == q.last_avail as u16 {
             // Be told of the next one (virtio_queue_set_notification).
-            let event = ram + q.used + 4 + 8 * q.size;
-            sys.store_bytes(event, &(q.last_avail as u16).to_le_bytes()).await?;
+            store(sys, context, q.used, 4 + 8 * q.size, &(q.last_avail as u16).to_le_bytes()).await?;
             return Ok(None);
         }
-        let head = load_u16(sys, ram + q.avail + 4 + 2 * (q.last_avail % q.size)).await?;
+        let head = load_u16(sys, context, q.avail, 4 + 2 * (q.last_avail % q.size)).await?;
         q.last_avail += 1;
         let mut buffers = Vec::new();
         let mut at = head;
         for _ in 0..q.size {
-            let d = sys.load_bytes(ram + q.desc + 16 * u64::from(at), 16).await?;
-            let int = |from: usize, to: usize| d[from..to].iter().rev().fold(0u64, |all, b| all << 8 | u64::from(*b));
+            if u64::from(at) >= q.size {
+                return Err(Errno::EINVAL);
+            }
+            let d = load(sys, context, q.desc, 16 * u64::from(at), 16).await?;
+            let int = |from: usize, to: usize| d.get(from..to).map_or(0, number);
             let flags = int(12, 14) as u16;
             buffers.push(Buffer { gpa: int(0, 8), len: int(8, 12) as usize, is_writable: flags & WRITE != 0 });
             if flags & NEXT == 0 {
@@ -189,37 +181,45 @@ impl Virtio {
     }
 
     /// A request is done (`virtqueue_push`, `virtio_notify`).
-    async fn push(&mut self, sys: &Sys, ram: u64, queue: usize, head: u16, len: u32) -> Result<bool, Errno> {
-        let q = &mut self.queues[queue];
+    async fn push(&mut self, sys: &Sys, context: &Context, queue: usize, head: u16, len: u32) -> Result<bool, Errno> {
+        let q = self.queues.get_mut(queue).ok_or(Errno::EINVAL)?;
         let mut element = u32::from(head).to_le_bytes().to_vec();
         element.extend(len.to_le_bytes());
-        sys.store_bytes(ram + q.used + 4 + 8 * (q.used_idx % q.size), &element).await?;
+        store(sys, context, q.used, 4 + 8 * (q.used_idx % q.size), &element).await?;
         let old = q.used_idx as u16;
         q.used_idx += 1;
         let new = q.used_idx as u16;
-        sys.store_bytes(ram + q.used + 2, &new.to_le_bytes()).await?;
-        let event = load_u16(sys, ram + q.avail + 4 + 2 * q.size).await?;
+        store(sys, context, q.used, 2, &new.to_le_bytes()).await?;
+        let event = load_u16(sys, context, q.avail, 4 + 2 * q.size).await?;
         Ok(new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old))
     }
 }
 
-async fn load_u16(sys: &Sys, at: u64) -> Result<u16, Errno> {
-    Ok(u16::from_le_bytes(sys.load_bytes(at, 2).await?.try_into().unwrap_or_default()))
+/// Bytes of the guest's memory, so far behind an address of it.
+async fn load(sys: &Sys, context: &Context, gpa: u64, offset: u64, len: usize) -> Result<Vec<u8>, Errno> {
+    let at = context.at(gpa.checked_add(offset).ok_or(Errno::EFAULT)?, len as u64)?;
+    sys.load_bytes(at, len).await
+}
+
+async fn load_u16(sys: &Sys, context: &Context, gpa: u64, offset: u64) -> Result<u16, Errno> {
+    Ok(number(&load(sys, context, gpa, offset, 2).await?) as u16)
+}
+
+async fn store(sys: &Sys, context: &Context, gpa: u64, offset: u64, bytes: &[u8]) -> Result<(), Errno> {
+    let at = context.at(gpa.checked_add(offset).ok_or(Errno::EFAULT)?, bytes.len() as u64)?;
+    sys.store_bytes(at, bytes).await
 }
 
 /// A doorbell was rung: everything that is in the queue is done (`virtio_blk_handle_vq`). Whether the guest is to be
 /// interrupted.
 ///
 /// # Errors
-/// A call failed.
+/// A call failed, or the driver named what is not there.
 pub async fn serve(sys: &Sys, context: &Context, device: &mut Virtio, queue: usize) -> Result<bool, Errno> {
     let mut interrupts = false;
-    while let Some((head, buffers)) = device.pop(sys, context.ram, queue).await? {
-        let len = match device.kind {
-            BLOCK => block(sys, context, device.config[0] as usize, &buffers).await?,
-            _ => 0,
-        };
-        interrupts |= device.push(sys, context.ram, queue, head, len).await?;
+    while let Some((head, buffers)) = device.pop(sys, context, queue).await? {
+        let len = block(sys, context, device.disk, &buffers).await?;
+        interrupts |= device.push(sys, context, queue, head, len).await?;
     }
     Ok(interrupts)
 }
@@ -233,34 +233,37 @@ const S_UNSUPP: u8 = 2;
 
 /// A request of a disk (`virtio_blk_handle_request`). How many bytes of the guest's memory were written.
 async fn block(sys: &Sys, context: &Context, disk: usize, buffers: &[Buffer]) -> Result<u32, Errno> {
-    let (Some(header), Some(status)) = (buffers.first(), buffers.last().filter(|b| b.is_writable)) else {
-        return Ok(0);
-    };
-    let bytes = sys.load_bytes(context.ram + header.gpa, 16).await?;
-    let int = |from: usize, to: usize| bytes[from..to].iter().rev().fold(0u64, |all, b| all << 8 | u64::from(*b));
-    let (kind, mut pos) = (int(0, 4) as u32, int(8, 16) * 512);
+    // `virtio-blk missing headers`
+    let [header, data @ .., status] = buffers else { return Err(Errno::EINVAL) };
+    if header.is_writable || !status.is_writable || status.len == 0 {
+        return Err(Errno::EINVAL);
+    }
+    let bytes = load(sys, context, header.gpa, 0, 16).await?;
+    let int = |from: usize, to: usize| bytes.get(from..to).map_or(0, number);
+    let (kind, mut pos) = (int(0, 4) as u32, int(8, 16).saturating_mul(512));
     let fd = context.disks.get(disk).copied().unwrap_or(-1);
-    let mut written = 1;
+    let mut written: u32 = 1;
     let mut result = S_OK;
-    for buffer in buffers.iter().skip(1).take(buffers.len() - 2) {
+    for buffer in data {
+        let part = (buffer.gpa, buffer.len);
         let done = match kind {
-            T_IN => super::disk_read(sys, fd, pos, context.ram + buffer.gpa, buffer.len).await,
-            T_OUT => super::disk_write(sys, fd, pos, context.ram + buffer.gpa, buffer.len).await,
+            T_IN => super::disk_read(sys, context, fd, pos, part).await,
+            T_OUT => super::disk_write(sys, context, fd, pos, part).await,
             _ => Err(Errno::EINVAL),
         };
         if done.is_err() {
             result = S_IOERR;
         }
         if buffer.is_writable {
-            written += buffer.len as u32;
+            written = written.wrapping_add(buffer.len as u32);
         }
-        pos += buffer.len as u64;
+        pos = pos.saturating_add(buffer.len as u64);
     }
     match kind {
         T_IN | T_OUT => {}
         T_FLUSH => super::disk_flush(sys, fd).await?,
         _ => result = S_UNSUPP,
     }
-    sys.store_bytes(context.ram + status.gpa, &[result]).await?;
+    store(sys, context, status.gpa, 0, &[result]).await?;
     Ok(written)
 }

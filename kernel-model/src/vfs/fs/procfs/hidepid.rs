@@ -8,6 +8,7 @@ use crate::security::ptrace::AccessMode;
 use crate::task::TaskId;
 use crate::vfs::Node;
 use crate::vfs::fs::SuperId;
+use crate::vfs::fs::params::ProcParams;
 use crate::vfs::path::VfsPath;
 use crate::world::World;
 
@@ -44,16 +45,16 @@ impl World {
     /// What an instance shows: as it was mounted.
     pub(super) fn proc_view(&self, sb: SuperId) -> View {
         let options = self.vfs.supers.get(sb).map_or(&[][..], |sb| &sb.options);
-        let value = |key: &str| options.iter().find_map(|option| option.strip_prefix(key));
+        let params = ProcParams::of_options(options);
         View {
-            hides: match value("hidepid=") {
+            hides: match params.hidepid.as_deref() {
                 Some("noaccess") => Hides::Access,
                 Some("invisible") => Hides::Invisible,
                 Some("ptraceable") => Hides::NotPtraceable,
                 _ => Hides::Nothing,
             },
-            gid: value("gid=").and_then(|gid| gid.parse().ok()).map_or(Kgid::ROOT, Kgid),
-            only_processes: value("subset=") == Some("pid"),
+            gid: params.gid.map_or(Kgid::ROOT, Kgid),
+            only_processes: params.subset_pid,
         }
     }
 }
