@@ -324,6 +324,7 @@ impl Boot<'_> {
         for (path, target) in crate::vfs::fs::sysfs::LINKS {
             self.symlink(&format!("/sys/{path}"), target);
         }
+        self.world.update_net_sysfs(NetNsId(1));
     }
 
     /// What init does for the active security module: its file system, its files below `/etc`, labels.

@@ -7,7 +7,8 @@
 //!   at it on the way;
 //! - [`icmp`], [`udp`], [`tcp`] are what is in it, [`socket`] is what a program holds of it;
 //! - [`unix`] is what programs of one machine use among themselves, without any packet;
-//! - [`rtnetlink`] is how programs look at all this and change it, [`sock_diag`] how they look at sockets; [`timer`] is what happens when nothing else does.
+//! - [`rtnetlink`] is how programs look at all this and change it, [`sock_diag`] how they look at sockets; `sysfs` shows devices as
+//!   files; [`timer`] is what happens when nothing else does.
 
 pub mod address;
 pub mod bridge;
@@ -27,6 +28,7 @@ pub mod rtnetlink;
 pub mod sock_diag;
 pub mod socket;
 pub mod softnet;
+mod sysfs;
 pub mod tcp;
 pub mod timer;
 pub mod udp;

@@ -169,6 +169,7 @@ impl Kernel<'_> {
         let what = device.kind.name().unwrap_or("");
         let dev = self.net_devices.add(device);
         self.net_namespaces[net].devices.insert(ifindex, dev);
+        self.update_net_sysfs(net);
         self.emit(EventKind::DeviceAdded { ns: net, device: name.into(), kind: what.into() });
         Ok(dev)
     }
@@ -293,6 +294,8 @@ impl Kernel<'_> {
         b.ports.insert(number, dev);
         b.had_port = true;
         self.net_devices[dev].port = Some(BridgePort { bridge, number, hairpin: false, isolated: false });
+        let net = self.net_devices[dev].net;
+        self.update_net_sysfs(net);
         self.bridge_follow_ports(bridge);
         let (ns, name) = (self.net_devices[dev].net, self.net_devices[dev].name.as_str().into());
         let master = self.net_devices[bridge].name.as_str().into();
@@ -309,6 +312,8 @@ impl Kernel<'_> {
             b.ports = b.ports.iter().filter(|(_, d)| **d != dev).map(|(n, d)| (*n, *d)).collect();
             b.fdb = b.fdb.iter().filter(|(_, (port, _))| *port != dev).map(|(mac, seen)| (*mac, *seen)).collect();
         }
+        let net = self.net_devices[dev].net;
+        self.update_net_sysfs(net);
         self.bridge_follow_ports(bridge);
         let (ns, name) = (self.net_devices[dev].net, self.net_devices[dev].name.as_str().into());
         let master = self.net_devices[bridge].name.as_str().into();
@@ -349,6 +354,7 @@ impl Kernel<'_> {
                 namespace.devices.remove(&device.ifindex);
             }
             self.backlog.retain(|f| f.at != gone);
+            self.update_net_sysfs(device.net);
             self.emit(EventKind::DeviceRemoved { ns: device.net, device: device.name.into() });
         }
     }
@@ -388,6 +394,8 @@ impl Kernel<'_> {
         device.net = to;
         device.ifindex = ifindex;
         device.name.clone_from(&name);
+        self.update_net_sysfs(from);
+        self.update_net_sysfs(to);
         self.emit(EventKind::DeviceMoved { from, to, device: name.into() });
         self.link_notify(dev);
         if let Some(peer) = self.net_devices[dev].peer() {

@@ -47,9 +47,18 @@ pub struct Pipeline {
     /// `!` before it.
     pub negated: bool,
     /// The keyword `time` before it.
-    pub timed: bool,
+    pub timed: Option<TimeFormat>,
     /// At least one.
     pub commands: Vec<Arc<Command>>,
+}
+
+/// How the keyword `time` prints.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum TimeFormat {
+    /// Minutes and seconds, after an empty line.
+    Bash,
+    /// `-p`: seconds.
+    Posix,
 }
 
 /// A command.
@@ -387,7 +396,7 @@ impl Pipeline {
     /// The only command, if it is a simple one and nothing is said about the pipeline as a whole.
     pub fn only_simple(&self) -> Option<&Simple> {
         match (self.negated, self.timed, self.commands.as_slice()) {
-            (false, false, [command]) => match &**command {
+            (false, None, [command]) => match &**command {
                 Command::Simple(simple) => Some(simple),
                 _ => None,
             },

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ast::{Command, Item, List, RedirectTarget, Simple};
+use super::ast::{Command, Item, List, RedirectTarget, Simple, Word};
 use super::state::{Frame, Job};
 use super::{Flow, Run, Shell};
 use crate::errno::Errno;
@@ -66,8 +66,9 @@ impl Shell {
                 Err(Errno::EAGAIN) if pause < 16 => {
                     self.collect_early().await;
                     self.complain(&format!("fork: retry: {}", Errno::EAGAIN)).await;
-                    let _ = self.sys.nanosleep(pause * 1_000_000_000).await;
-                    if self.interrupted() {
+                    if let Err(e) = self.sys.nanosleep(pause * 1_000_000_000).await {
+                        // A child that ended, perhaps: but it is not tried again (`make_child`).
+                        self.complain(&format!("fork: {e}")).await;
                         return Err(Flow::Abort(254));
                     }
                     pause *= 2;
@@ -117,6 +118,17 @@ impl Shell {
         }
     }
 
+    /// What a child knows of the jobs of its parent: nothing, but where it begins with `jobs`, whose output can be piped
+    /// (`execute_in_subshell`).
+    fn jobs_to_list(&self, command: Option<&Arc<Command>>) -> imbl::Vector<Job> {
+        match command.map(|command| &**command) {
+            Some(Command::Simple(simple)) if simple.words.first().and_then(Word::literal) == Some("jobs") => {
+                self.st.jobs.clone()
+            }
+            _ => imbl::Vector::new(),
+        }
+    }
+
     // --- pipelines and substitutions ---
 
     /// Starts the commands of a pipeline, each in a child of its own. Their pids.
@@ -140,7 +152,9 @@ impl Shell {
                 if let Some((read_end, _)) = output {
                     let _ = self.sys.close(read_end).await;
                 }
+                let jobs = self.jobs_to_list(Some(command));
                 self.become_child(background).await;
+                self.st.jobs = jobs;
                 if background && input.is_none() {
                     self.empty_input(command).await;
                 }
@@ -200,7 +214,7 @@ impl Shell {
     /// `list &`.
     pub(super) async fn background(&mut self, item: &Item) -> Run<()> {
         let first = &item.and_or.first;
-        let children = if item.and_or.rest.is_empty() && !first.negated && !first.timed {
+        let children = if item.and_or.rest.is_empty() && !first.negated && first.timed.is_none() {
             self.fork_pipeline(&first.commands, true).await?
         } else {
             let child = self.fork().await?;
@@ -247,7 +261,9 @@ impl Shell {
                 let _ = self.sys.dup2(write_end, 1).await;
                 let _ = self.sys.close(write_end).await;
             }
+            let jobs = self.jobs_to_list(list.first().and_then(|item| item.and_or.first.commands.first()));
             self.become_child(false).await;
+            self.st.jobs = jobs;
             self.push_tail(list);
             return Err(Flow::Child);
         }

@@ -6,7 +6,7 @@ use brush_parser::{ParseError, Parser, ParserOptions, SourceSpan, Token, Tokeniz
 
 use super::ast::{
     AndOr, ArithmeticFor, Assignment, Case, CaseBranch, CaseEnd, Command, Compound, Connector, FileMode, For, Function,
-    If, Item, List, Pipeline, Redirect, RedirectTarget, Simple, TestExpr, While, Word,
+    If, Item, List, Pipeline, Redirect, RedirectTarget, Simple, TestExpr, TimeFormat, While, Word,
 };
 use super::diagnose::{self, Diagnosis};
 use super::word::{self, Context};
@@ -251,7 +251,11 @@ impl Lowering {
         for command in &pipeline.seq {
             commands.push(Arc::new(self.command(command)?));
         }
-        Ok(Pipeline { negated: pipeline.bang, timed: pipeline.timed.is_some(), commands })
+        let timed = pipeline.timed.as_ref().map(|timed| match timed {
+            b::PipelineTimed::Timed(_) => TimeFormat::Bash,
+            b::PipelineTimed::TimedWithPosixOutput(_) => TimeFormat::Posix,
+        });
+        Ok(Pipeline { negated: pipeline.bang, timed, commands })
     }
 
     fn command(&self, command: &b::Command) -> Lowered<Command> {

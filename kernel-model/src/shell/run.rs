@@ -79,8 +79,8 @@ impl Shell {
                 self.st.status = i32::from(self.st.status == 0);
                 Ok(false)
             }
-            Frame::Time { since } => {
-                self.print_times(since).await;
+            Frame::Time { since, format } => {
+                self.print_times(since, format).await;
                 Ok(true)
             }
             Frame::If { clause, branch } => {
@@ -364,13 +364,13 @@ impl Shell {
         if pipeline.negated {
             self.push(Frame::Not);
         }
-        if pipeline.timed {
+        if let Some(format) = pipeline.timed {
             let since = self.sys.clock_gettime(1).await.unwrap_or(0);
-            self.push(Frame::Time { since });
+            self.push(Frame::Time { since, format });
         }
         match pipeline.commands.as_slice() {
             [command] => {
-                let may_replace = tail && !pipeline.negated && !pipeline.timed;
+                let may_replace = tail && !pipeline.negated && pipeline.timed.is_none();
                 self.command(command, if may_replace { Forking::Tail } else { Forking::Needed }).await
             }
             commands => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use imbl::{OrdMap, Vector};
 use serde::{Deserialize, Serialize};
 
-use super::ast::{AndOr, ArithmeticFor, Case, Command, For, Function, If, List, While};
+use super::ast::{AndOr, ArithmeticFor, Case, Command, For, Function, If, List, TimeFormat, While};
 use crate::task::signal::{SigSet, Signal};
 use crate::vfs::fd_table::Fd;
 
@@ -238,6 +238,8 @@ pub enum Frame {
     Time {
         /// Nanoseconds on the monotonic clock at the beginning.
         since: u64,
+        /// How they are printed.
+        format: TimeFormat,
     },
     /// `if`: the condition of this branch is being found out.
     If {

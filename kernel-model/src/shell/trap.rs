@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Shell;
+use super::ast::TimeFormat;
 use super::state::{Frame, SourceKind};
 use crate::task::signal::{Disposition, Signal};
 
@@ -70,10 +71,16 @@ impl Shell {
     }
 
     /// Prints what the keyword `time` says.
-    pub(super) async fn print_times(&mut self, since: u64) {
+    pub(super) async fn print_times(&mut self, since: u64, format: TimeFormat) {
         let now = self.sys.clock_gettime(1).await.unwrap_or(since);
         let real = now.saturating_sub(since);
-        let text = format!("real {}.{:02}\nuser 0.00\nsys 0.00\n", real / 1_000_000_000, real / 10_000_000 % 100);
+        let (minutes, seconds, millis) = (real / 60_000_000_000, real / 1_000_000_000, real / 1_000_000 % 1000);
+        let text = match format {
+            TimeFormat::Bash => {
+                format!("\nreal\t{minutes}m{}.{millis:03}s\nuser\t0m0.000s\nsys\t0m0.000s\n", seconds % 60)
+            }
+            TimeFormat::Posix => format!("real {seconds}.{:02}\nuser 0.00\nsys 0.00\n", millis / 10),
+        };
         self.sys.eprint(text).await;
     }
 }

@@ -64,6 +64,7 @@ impl Kernel<'_> {
         }
         self.exit_sem(process);
         self.exit_shm(process);
+        self.orphan_shm(process);
         self.exit_mm(process);
         let own_ns = self.pids[self.tasks[leader].pid].ns();
         let is_reaper = self.pid_namespaces.get(own_ns).is_some_and(|ns| ns.child_reaper == Some(leader));

@@ -83,6 +83,10 @@ impl Kernel<'_> {
                         let from = usize::try_from(pos).unwrap_or(usize::MAX).min(text.len());
                         text[from..text.len().min(from + count)].to_vec()
                     }
+                    InodeKind::Regular(_) if let Some(text) = self.net_attribute(dentry) => {
+                        let from = usize::try_from(pos).unwrap_or(usize::MAX);
+                        text?.into_bytes().into_iter().skip(from).take(count).collect()
+                    }
                     InodeKind::Regular(_) => {
                         let inode = self.vfs.dentries[dentry].inode;
                         self.wait_for_data(task, inode, direct, pos, count)?;

@@ -39,6 +39,8 @@ pub struct ShmSegment {
     pub cpid: PidNumbers,
     pub lpid: PidNumbers,
     pub attached: Vec<Attachment>,
+    /// Who made it, as long as that process is there (`shm_creator`).
+    pub creator: Option<ProcessId>,
 }
 
 impl ShmSegment {
@@ -133,6 +135,40 @@ impl Kernel<'_> {
         }
     }
 
+    /// A process is gone: nobody answers any more for the segments that it made. Where segments do not stay by themselves
+    /// those that are attached nowhere go (`exit_shm` with `shm_rmid_forced`).
+    pub(crate) fn orphan_shm(&mut self, process: ProcessId) {
+        let is_own = |segment: &&ShmSegment| segment.creator == Some(process);
+        let of = |(ns, n): (IpcNsId, &IpcNamespace)| -> Vec<(IpcNsId, i32)> {
+            n.shm.iter().filter(is_own).map(|segment| (ns, segment.perm.id)).collect()
+        };
+        let own: Vec<(IpcNsId, i32)> = self.ipc_namespaces.iter().flat_map(of).collect();
+        for (ns, id) in own {
+            if let Some(segment) = self.ipc_namespaces[ns].shm.get_mut(id) {
+                segment.creator = None;
+            }
+            if self.ipc_limit(ns, "kernel/shm_rmid_forced") != 0 {
+                self.remove_unused_shm(ns, id);
+            }
+        }
+    }
+
+    /// `shm_rmid_forced` was switched on: segments go whose makers are gone and that are attached nowhere
+    /// (`shm_destroy_orphaned`).
+    pub(crate) fn destroy_orphaned_shm(&mut self, ns: IpcNsId) {
+        let orphans = self.ipc_namespaces[ns].shm.iter().filter(|segment| segment.creator.is_none());
+        let ids: Vec<i32> = orphans.map(|segment| segment.perm.id).collect();
+        for id in ids {
+            self.remove_unused_shm(ns, id);
+        }
+    }
+
+    fn remove_unused_shm(&mut self, ns: IpcNsId, id: i32) {
+        if self.ipc_namespaces[ns].shm.get(id).is_some_and(|segment| segment.attached.is_empty()) {
+            self.ipc_remove::<ShmSegment>(ns, id);
+        }
+    }
+
     /// A child has attached what its parent has.
     pub(crate) fn copy_shm(&mut self, parent: ProcessId, child: ProcessId) {
         for (ns, id, addr, _) in self.shm_attachments(parent) {
@@ -149,5 +185,21 @@ impl Kernel<'_> {
             segment.perm.mode |= SHM_DEST;
             segment.perm.key = IPC_PRIVATE;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::session::Session;
+    use crate::world::Config;
+
+    #[test]
+    fn segments_go_with_their_makers_where_that_is_forced() {
+        let mut s = Session::new(Config::default());
+        s.line("ipcmk -M 100");
+        assert_eq!(s.line("ipcs -m | grep -c 0x"), "1\n");
+        s.line("echo 1 > /proc/sys/kernel/shm_rmid_forced");
+        assert_eq!(s.line("ipcs -m | grep -c 0x"), "0\n[exit 1]\n");
+        assert_eq!(s.line("ipcmk -M 100 > /dev/null; ipcs -m | grep -c 0x"), "0\n[exit 1]\n");
     }
 }

@@ -317,6 +317,7 @@ impl Kernel<'_> {
                 _ => name.to_owned(),
             };
         }
+        self.update_net_sysfs(net);
         self.emit(EventKind::DeviceRenamed { ns: net, old: old.into(), new: name.into() });
         Ok(())
     }
@@ -356,7 +357,7 @@ impl Kernel<'_> {
         }
         self.remove_bridge_port(dev);
         let device = &self.net_devices[dev];
-        if device.is_loopback() || dev == bridge {
+        if device.is_loopback() {
             return Err(Errno::EINVAL.into());
         }
         if device.bridge().is_some() {

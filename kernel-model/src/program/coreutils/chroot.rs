@@ -29,6 +29,13 @@ async fn chroot(sys: Sys) -> Result<i32, i32> {
     let Some((root, command)) = options.operands.split_first() else {
         return Err(sys.missing_operand().await);
     };
+    if options.has('s')
+        && sys.stat(root).await.map(|s| (s.st_dev, s.st_ino)) != sys.stat("/").await.map(|s| (s.st_dev, s.st_ino))
+    {
+        sys.error("option --skip-chdir only permitted if NEWROOT is old '/'").await;
+        sys.try_help().await;
+        return Err(125);
+    }
     // Names are looked up before the root changes; afterwards /etc may be another one.
     let accounts = sys.accounts().await;
     if let Err(e) = sys.chroot(root).await {

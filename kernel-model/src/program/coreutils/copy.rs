@@ -236,6 +236,8 @@ impl Copier<'_> {
                 copied
             }
             Err(e) => {
+                // A name that ends in a slash is one of a directory that is not there.
+                let e = if e == Errno::EISDIR && to.ends_with('/') { Errno::ENOTDIR } else { e };
                 let text = if self.sys.is_busybox() {
                     format!("can't create '{to}': {e}")
                 } else {

@@ -235,7 +235,7 @@ impl Run<'_> {
         for operand in operands {
             match self.stat_operand(operand).await {
                 Ok(stat) => {
-                    let entry = self.entry(operand, operand, Some(stat), 0, 0).await;
+                    let entry = self.entry(operand, operand, Some(stat), None).await;
                     if entry.is_dir() && !self.listing.directory { directories.push(entry) } else { files.push(entry) }
                 }
                 Err(e) => self.fail(true, "cannot access", operand, e).await,
@@ -317,7 +317,7 @@ impl Run<'_> {
                     Err(e) => self.fail(false, "cannot access", &full, e).await,
                 }
             }
-            entries.push(self.entry(&found.d_name, &full, stat, found.d_ino, found.d_type).await);
+            entries.push(self.entry(&found.d_name, &full, stat, Some((found.d_ino, found.d_type))).await);
         }
         self.listing.sort(&mut entries);
         if self.listing.style.shows_total() {
@@ -331,7 +331,9 @@ impl Run<'_> {
         below.map(|e| join(path, &e.name)).collect()
     }
 
-    async fn entry(&mut self, name: &str, path: &str, stat: Option<Stat>, ino: u64, d_type: u8) -> Entry {
+    /// What is known of a name: an operand, or one that a directory has.
+    async fn entry(&mut self, name: &str, path: &str, stat: Option<Stat>, found: Option<(u64, u8)>) -> Entry {
+        let (ino, d_type) = found.unwrap_or_default();
         let mut entry =
             Entry { name: name.to_owned(), stat, ino, d_type, target: None, target_mode: None, label: None };
         if self.listing.style.context {
@@ -340,7 +342,7 @@ impl Run<'_> {
         if entry.stat.is_some() && entry.file_type() == s::IFLNK && self.listing.style.look == Look::Long {
             match self.sys.readlink(path).await {
                 Ok(target) => entry.target = Some(target),
-                Err(e) => self.fail(false, "cannot read symbolic link", path, e).await,
+                Err(e) => self.fail(found.is_none(), "cannot read symbolic link", path, e).await,
             }
             if self.listing.style.classify() {
                 entry.target_mode = self.sys.stat(path).await.ok().map(|s| s.st_mode);

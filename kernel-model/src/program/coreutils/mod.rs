@@ -14,6 +14,7 @@ pub mod dd;
 pub mod df;
 pub mod echo;
 pub mod env;
+pub mod expr;
 pub mod filevercmp;
 pub mod head;
 pub mod id;
@@ -80,6 +81,7 @@ pub const PROGRAMS: &[&Program] = &[
     &touch::TOUCH,
     &echo::ECHO,
     &env::ENV,
+    &expr::EXPR,
     &env::PRINTENV,
     &head::HEAD,
     &id::GROUPS,

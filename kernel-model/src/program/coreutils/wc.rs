@@ -75,7 +75,7 @@ async fn wc(sys: Sys) -> Result<i32, i32> {
                 Ok(block) if block.is_empty() => break,
                 Ok(block) => counter.add(&block),
                 Err(e) => {
-                    sys.error(format!("{}: {e}", quotef(file.unwrap_or("-")))).await;
+                    sys.error(format!("{}: {e}", quotef(file.unwrap_or("standard input")))).await;
                     status = 1;
                     break;
                 }

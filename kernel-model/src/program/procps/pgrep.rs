@@ -219,7 +219,7 @@ async fn refuse<T>(sys: &Sys, message: &str) -> Result<T, i32> {
 }
 
 fn full(p: &Process) -> String {
-    if p.argv.is_empty() { p.comm.clone() } else { p.argv.join(" ") }
+    if p.argv.is_empty() { p.comm.clone() } else { p.command_line() }
 }
 
 /// The inode numbers of a process' namespaces, those that cannot be seen left out.

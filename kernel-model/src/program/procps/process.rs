@@ -55,11 +55,16 @@ impl Process {
 
     /// The command line as ps shows it: arguments with blanks between them, `[comm]` where there are none.
     pub fn args(&self) -> String {
-        let mut line = self.argv.join(" ");
+        let mut line = self.command_line();
         if self.argv.is_empty() {
             line = format!("[{}]", self.comm);
         }
         self.marked(&line)
+    }
+
+    /// Its arguments with blanks between them, and also where there were newlines (`read_unvectored`).
+    pub fn command_line(&self) -> String {
+        self.argv.join(" ").replace('\n', " ")
     }
 
     /// The name of the program.
@@ -105,9 +110,9 @@ impl Process {
     }
 }
 
-/// Control characters as question marks.
+/// Control characters as dots.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    text.chars().map(|c| if c.is_control() { '.' } else { c }).collect()
 }
 
 impl Sys {

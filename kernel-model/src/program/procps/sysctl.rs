@@ -171,8 +171,9 @@ async fn write(sys: &Sys, options: &Options, name: &str, value: &str) -> i32 {
         Err(e) => return unknown(sys, options, &path, e).await,
     };
     if stat.st_mode & 0o222 == 0 {
+        // That nobody may write it is no failure (`WriteSetting`).
         sys.error(format!("setting key \"{name}\": {}", Errno::EINVAL)).await;
-        return 1;
+        return 0;
     }
     if stat.is_dir() {
         sys.error(format!("setting key \"{name}\": {}", Errno::EISDIR)).await;

@@ -37,7 +37,7 @@ pub struct Context {
     pub memory: u64,
     /// Files of disks, in the order of the options.
     pub disks: Vec<i32>,
-    /// Counters that are doorbells: descriptors, in the order of devices and their queues (`Machine::queue_of_event`).
+    /// Counters that are doorbells: descriptors, in the order of virtio devices.
     pub doorbells: Vec<i32>,
     /// Counters that raise interrupts, in the same order.
     pub interrupts: Vec<i32>,

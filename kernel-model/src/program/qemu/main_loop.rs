@@ -37,10 +37,7 @@ pub async fn run(sys: &Sys, options: &Options, mut context: Context) -> i32 {
                 }
             } else if let Some(event) = context.doorbells.iter().position(|known| *known == fd) {
                 let _ = sys.read(fd, 8).await;
-                let machine = Machine::load(sys, &context).await;
-                if let Some((device, queue)) = machine.queue_of_event(event) {
-                    with_machine(sys, &context, Work::Queue(device, queue)).await;
-                }
+                with_machine(sys, &context, Work::Queue(event)).await;
             }
         }
     }

@@ -74,14 +74,17 @@ async fn subordinate(sys: &Sys, file: &str, id: u32) -> Result<MapRange, i32> {
     for line in text.lines() {
         let mut parts = line.split(':');
         let (Some(owner), Some(start), Some(count)) = (parts.next(), parts.next(), parts.next()) else { continue };
-        if owner != number && Some(owner) != name.as_deref() {
+        // As strtoul(3) takes it: a name that begins with no digit counts as 0, and so as root's.
+        let digits = owner.len() - owner.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        if Some(owner) != name.as_deref() && owner[..digits].parse().unwrap_or(0) != id {
             continue;
         }
         if let (Ok(outer), Ok(count)) = (start.parse(), count.parse()) {
             return Ok(MapRange { outer, inner: 0, count });
         }
     }
-    sys.warnx(format!("no line matching user \"{}\" in {file}", name.unwrap_or(number))).await;
+    // It says what errno(3) means, although nothing went wrong there.
+    sys.warnx(format!("no line matching user \"{}\" in {file}: Success", name.unwrap_or(number))).await;
     Err(1)
 }
 

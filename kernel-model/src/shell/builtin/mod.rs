@@ -77,7 +77,7 @@ const BUILTINS: &[Builtin] = &[
     builtin("true", "true", "do nothing, successfully"),
     builtin("type", "type [-apt] name [name ...]", "say what a command is"),
     builtin("typeset", "typeset [-irxpfF] name[=value] ...", "declare variables"),
-    builtin("ulimit", "ulimit [-SHa] [-cdefilmnqrstuvx] [limit]", "show or set resource limits"),
+    builtin("ulimit", "ulimit [-SHabcdefiklmnpqrstuvxPRT] [limit]", "show or set resource limits"),
     builtin("umask", "umask [-p] [-S] [mode]", "show or set the mode of new files"),
     builtin("unalias", "unalias [-a] name [name ...]", "remove aliases"),
     special("unset", "unset [-f] [-v] [name ...]", "remove variables and functions"),

@@ -11,6 +11,7 @@ use crate::vfs::fd_table::Fd;
 use crate::vfs::fs::FileType;
 use crate::vfs::inode::InodeKind;
 use crate::vfs::path::VfsPath;
+use crate::vfs::permission::Access;
 use crate::vfs::walk::LookupFlags;
 
 const ERRORS: &[(Errno, &str)] = &[
@@ -20,7 +21,10 @@ const ERRORS: &[(Errno, &str)] = &[
     (Errno::EROFS, "the file system or the mount is read-only"),
     (Errno::EXDEV, "the two names are on different mounts"),
     (Errno::EACCES, "the directory may not be written"),
-    (Errno::EPERM, "it is a directory, or the file system has no such names"),
+    (
+        Errno::EPERM,
+        "it is a directory, another's file that fs.protected_hardlinks protects, or the file system has no such names",
+    ),
     (Errno::ENOSPC, "the file system may have no more inodes"),
 ];
 
@@ -86,6 +90,7 @@ fn link(k: &mut Kernel<'_>, caller: TaskId, old: (Fd, &str), new: (Fd, &str), fl
     if from.mnt != to.dir.mnt {
         return Err(Errno::EXDEV.into());
     }
+    may_linkat(k, caller, from)?;
     let dir = k.may_create(caller, to.dir)?;
     let Node::Tree(dentry) = from.node else { return Err(Errno::EPERM.into()) };
     if k.attr(from).file_type == FileType::Directory {
@@ -101,6 +106,26 @@ fn link(k: &mut Kernel<'_>, caller: TaskId, old: (Fd, &str), new: (Fd, &str), fl
     k.emit_created(caller, VfsPath { mnt: to.dir.mnt, node: Node::Tree(made) });
     Ok(Ret::new(0))
 }
+
+/// With `fs.protected_hardlinks`, names are given only to one's own files, and to regular ones that one may read and write
+/// and that lend nobody's rights.
+fn may_linkat(k: &mut Kernel<'_>, caller: TaskId, from: VfsPath) -> Result<(), Errno> {
+    let Node::Tree(dentry) = from.node else { return Ok(()) };
+    if k.sysctl("fs/protected_hardlinks", caller).as_deref() != Some("1") {
+        return Ok(());
+    }
+    let (mode, attr) = (k.inode_of(dentry).mode, k.attr(from));
+    let lends = mode & S_ISUID != 0 || mode & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP;
+    let is_safe = attr.file_type == FileType::Regular
+        && !lends
+        && k.inode_permission(caller, from, Access::READ | Access::WRITE).is_ok();
+    let owns = super::chmod::owner_or_capable(k, caller, &attr);
+    if is_safe || owns { Ok(()) } else { Err(Errno::EPERM) }
+}
+
+const S_ISUID: u32 = 0o4000;
+const S_ISGID: u32 = 0o2000;
+const S_IXGRP: u32 = 0o010;
 
 /// `do_symlinkat`.
 fn symlink(k: &mut Kernel<'_>, caller: TaskId, target: &str, dir: Fd, path: &str) -> SysResult {

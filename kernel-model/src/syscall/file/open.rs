@@ -5,6 +5,7 @@ use crate::ipc::pipe::PipeId;
 use crate::kernel::Kernel;
 use crate::program::libc::{AT_FDCWD, o};
 use crate::security::capability::Cap;
+use crate::security::ptrace::AccessMode;
 use crate::syscall::{Arg, Args, Call, FlagNames, Ret, Sleep, Stop, Support, SysResult, SyscallInfo, Sysno, Value};
 use crate::task::TaskId;
 use crate::task::sched::Wait;
@@ -290,6 +291,11 @@ fn open_place(k: &mut Kernel<'_>, caller: TaskId, place: VfsPath, flags: u32) ->
             // proc_setgroups_open: only who rules in the namespace may open it for writing.
             let user_ns = k.tasks.get(task).ok_or(Errno::ESRCH)?.cred.user_ns;
             let allowed = k.capable_in(caller, user_ns, Cap::SYS_ADMIN);
+            return if allowed { Ok(FileKind::Path(place)) } else { Err(Errno::EACCES.into()) };
+        }
+        // `proc_mem_open`: only who may trace it.
+        Node::Proc(ProcNode::TaskFile(task, TaskFile::Maps | TaskFile::SmapsRollup | TaskFile::Environ)) => {
+            let allowed = k.tasks.contains(task) && k.ptrace_may_access(caller, task, AccessMode::FsCreds);
             return if allowed { Ok(FileKind::Path(place)) } else { Err(Errno::EACCES.into()) };
         }
         _ => return Ok(FileKind::Path(place)),

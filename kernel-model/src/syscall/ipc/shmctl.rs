@@ -99,6 +99,7 @@ fn shmget(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
             cpid: k.tgid_numbers(caller),
             lpid: Vec::new(),
             attached: Vec::new(),
+            creator: Some(k.tasks[caller].process),
         })
     };
     Ok(Ret::new(k.ipc_get(caller, key, flags, "kernel/shmmni", fits, make)?))

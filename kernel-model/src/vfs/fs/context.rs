@@ -459,6 +459,9 @@ impl Kernel<'_> {
             // A sysfs has no limit that could be reached.
             let _ = at.map(|dir| self.create_in(dir, name, kind, mode, Kuid::ROOT, Kgid::ROOT));
         }
+        if let Some(NsRef::Net(net)) = self.vfs.supers[sb].key {
+            self.update_net_sysfs(net);
+        }
     }
 }
 

@@ -30,7 +30,6 @@ pub const DIRECTORIES: &[&str] = &[
     "devices/system/node/node0",
     "devices/virtual",
     "devices/virtual/net",
-    "devices/virtual/net/lo",
     "firmware",
     "fs",
     "fs/cgroup",
@@ -59,14 +58,6 @@ pub const FILES: &[(&str, u32, &str)] = &[
     ("devices/system/cpu/cpu1/online", 0o644, "1\n"),
     ("devices/system/node/online", 0o444, "0\n"),
     ("devices/system/node/possible", 0o444, "0\n"),
-    ("devices/virtual/net/lo/address", 0o444, "00:00:00:00:00:00\n"),
-    ("devices/virtual/net/lo/addr_len", 0o444, "6\n"),
-    ("devices/virtual/net/lo/carrier", 0o644, "1\n"),
-    ("devices/virtual/net/lo/flags", 0o644, "0x9\n"),
-    ("devices/virtual/net/lo/ifindex", 0o444, "1\n"),
-    ("devices/virtual/net/lo/mtu", 0o644, "65536\n"),
-    ("devices/virtual/net/lo/operstate", 0o444, "unknown\n"),
-    ("devices/virtual/net/lo/type", 0o444, "772\n"),
     ("kernel/mm/transparent_hugepage/enabled", 0o644, "always [madvise] never\n"),
     ("kernel/mm/transparent_hugepage/hpage_pmd_size", 0o444, "2097152\n"),
     ("kernel/uevent_seqnum", 0o444, "1000\n"),
@@ -75,7 +66,6 @@ pub const FILES: &[(&str, u32, &str)] = &[
 /// Symbolic links: path, target.
 pub const LINKS: &[(&str, &str)] = &[
     ("block/vda", "../devices/pci0000:00/virtio0/block/vda"),
-    ("class/net/lo", "../../devices/virtual/net/lo"),
     ("dev/block/254:0", "../../devices/pci0000:00/virtio0/block/vda"),
 ];
 

@@ -35,8 +35,8 @@ pub enum Effect {
 pub enum Work {
     /// Something was typed.
     Typed(Vec<u8>),
-    /// The doorbell of a queue of a virtio device was rung.
-    Queue(usize, usize),
+    /// The doorbell of the queue of a virtio device was rung.
+    Queue(usize),
     /// The DMA engine of the IDE controller was started.
     Dma,
 }
@@ -99,17 +99,6 @@ impl Machine {
     /// The virtio devices as functions of the bus.
     fn functions(&self) -> Vec<Function> {
         (0..self.virtio.len()).map(|place| pci::virtio(place, 0x1001, 0x0100_0000)).collect()
-    }
-
-    /// The counter of a doorbell and of the interrupt of a queue: which of all.
-    fn event(device: usize, queue: usize) -> usize {
-        device * virtio::QUEUES + queue
-    }
-
-    /// The reverse.
-    pub fn queue_of_event(&self, event: usize) -> Option<(usize, usize)> {
-        let (place, queue) = (event / virtio::QUEUES, event % virtio::QUEUES);
-        (place < self.virtio.len()).then_some((place, queue))
     }
 
     /// OUT.
@@ -210,29 +199,27 @@ async fn open(sys: &Sys, drive: &Drive, context: &mut Context) -> Result<u64, i3
     }
 }
 
-/// Two counters for each queue: its doorbell, and its interrupt (`virtio_pci_ioeventfd_assign`,
+/// Two counters for each device, which has one queue: its doorbell, and its interrupt (`virtio_pci_ioeventfd_assign`,
 /// `kvm_virtio_pci_irqfd_use`).
 async fn doorbells(sys: &Sys, machine: &Machine, context: &mut Context) -> Result<(), Errno> {
     let kvm = Kvm { sys };
     for place in 0..machine.virtio.len() {
-        for queue in 0..virtio::QUEUES {
-            let bell = sys.call_int(Sysno::EVENTFD2, vec![0.into(), EVENT_FLAGS.into()]).await? as i32;
-            let addr = pci::VIRTIO + place as u64 * pci::VIRTIO_SIZE + 0x3000 + 4 * queue as u64;
-            let ring = Value::record([
-                ("datamatch", 0.into()),
-                ("addr", addr.into()),
-                ("len", 0.into()),
-                ("fd", bell.into()),
-                ("flags", 0.into()),
-            ]);
-            kvm.ioctl(context.vm, kvm::IOEVENTFD, ring).await?;
-            let interrupt = sys.call_int(Sysno::EVENTFD2, vec![0.into(), EVENT_FLAGS.into()]).await? as i32;
-            let gsi = FIRST_MESSAGE + Machine::event(place, queue) as u32;
-            let irqfd = Value::record([("fd", interrupt.into()), ("gsi", gsi.into()), ("flags", 0.into())]);
-            kvm.ioctl(context.vm, kvm::IRQFD, irqfd).await?;
-            context.doorbells.push(bell);
-            context.interrupts.push(interrupt);
-        }
+        let bell = sys.call_int(Sysno::EVENTFD2, vec![0.into(), EVENT_FLAGS.into()]).await? as i32;
+        let addr = pci::VIRTIO + place as u64 * pci::VIRTIO_SIZE + 0x3000;
+        let ring = Value::record([
+            ("datamatch", 0.into()),
+            ("addr", addr.into()),
+            ("len", 0.into()),
+            ("fd", bell.into()),
+            ("flags", 0.into()),
+        ]);
+        kvm.ioctl(context.vm, kvm::IOEVENTFD, ring).await?;
+        let interrupt = sys.call_int(Sysno::EVENTFD2, vec![0.into(), EVENT_FLAGS.into()]).await? as i32;
+        let gsi = FIRST_MESSAGE + place as u32;
+        let irqfd = Value::record([("fd", interrupt.into()), ("gsi", gsi.into()), ("flags", 0.into())]);
+        kvm.ioctl(context.vm, kvm::IRQFD, irqfd).await?;
+        context.doorbells.push(bell);
+        context.interrupts.push(interrupt);
     }
     Ok(())
 }
@@ -246,11 +233,10 @@ pub async fn work(sys: &Sys, context: &Context, machine: &mut Machine, work: Wor
             let _ = ide::run(sys, context, &mut ide, effects).await;
             machine.ide = ide;
         }
-        Work::Queue(place, queue) => {
+        Work::Queue(place) => {
             let Some(mut device) = machine.virtio.get(place).cloned() else { return };
-            let event = Machine::event(place, queue);
-            if virtio::serve(sys, context, &mut device, queue).await == Ok(true)
-                && let Some(fd) = context.interrupts.get(event)
+            if virtio::serve(sys, context, &mut device).await == Ok(true)
+                && let Some(fd) = context.interrupts.get(place)
             {
                 let _ = sys.write(*fd, &1u64.to_le_bytes()).await;
             }

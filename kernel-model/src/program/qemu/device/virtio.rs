@@ -14,8 +14,6 @@ const QUEUE_SIZE_MAX: u64 = 1024;
 const FEATURES: u64 = 1 << 32 | 1 << 29;
 const NEXT: u16 = 1;
 const WRITE: u16 = 2;
-/// Queues of a device.
-pub const QUEUES: usize = 1;
 
 /// A queue as the device sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -43,7 +41,8 @@ pub struct Virtio {
     driver_features: u64,
     queue_select: u64,
     config_vector: u64,
-    queues: [Queue; QUEUES],
+    /// Its only queue.
+    queue: Queue,
 }
 
 /// A buffer of a request.
@@ -58,34 +57,30 @@ impl Virtio {
     /// A device that nobody has set up.
     pub fn new(disk: usize, sectors: u64) -> Virtio {
         let queue = Queue { size: QUEUE_SIZE, ..Queue::default() };
-        Virtio { disk, sectors, queues: [queue; QUEUES], ..Virtio::default() }
+        Virtio { disk, sectors, queue, ..Virtio::default() }
     }
 
     /// As it is stored.
     pub fn to_value(&self) -> Value {
         let mut all = vec![self.disk as u64, self.sectors, self.status, self.feature_select];
         all.extend([self.driver_feature_select, self.driver_features, self.queue_select, self.config_vector]);
-        for q in &self.queues {
-            all.extend([q.size, q.desc, q.avail, q.used, q.is_enabled, q.last_avail, q.used_idx, q.vector]);
-        }
+        let q = &self.queue;
+        all.extend([q.size, q.desc, q.avail, q.used, q.is_enabled, q.last_avail, q.used_idx, q.vector]);
         numbers(&all)
     }
 
     /// The reverse.
     pub fn from_value(value: &Value) -> Virtio {
-        let n: [u64; 8 + 8 * QUEUES] = of_numbers(value);
-        let queue = |i: usize| {
-            let q = &n[8 + 8 * i..16 + 8 * i];
-            Queue {
-                size: q[0],
-                desc: q[1],
-                avail: q[2],
-                used: q[3],
-                is_enabled: q[4],
-                last_avail: q[5],
-                used_idx: q[6],
-                vector: q[7],
-            }
+        let n: [u64; 16] = of_numbers(value);
+        let queue = Queue {
+            size: n[8],
+            desc: n[9],
+            avail: n[10],
+            used: n[11],
+            is_enabled: n[12],
+            last_avail: n[13],
+            used_idx: n[14],
+            vector: n[15],
         };
         Virtio {
             disk: n[0] as usize,
@@ -96,13 +91,13 @@ impl Virtio {
             driver_features: n[5],
             queue_select: n[6],
             config_vector: n[7],
-            queues: std::array::from_fn(queue),
+            queue,
         }
     }
 
     /// A write to a register; a doorbell that is no counter is work.
     pub fn write(&mut self, place: usize, register: u64, value: u64, effects: &mut Vec<Effect>) {
-        let queue = self.queues.get_mut(self.queue_select as usize);
+        let queue = (self.queue_select == 0).then_some(&mut self.queue);
         let low = |old: u64| old & !0xffff_ffff | value & 0xffff_ffff;
         let high = |old: u64| old & 0xffff_ffff | value << 32;
         match (register, queue) {
@@ -124,19 +119,19 @@ impl Virtio {
             (0x2c, Some(q)) => q.avail = high(q.avail),
             (0x30, Some(q)) => q.used = low(q.used),
             (0x34, Some(q)) => q.used = high(q.used),
-            (0x3000.., _) => effects.push(Effect::Later(Work::Queue(place, ((register - 0x3000) / 4) as usize))),
+            (0x3000, _) => effects.push(Effect::Later(Work::Queue(place))),
             _ => {}
         }
     }
 
     /// A read from one.
     pub fn read(&self, register: u64) -> u64 {
-        let queue = self.queues.get(self.queue_select as usize).copied().unwrap_or_default();
+        let queue = if self.queue_select == 0 { self.queue } else { Queue::default() };
         match register {
             0x04 => FEATURES >> (32 * self.feature_select.min(1)) & 0xffff_ffff,
             0x0c => self.driver_features >> (32 * self.driver_feature_select.min(1)) & 0xffff_ffff,
             0x10 => self.config_vector,
-            0x12 => QUEUES as u64,
+            0x12 => 1,
             0x14 => self.status,
             0x18 => queue.size,
             0x1a => queue.vector,
@@ -149,8 +144,8 @@ impl Virtio {
     }
 
     /// The next request of a queue (`virtqueue_pop`): its head and its buffers.
-    async fn pop(&mut self, sys: &Sys, context: &Context, queue: usize) -> Result<Option<(u16, Vec<Buffer>)>, Errno> {
-        let q = self.queues.get_mut(queue).ok_or(Errno::EINVAL)?;
+    async fn pop(&mut self, sys: &Sys, context: &Context) -> Result<Option<(u16, Vec<Buffer>)>, Errno> {
+        let q = &mut self.queue;
         if q.is_enabled == 0 {
             return Ok(None);
         }
@@ -181,8 +176,8 @@ impl Virtio {
     }
 
     /// A request is done (`virtqueue_push`, `virtio_notify`).
-    async fn push(&mut self, sys: &Sys, context: &Context, queue: usize, head: u16, len: u32) -> Result<bool, Errno> {
-        let q = self.queues.get_mut(queue).ok_or(Errno::EINVAL)?;
+    async fn push(&mut self, sys: &Sys, context: &Context, head: u16, len: u32) -> Result<bool, Errno> {
+        let q = &mut self.queue;
         let mut element = u32::from(head).to_le_bytes().to_vec();
         element.extend(len.to_le_bytes());
         store(sys, context, q.used, 4 + 8 * (q.used_idx % q.size), &element).await?;
@@ -215,11 +210,11 @@ async fn store(sys: &Sys, context: &Context, gpa: u64, offset: u64, bytes: &[u8]
 ///
 /// # Errors
 /// A call failed, or the driver named what is not there.
-pub async fn serve(sys: &Sys, context: &Context, device: &mut Virtio, queue: usize) -> Result<bool, Errno> {
+pub async fn serve(sys: &Sys, context: &Context, device: &mut Virtio) -> Result<bool, Errno> {
     let mut interrupts = false;
-    while let Some((head, buffers)) = device.pop(sys, context, queue).await? {
+    while let Some((head, buffers)) = device.pop(sys, context).await? {
         let len = block(sys, context, device.disk, &buffers).await?;
-        interrupts |= device.push(sys, context, queue, head, len).await?;
+        interrupts |= device.push(sys, context, head, len).await?;
     }
     Ok(interrupts)
 }

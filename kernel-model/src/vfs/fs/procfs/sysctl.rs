@@ -90,7 +90,7 @@ pub const SYSCTLS: &[Sysctl] = &[
     row("fs/overflowuid", 0o644, Ints(Global, "65534", 0, 65_535)),
     row("fs/pipe-max-size", 0o644, Ints(Global, "1048576", 4096, INT)),
     row("fs/protected_fifos", 0o600, Ints(Global, "0", 0, 2)),
-    row("fs/protected_hardlinks", 0o600, Ints(Global, "0", 0, 1)),
+    row("fs/protected_hardlinks", 0o600, Ints(Global, "1", 0, 1)),
     row("fs/protected_regular", 0o600, Ints(Global, "0", 0, 2)),
     row("fs/protected_symlinks", 0o600, Ints(Global, "0", 0, 1)),
     row("fs/suid_dumpable", 0o644, Ints(Global, "0", 0, 2)),
@@ -372,7 +372,12 @@ impl Kernel<'_> {
                     self.sysctls.insert(key, kept);
                     return Err(Errno::EINVAL);
                 }
-                self.sysctls.insert(key, new);
+                self.sysctls.insert(key, new.clone());
+                if sysctl.path == "kernel/shm_rmid_forced" && new != "0" {
+                    // `proc_ipc_dointvec_minmax_orphans`
+                    let ns = self.tasks[task].nsproxy.ipc;
+                    self.destroy_orphaned_shm(ns);
+                }
             }
             Kind::IpForward => {
                 let net = self.tasks[task].nsproxy.net;
