@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(s.line("ls /sys/class/net; ls /sys/class/net/left/master 2>&1 | wc -l"), "left\nlo\n1\n");
         assert_eq!(s.line("unshare -n ls /sys/class/net"), "left\nlo\n");
         assert_eq!(s.line("ip netns exec red ls /sys/class/net"), "lo\nv1\n");
-        assert_eq!(s.line("unshare -n sh -c 'mount -t sysfs s /sys; cat /sys/class/net/lo/operstate'"), "down\n");
+        assert_eq!(s.line("unshare -nm sh -c 'mount -t sysfs s /sys; cat /sys/class/net/lo/operstate'"), "down\n");
         s.line("ip netns del red");
         assert_eq!(s.line("ls /sys/class/net"), "lo\n");
     }

@@ -19,6 +19,7 @@ pub mod filemode;
 pub mod getopt;
 pub mod human;
 pub mod libc;
+pub mod libcgroup;
 pub mod lines;
 pub mod malloc;
 pub mod net;

@@ -65,6 +65,7 @@ const GROUPS: &[(&str, &[&Program])] = &[
     ("Trees of processes", super::psmisc::PROGRAMS),
     ("Tracing", super::strace::PROGRAMS),
     ("Using things up", super::stress::PROGRAMS),
+    ("Control groups", super::libcgroup::PROGRAMS),
     ("Users and privileges", super::security::PROGRAMS),
     ("AppArmor", &super::security::apparmor::PROGRAMS),
     ("SELinux", &super::security::selinux::PROGRAMS),

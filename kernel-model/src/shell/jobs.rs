@@ -66,10 +66,14 @@ impl Shell {
                 Err(Errno::EAGAIN) if pause < 16 => {
                     self.collect_early().await;
                     self.complain(&format!("fork: retry: {}", Errno::EAGAIN)).await;
+                    let since = self.sys.clock_gettime(1).await.unwrap_or(0);
                     if let Err(e) = self.sys.nanosleep(pause * 1_000_000_000).await {
-                        // A child that ended, perhaps: but it is not tried again (`make_child`).
-                        self.complain(&format!("fork: {e}")).await;
-                        return Err(Flow::Abort(254));
+                        let slept = self.sys.clock_gettime(1).await.unwrap_or(0).saturating_sub(since);
+                        if pause * 1_000_000_000 >= slept + 1_000_000_000 {
+                            // sleep(3) came back with whole seconds left: it is not tried again (`make_child`).
+                            self.complain(&format!("fork: {e}")).await;
+                            return Err(Flow::Abort(254));
+                        }
                     }
                     pause *= 2;
                 }
@@ -118,15 +122,14 @@ impl Shell {
         }
     }
 
-    /// What a child knows of the jobs of its parent: nothing, but where it begins with `jobs`, whose output can be piped
-    /// (`execute_in_subshell`).
+    /// What a child knows of the jobs of its parent. A simple command still has them while its words are expanded, and so
+    /// has `jobs`, whose output can be piped; functions and the builtins that would wait for jobs or signal them find
+    /// none (`execute_subshell_builtin_or_function`).
     fn jobs_to_list(&self, command: Option<&Arc<Command>>) -> imbl::Vector<Job> {
-        match command.map(|command| &**command) {
-            Some(Command::Simple(simple)) if simple.words.first().and_then(Word::literal) == Some("jobs") => {
-                self.st.jobs.clone()
-            }
-            _ => imbl::Vector::new(),
-        }
+        let Some(Command::Simple(simple)) = command.map(|command| &**command) else { return imbl::Vector::new() };
+        let name = simple.words.first().and_then(Word::literal).unwrap_or_default();
+        let has_none = self.st.functions.contains_key(name) || matches!(name, "wait" | "kill" | "fg" | "bg" | "disown");
+        if has_none { imbl::Vector::new() } else { self.st.jobs.clone() }
     }
 
     // --- pipelines and substitutions ---

@@ -114,7 +114,7 @@ impl Copier<'_> {
         let there = match self.sys.lstat(to).await {
             Ok(there) => Some(there),
             Err(Errno::ENOENT) => None,
-            Err(e) => return self.fail("failed to access", to, e).await,
+            Err(e) => return self.fail("cannot stat", to, e).await,
         };
         let there_followed = if there.is_some() { self.sys.stat(to).await.ok() } else { None };
         if let Some(there) = there_followed.as_ref().or(there.as_ref()) {
