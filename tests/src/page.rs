@@ -350,6 +350,17 @@ impl Page {
         fs::write(file, png).with_context(|| format!("cannot write {}", file.display()))
     }
 
+    /// The page on paper, as a PDF.
+    pub fn print(&self) -> Result<Vec<u8>> {
+        self.tab.print_to_pdf(None).context("the page cannot be printed")
+    }
+
+    /// Shows the page as it is printed.
+    pub fn on_paper(&self) -> Result<()> {
+        self.call::<Emulation::SetEmulatedMedia>(json!({ "media": "print" }))?;
+        Ok(())
+    }
+
     /// The errors that the page has written to the browser's console since this was last asked.
     pub fn take_errors(&self) -> Vec<String> {
         std::mem::take(&mut *self.errors.lock().unwrap_or_else(PoisonError::into_inner))

@@ -2,12 +2,19 @@
 
 use yew::{Callback, Component, Context, Html, html};
 
-use crate::browser::{address, clock, download, element, fetch, language, screen, storage, tell, theme};
+use crate::browser::channel::Channel;
+use crate::browser::embedder::Embedder;
+use crate::browser::key::Keys;
+use crate::browser::{address, clock, download, element, fetch, language, screen, storage, tell, theme, window};
+use crate::embed::Embed;
 use crate::language::catalogue::Catalogue;
 use crate::language::{Language, loaded, speak, spoken};
 use crate::lesson::act::LessonMsg;
+use crate::lesson::desk::Open;
+use crate::lesson::remote::Remote;
 use crate::page::sandbox::Sandbox;
 use crate::state::{Effect, Msg, State};
+use crate::view;
 
 /// How long a step stays when steps follow each other by themselves, in milliseconds.
 const PLAY_MS: i32 = 220;
@@ -20,6 +27,18 @@ pub struct App {
     tick_asked: bool,
     /// The revision of the session that was written last.
     kept: Option<u64>,
+    /// The keys of a remote control, while there is a lecture.
+    remote: Option<Keys>,
+    /// To the presenter view, once there was one.
+    presenter: Option<Channel>,
+    /// The page around, when this is in a frame that takes orders.
+    embedder: Option<Embedder>,
+}
+
+/// What the presenter view asks for.
+fn presenter_channel(name: &str, dispatch: &Callback<Msg>) -> Option<Channel> {
+    let asked = dispatch.clone();
+    Channel::open(name, move |text| asked.emit(Msg::Lesson(LessonMsg::Asked(text))))
 }
 
 impl Component for App {
@@ -28,32 +47,37 @@ impl Component for App {
 
     fn create(ctx: &Context<Self>) -> Self {
         let mut state = State::new();
+        let asked = address::asked();
+        state.embed = asked.embed;
+        let is_framed = state.embed != Embed::No;
         state.theme = theme::kept();
         theme::show(state.theme);
+        state.size = theme::kept_type();
+        theme::show_type(state.size);
         state.stage.room = screen::room();
-        if let Some(kept) = storage::read(storage::STAGE) {
+        // In a frame nothing of what the reader does elsewhere is shown.
+        let kept = |name| storage::read(name).filter(|_| !is_framed);
+        if let Some(kept) = kept(storage::STAGE) {
             state.stage.recall(&kept);
         }
+        if let Some(view) = asked.view.as_deref().and_then(view::named) {
+            state.stage.choose(view);
+        }
         state.refresh();
-        if let Some(kept) = storage::read(storage::SESSION) {
+        if let Some(kept) = kept(storage::SESSION) {
             let cursor = storage::read(storage::CURSOR).and_then(|at| at.parse().ok());
             if let Some(damaged) = state.open_kept(&kept, cursor) {
                 storage::set_aside(storage::DAMAGED, &damaged);
             }
         }
-        if let Some(kept) = storage::read(storage::HISTORY) {
+        if let Some(kept) = kept(storage::HISTORY) {
             state.line.recall_kept(&kept);
         }
-        if let Some(text) = address::session() {
+        if let Some(text) = asked.session {
             state.visit(&text);
         }
         let mut first = vec![Effect::NextFrame];
-        match address::lesson() {
-            Some(name) => first.extend(state.update(Msg::Lesson(LessonMsg::Choose(name)))),
-            None => {
-                first.extend(storage::read(storage::LESSON).map(|kept| state.recall_lesson(&kept)).unwrap_or_default())
-            }
-        }
+        first.extend(state.enter_lesson(asked.lesson, kept(storage::LESSON).as_deref()));
         let dispatch = ctx.link().callback(|msg| msg);
         let changed = dispatch.clone();
         let chosen = dispatch.clone();
@@ -61,9 +85,24 @@ impl Component for App {
             move |text| changed.emit(Msg::Link(text)),
             move |name| chosen.emit(Msg::Lesson(LessonMsg::Choose(name))),
         );
+        let embedder = is_framed.then(|| {
+            let wanted = dispatch.clone();
+            Embedder::listen(asked.origin, move |order| wanted.emit(Msg::Order(order)))
+        });
         let resized = dispatch.clone();
         screen::on_resize(move || resized.emit(Msg::Room(screen::room())));
-        let mut app = App { state, dispatch, frame_asked: false, tick_asked: false, kept: None };
+        // After a reload the presenter view is still there.
+        let presenter = window::kept_channel().and_then(|name| presenter_channel(&name, &dispatch));
+        let mut app = App {
+            state,
+            dispatch,
+            frame_asked: false,
+            tick_asked: false,
+            kept: None,
+            remote: None,
+            presenter,
+            embedder,
+        };
         app.carry_out(first);
         app
     }
@@ -77,6 +116,7 @@ impl Component for App {
             self.state.update(msg)
         };
         self.carry_out(effects);
+        self.listen_to_remote();
         true
     }
 
@@ -87,6 +127,22 @@ impl Component for App {
 }
 
 impl App {
+    /// Whoever lectures walks about: what a remote control sends counts wherever the keyboard is.
+    fn listen_to_remote(&mut self) {
+        let lecture = self.state.desk.shown && self.state.desk.open.as_ref().is_some_and(Open::is_lecture);
+        if lecture && self.state.panel.is_none() {
+            let dispatch = self.dispatch.clone();
+            self.remote = self.remote.take().or_else(|| {
+                Keys::listen(move |key, place| {
+                    let remote = Remote::of(key, place);
+                    remote.inspect(|remote| dispatch.emit(Msg::Lesson(LessonMsg::Remote(*remote)))).is_some()
+                })
+            });
+        } else {
+            self.remote = None;
+        }
+    }
+
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             let dispatch = self.dispatch.clone();
@@ -101,6 +157,9 @@ impl App {
                     self.tick_asked = true;
                     clock::later(PLAY_MS, move || dispatch.emit(Msg::PlayTick));
                 }
+                // A frame keeps nothing: it would take the place of what the reader does elsewhere.
+                Effect::Save | Effect::SaveHistory | Effect::SaveStage | Effect::SaveLesson
+                    if self.embedder.is_some() => {}
                 Effect::Save => {
                     let revision = self.state.revision();
                     let written = self.kept == Some(revision);
@@ -117,7 +176,7 @@ impl App {
                     storage::write(storage::HISTORY, &self.state.line.to_keep());
                 }
                 Effect::CopyLink(text) => {
-                    address::show(Some(&text));
+                    address::show(&format!("s={text}"));
                     address::copy(move |copied| dispatch.emit(Msg::Shared(copied)));
                 }
                 Effect::Copy(text) => element::copy(&text, move |copied| dispatch.emit(Msg::Copied(copied))),
@@ -125,6 +184,26 @@ impl App {
                     storage::write(storage::STAGE, &self.state.stage.to_text());
                 }
                 Effect::ShowTheme => theme::show(self.state.theme),
+                Effect::ShowType => theme::show_type(self.state.size),
+                Effect::Print => window::print(),
+                Effect::OpenWhole(hash) => window::open_whole(&hash),
+                Effect::TellEmbedder(told) => {
+                    if let Some(embedder) = &self.embedder {
+                        embedder.tell(&told);
+                    }
+                }
+                Effect::OpenPresenter => {
+                    let name = window::channel();
+                    self.presenter = self.presenter.take().or_else(|| presenter_channel(&name, &dispatch));
+                    if !window::open_presenter(&name) {
+                        dispatch.emit(Msg::Lesson(LessonMsg::NoPresenter));
+                    }
+                }
+                Effect::TellPresenter(text) => {
+                    if let Some(channel) = &self.presenter {
+                        channel.say(&text);
+                    }
+                }
                 Effect::Focus(id) => clock::next_frame(move || element::focus(id)),
                 Effect::SaveLesson => {
                     storage::write(storage::LESSON, &self.state.desk.to_keep());

@@ -2,7 +2,7 @@
 
 use hypervisor_model::machine::Platform;
 use hypervisor_model::machine::measured::{Measured, machine_of};
-use hypervisor_model::projection::comparison::Comparison;
+use hypervisor_model::projection::comparison::Comparing;
 use kernel_model::action::{Action, Stamped, When};
 use kernel_model::console::ConsoleId;
 use kernel_model::event::{Event, Family, Granularity};
@@ -34,6 +34,17 @@ pub enum Motion {
     Running,
     /// It would move on, but has done so for long; somebody has to say what is to become of it.
     Paused,
+}
+
+/// What a search has come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sought {
+    /// Found, here.
+    At(u64),
+    /// It is nowhere.
+    Nowhere,
+    /// There is more to look through.
+    NotYet,
 }
 
 /// A history, and where and how it is looked at.
@@ -121,11 +132,11 @@ impl Lab {
         self.timeline.session_config().machine
     }
 
-    /// What the last action before the cursor costs on some platforms: the session is made again on each.
-    pub fn compare(&self, platforms: &[Platform]) -> Comparison {
+    /// What the last action before the cursor costs on some platforms: the session is made again on each, bit by bit.
+    pub fn compare(&self, platforms: &[Platform]) -> Comparing {
         let session = self.timeline.session_at_cursor();
         let what = session.actions.last().map(|stamped| action_text(&stamped.action)).unwrap_or_default();
-        Comparison::of(&session, &what, platforms)
+        Comparing::new(&session, &what, platforms)
     }
 
     /// Other futures, oldest first.
@@ -365,17 +376,28 @@ impl Lab {
         self.seek(position);
     }
 
-    /// The place just after the first event that an action from number `action` on has caused and that `matches`, with
-    /// the world after it.
-    pub fn find_event(&mut self, action: usize, matches: impl Fn(&Event, &World) -> bool) -> Option<u64> {
+    /// Looks for the place just after the first event that an action from number `action` on has caused and that `matches`,
+    /// with the world after it, as long as `more` says so; `next` is where to go on.
+    pub fn find_event(
+        &mut self,
+        action: usize,
+        next: &mut u64,
+        matches: impl Fn(&Event, &World) -> bool,
+        mut more: impl FnMut() -> bool,
+    ) -> Sought {
+        let Some(first) = self.timeline.action_starts().get(action).copied() else { return Sought::Nowhere };
         let at = self.position();
-        let first = self.timeline.action_starts().get(action).copied()?;
-        let mut found = None;
-        for position in first + 1..=self.len() {
-            self.timeline.seek(position);
-            let Some(event) = self.timeline.current_event() else { continue };
-            if matches(&event, self.timeline.world()) {
-                found = Some(position);
+        let mut found = Sought::Nowhere;
+        *next = (*next).max(first + 1);
+        while *next <= self.len() {
+            self.timeline.seek(*next);
+            if self.timeline.current_event().is_some_and(|event| matches(&event, self.timeline.world())) {
+                found = Sought::At(*next);
+                break;
+            }
+            *next += 1;
+            if !more() {
+                found = Sought::NotYet;
                 break;
             }
         }

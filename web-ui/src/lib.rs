@@ -7,14 +7,17 @@
 #[macro_use]
 pub mod language;
 
+pub mod address;
 pub mod app;
 pub mod appearance;
 pub mod browser;
 pub mod calls;
 pub mod command_line;
+pub mod embed;
 pub mod keeping;
 pub mod lab;
 pub mod lesson;
+pub mod message;
 pub mod notice;
 pub mod page;
 pub mod recorded;
@@ -32,11 +35,17 @@ pub mod worlds;
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// Called once when the page has loaded the module. The page is drawn when its language is there; should that not come, in
-/// English.
+/// Called once when the page has loaded the module: the page, or the second window of a lecturer. It is drawn when its language
+/// is there; should that not come, in English.
 #[wasm_bindgen(start)]
 pub fn start() {
-    app::with_language(browser::language::wanted(), |_| {
-        yew::Renderer::<app::App>::new().render();
+    app::with_language(browser::language::wanted(), |_| match browser::address::asked().presenter {
+        Some(channel) => {
+            let properties = lesson::presenter::Props { channel };
+            yew::Renderer::<lesson::presenter::Presenter>::with_props(properties).render();
+        }
+        None => {
+            yew::Renderer::<app::App>::new().render();
+        }
     });
 }

@@ -19,11 +19,36 @@ use crate::state::{Effect, State};
 use crate::view;
 use crate::worlds::PreparedWorld;
 
+/// The first line of a file that holds a session.
+const FILE_HEAD: &str = "ringside session 1";
+
+/// The text of the link in a file that holds a session.
+pub(crate) fn session_of_file(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok()?.strip_prefix(FILE_HEAD)?;
+    Some(text.trim().to_owned())
+}
+
 impl State {
     /// The text after `#s=` that makes this session again, at this place.
     pub fn link(&self) -> String {
         let (session, cursor) = self.lab.session();
         Permalink { session, cursor }.to_text()
+    }
+
+    /// The session as a file.
+    pub(crate) fn download(&self) -> Effect {
+        Effect::Download("ringside-session.txt".to_owned(), format!("{FILE_HEAD}\n{}\n", self.link()))
+    }
+
+    /// Opens a session that is in a file.
+    pub(crate) fn open_file(&mut self, bytes: &[u8]) {
+        match session_of_file(bytes) {
+            Some(text) => self.visit(&text),
+            None => {
+                self.notice =
+                    Some(Notice::problem(t!("This file holds no session. Nothing of your own session is lost.")))
+            }
+        }
     }
 
     /// What is to be kept: all futures without the place, and the place. `None` when it is too large to be kept.

@@ -1,30 +1,30 @@
-//! The state of the page, what can happen to it, and what it wants done outside.
+//! The state of the page. What can happen to it, and what it wants done outside, is in [`crate::message`].
 
-use hypervisor_model::machine::Platform;
-use hypervisor_model::projection::comparison::Comparison;
+use hypervisor_model::projection::comparison::{Comparing, Comparison};
 use kernel_model::action::Action;
 use kernel_model::console::ConsoleId;
 use kernel_model::event::{Family, Granularity};
 use kernel_model::strace::parse_call;
 use kernel_model::task::TaskId;
-use kernel_model::timeline::{Direction, Stride};
+use kernel_model::timeline::Direction;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use crate::appearance::{Sheet, Theme};
+use crate::appearance::{Sheet, Theme, Type};
 use crate::calls::CallConsole;
 use crate::command_line::CommandLine;
+use crate::embed::{Embed, Told};
 use crate::keeping::Keeping;
 use crate::lab::{Lab, Motion};
-use crate::language::{Language, translated};
-use crate::lesson::act::LessonMsg;
+use crate::language::translated;
 use crate::lesson::desk::Desk;
+pub use crate::message::{Effect, Msg, Panel};
 use crate::notice::{Notice, Offer};
 use crate::recorded::Logs;
+use crate::session::session_of_file;
 use crate::shown::Shown;
 use crate::stage::Stage;
-use crate::view::{self, View};
-use crate::worlds::PreparedWorld;
+use crate::view;
 
 /// How long the model may run before the page gets its turn, in milliseconds.
 const SLICE_MS: f64 = 8.0;
@@ -47,6 +47,8 @@ pub struct State {
     pub call: CallConsole,
     /// Light or dark.
     pub theme: Theme,
+    /// How large the type is.
+    pub size: Type,
     /// Which views are shown.
     pub stage: Stage,
     /// The process where one stands, when one was chosen.
@@ -64,6 +66,8 @@ pub struct State {
     pub picked: Option<TaskId>,
     /// What was compared last.
     pub compared: Rc<Comparison>,
+    /// What is being compared.
+    comparing: Option<Comparing>,
     /// Something to be said at the top of the page.
     pub notice: Option<Notice>,
     /// What a phone shows below the timeline.
@@ -84,123 +88,9 @@ pub struct State {
     pub said: String,
     /// Lessons.
     pub desk: Desk,
-}
-
-/// What can lie over the page.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Panel {
-    /// The list of keys.
-    Help,
-    /// Worlds to begin with.
-    Worlds,
-}
-
-/// What can happen to the page.
-#[derive(Clone, PartialEq, Debug)]
-#[allow(missing_docs)] // the names say it
-pub enum Msg {
-    Frame,
-    Draft(String),
-    Enter,
-    Complete(usize),
-    Recall(Direction),
-    Interrupt,
-    EndOfInput,
-    OpenConsole,
-    ShowConsole(ConsoleId),
-    GoOn,
-    Rewind,
-    Step(Direction),
-    StepBy(Granularity, Direction),
-    Stride(Stride, Direction),
-    Until(Family, Direction),
-    Seek(u64),
-    Granularity(Granularity),
-    Family(Family),
-    Play(bool),
-    PlayTick,
-    SwitchBranch(usize),
-    CallTask(Option<TaskId>),
-    CallDraft(String, usize),
-    CallChoose(isize),
-    CallComplete(usize),
-    CallEnter,
-    Theme(Theme),
-    Language(Language),
-    /// The language that was chosen is there, or not.
-    Spoken(Result<(), String>),
-    Follow(bool),
-    Choose(&'static View),
-    Beside(String),
-    PutAway(&'static View),
-    Room(usize),
-    Stand(Option<TaskId>),
-    Unfold(Option<TaskId>),
-    Open(Panel, &'static str),
-    Close,
-    /// The sheet is gone.
-    Closed,
-    OpenWorld(&'static PreparedWorld),
-    GoBack,
-    Pick(Option<TaskId>),
-    CopyOutput(u64),
-    Copied(bool),
-    Share,
-    /// The same session on another machine, by its number.
-    Platform(u8),
-    /// The last command on these platforms.
-    Compare(Vec<Platform>),
-    Shared(bool),
-    Dismiss,
-    TakeOffer,
-    NewSession,
-    NotKept,
-    Try(&'static str),
-    Link(String),
-    Sheet(Sheet),
-    Dock(u32),
-    LogDraft(String),
-    LogBytes(Vec<u8>),
-    LogTooLarge(String),
-    LogOpen,
-    LogCancel,
-    LogShow(bool),
-    LogLine(usize),
-    LogOnly(Option<&'static str>),
-    Lesson(LessonMsg),
-}
-
-/// What the page wants done outside.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Effect {
-    /// Come back with [`Msg::Frame`] at the next frame.
-    NextFrame,
-    /// Come back with [`Msg::PlayTick`] a little later.
-    NextTick,
-    /// Keep the session.
-    Save,
-    /// Copy a link with this after `#s=`.
-    CopyLink(String),
-    /// Copy a text.
-    Copy(String),
-    /// Keep the lines that were typed.
-    SaveHistory,
-    /// Keep which views are shown.
-    SaveStage,
-    /// Keep the open lesson, and what was said in it.
-    SaveLesson,
-    /// Tell whoever has put the page somewhere, in JSON.
-    Tell(String),
-    /// Load a file beside the page; come back with [`LessonMsg::Arrived`].
-    Fetch(String),
-    /// Show and keep the theme.
-    ShowTheme,
-    /// Load and speak a language, and keep that it was chosen; come back with [`Msg::Spoken`].
-    Speak(Language),
-    /// Give the keyboard to the element with this id.
-    Focus(&'static str),
-    /// Let somebody download a text under a name.
-    Download(String, String),
+    /// Whether the page is part of another one, and what that was told last, when it wants to know.
+    pub embed: Embed,
+    pub(crate) embedder: Option<Told>,
 }
 
 impl State {
@@ -222,6 +112,7 @@ impl State {
             line: CommandLine::default(),
             call: CallConsole::default(),
             theme: Theme::System,
+            size: Type::default(),
             stage,
             stand: None,
             unfolded: BTreeSet::new(),
@@ -231,6 +122,7 @@ impl State {
             playing: false,
             picked: None,
             compared: Rc::default(),
+            comparing: None,
             notice: None,
             said: String::new(),
             sheet: Sheet::Terminal,
@@ -241,6 +133,8 @@ impl State {
             revision: 0,
             next_look: 0.0,
             desk: Desk::default(),
+            embed: Embed::No,
+            embedder: None,
         }
     }
 
@@ -253,6 +147,11 @@ impl State {
             }
         }
         self.shown = self.lab.show(self.console, &mut self.stage, self.stand, &self.unfolded);
+    }
+
+    /// How much of what is being compared is done, in percent.
+    pub fn compared_percent(&self) -> Option<u32> {
+        self.comparing.as_ref().map(Comparing::percent)
     }
 
     /// Counts the changes of the session: the same number means the same text to keep.
@@ -279,6 +178,14 @@ impl State {
     pub fn frame(&mut self, now: impl Fn() -> f64) -> Vec<Effect> {
         let mut effects = self.run_frame(&now);
         let end = now() + SLICE_MS;
+        if let Some(mut comparing) = self.comparing.take() {
+            if comparing.work(|| now() < end) {
+                self.compared = Rc::new(comparing.comparison());
+            } else {
+                self.comparing = Some(comparing);
+                effects.push(Effect::NextFrame);
+            }
+        }
         if self.follow_lesson(|| now() < end) {
             effects.push(Effect::NextFrame);
         }
@@ -286,7 +193,7 @@ impl State {
         effects
     }
 
-    /// Says how far the learner has come, when that has changed.
+    /// Says how far the learner has come, and to a presenter view what is shown, when that has changed.
     fn tell(&mut self, effects: &mut Vec<Effect>) {
         let progress = self.desk.progress();
         if progress != self.desk.told {
@@ -295,6 +202,8 @@ impl State {
                 effects.push(Effect::Tell(progress));
             }
         }
+        effects.extend(self.to_presenter().map(Effect::TellPresenter));
+        effects.extend(self.to_embedder().map(Effect::TellEmbedder));
     }
 
     fn run_frame(&mut self, now: impl Fn() -> f64) -> Vec<Effect> {
@@ -435,6 +344,10 @@ impl State {
                 self.theme = theme;
                 return vec![Effect::ShowTheme];
             }
+            Msg::Type(size) => {
+                self.size = size;
+                return vec![Effect::ShowType];
+            }
             Msg::Language(language) => return vec![Effect::Speak(language)],
             Msg::Spoken(Ok(())) => {
                 self.refresh();
@@ -496,7 +409,7 @@ impl State {
             }
             Msg::Pick(task) => self.picked = task,
             Msg::CopyOutput(command) => return vec![Effect::Copy(self.shown.terminal.output_of(command))],
-            Msg::Copied(true) => self.said = t!("The output was copied.").to_owned(),
+            Msg::Copied(true) => self.said = t!("Copied.").to_owned(),
             Msg::Copied(false) => self.said = t!("The browser did not let it be copied.").to_owned(),
             Msg::Platform(machine) => {
                 if machine != self.lab.machine() {
@@ -507,20 +420,32 @@ impl State {
                 }
                 return vec![Effect::Save, Effect::NextFrame];
             }
-            Msg::Compare(platforms) => self.compared = Rc::new(self.lab.compare(&platforms)),
-            Msg::Share => return vec![Effect::CopyLink(self.link())],
-            Msg::Shared(copied) => {
-                self.notice = Some(Notice::remark(if copied {
-                    t!("The link to this session was copied; it is in the address bar too.")
-                } else {
-                    t!("The link to this session is in the address bar now; the browser did not let it be copied.")
-                }));
+            Msg::Compare(platforms) => {
+                self.comparing = Some(self.lab.compare(&platforms));
+                return vec![Effect::NextFrame];
             }
+            Msg::CompareCancel => self.comparing = None,
+            Msg::Share => {
+                self.said = String::new();
+                (self.panel, self.returns_to) = (Some(Panel::Share), "share-open");
+                return vec![Effect::CopyLink(self.link())];
+            }
+            Msg::Shared(true) => self.said = t!("The link was copied; it is in the address bar too.").to_owned(),
+            Msg::Shared(false) => {
+                self.said = t!("The link is in the address bar; the browser did not let it be copied.").to_owned();
+            }
+            Msg::CopyText(text) => return vec![Effect::Copy(text)],
+            Msg::DownloadSession => return vec![self.download()],
+            Msg::SessionFile(bytes) => {
+                self.panel = None;
+                self.open_file(&bytes);
+                return vec![Effect::Save, Effect::NextFrame];
+            }
+            Msg::Order(order) => return self.order(order),
+            Msg::OpenWhole => return vec![Effect::OpenWhole(format!("s={}", self.link()))],
             Msg::Dismiss => self.notice = None,
             Msg::TakeOffer => match self.notice.take().map(|n| n.offer) {
-                Some(Offer::DownloadSession) => {
-                    return vec![Effect::Download("ringside-session.txt".to_owned(), self.link())];
-                }
+                Some(Offer::DownloadSession) => return vec![self.download()],
                 Some(Offer::Download(name, text)) => return vec![Effect::Download(name.to_owned(), text)],
                 Some(Offer::GoBack) => {
                     self.go_back();
@@ -548,6 +473,8 @@ impl State {
                 self.logs.draft = text;
                 self.logs.error = None;
             }
+            // A session that somebody was given is a file, too.
+            Msg::LogBytes(bytes) if session_of_file(&bytes).is_some() => return self.react(Msg::SessionFile(bytes)),
             Msg::LogBytes(bytes) => self.logs.begin(&bytes),
             Msg::LogTooLarge(why) => self.logs.error = Some(why),
             Msg::LogOpen => {
@@ -578,7 +505,10 @@ impl State {
         vec![Effect::SaveStage]
     }
 
-    fn act(&mut self, action: Action) {
+    pub(crate) fn act(&mut self, action: Action) {
+        if self.embed == Embed::Read {
+            return;
+        }
         self.playing = false;
         self.logs.shown = false;
         self.revision += 1;

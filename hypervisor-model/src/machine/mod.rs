@@ -115,6 +115,26 @@ impl Platform {
         CODES.iter().find(|(platform, _)| *platform == self).map_or(0, |(_, code)| *code)
     }
 
+    /// What the tables are that the processor walks, in one sentence.
+    pub fn tables(self) -> &'static str {
+        match self {
+            Platform::Native | Platform::Container => "The processor walks the kernel's own tables.",
+            Platform::KvmEpt => "The processor walks the guest's tables, and nested ones (EPT) to find each of them.",
+            Platform::XenHvm => "The processor walks the guest's tables, and Xen's nested ones to find each of them.",
+            Platform::KvmShadow => "The processor walks shadow tables that KVM keeps instead of the guest's own.",
+            Platform::Bt | Platform::VmwareVt => {
+                "The processor walks shadow tables that the VMM keeps instead of the guest's own, by traces."
+            }
+            Platform::Emulated => "The emulator walks the guest's tables in software.",
+            Platform::Uml => {
+                "The processor walks the tables of the host, in which the guest's kernel has put its pages."
+            }
+            Platform::XenPv32 | Platform::XenPv64 => {
+                "The processor walks the guest's own tables, in which every change went through Xen."
+            }
+        }
+    }
+
     /// The platform with a number; none for 0, a machine that nobody looks at.
     pub fn of_code(code: u8) -> Option<Platform> {
         CODES.iter().find(|(_, known)| *known == code).map(|(platform, _)| *platform)

@@ -6,12 +6,15 @@ mod consoles;
 mod keyboard;
 mod language;
 mod large;
+mod lecture;
 mod lesson;
 mod logs;
 mod machine;
 mod session;
+mod sharing;
 mod stage;
 mod stepping;
+mod without_mouse;
 
 use ringside_tests::scenario;
 use std::process::ExitCode;
@@ -19,16 +22,19 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let parts = [
         session::scenarios(),
+        sharing::scenarios(),
         stepping::scenarios(),
         stage::scenarios(),
         consoles::scenarios(),
         keyboard::scenarios(),
+        without_mouse::scenarios(),
         busy::scenarios(),
         logs::scenarios(),
         machine::scenarios(),
         access::scenarios(),
         lesson::scenarios(),
         language::scenarios(),
+        lecture::scenarios(),
         large::scenarios(),
     ];
     scenario::run(parts.into_iter().flatten().collect())

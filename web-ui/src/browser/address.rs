@@ -1,36 +1,38 @@
-//! The address bar: the session after `#s=`.
+//! The address bar.
 
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
 
-/// The session in the address, if there is one.
-pub fn session() -> Option<String> {
-    let hash = web_sys::window()?.location().hash().ok()?;
-    hash.strip_prefix("#s=").map(str::to_owned)
+use crate::address::Address;
+
+/// What the address asks for.
+pub fn asked() -> Address {
+    let hash = web_sys::window().and_then(|w| w.location().hash().ok()).unwrap_or_default();
+    Address::read(&hash)
 }
 
-/// The lesson in the address (`#lesson=NAME`), if there is one.
-pub fn lesson() -> Option<String> {
-    let hash = web_sys::window()?.location().hash().ok()?;
-    hash.strip_prefix("#lesson=").map(str::to_owned)
+/// The address of the page without what is after `#`.
+pub fn page() -> String {
+    let href = web_sys::window().and_then(|w| w.location().href().ok()).unwrap_or_default();
+    href.split('#').next().unwrap_or_default().to_owned()
 }
 
-/// Puts a session into the address without adding to the browser's history; `None` takes it away.
-pub fn show(session: Option<&str>) {
+/// Puts what is after `#` into the address without adding to the browser's history.
+pub fn show(hash: &str) {
     let Some(window) = web_sys::window() else { return };
     let Ok(history) = window.history() else { return };
-    let hash = session.map_or_else(|| "#".to_owned(), |s| format!("#s={s}"));
-    let _ = history.replace_state_with_url(&wasm_bindgen::JsValue::NULL, "", Some(&hash));
+    let _ = history.replace_state_with_url(&wasm_bindgen::JsValue::NULL, "", Some(&format!("#{hash}")));
 }
 
 /// Calls when somebody puts another session or lesson into the address of the open page.
 pub fn on_change(then: impl Fn(String) + 'static, lesson_chosen: impl Fn(String) + 'static) {
     let Some(window) = web_sys::window() else { return };
     let listener = Closure::<dyn FnMut()>::new(move || {
-        if let Some(text) = session() {
+        let asked = asked();
+        if let Some(text) = asked.session {
             then(text);
         }
-        if let Some(name) = lesson() {
+        if let Some(name) = asked.lesson {
             lesson_chosen(name);
         }
     });

@@ -1,4 +1,4 @@
-//! Time: the next frame, a moment later, and what time it is.
+//! Time: the next frame, a moment later, and what time it is. No model knows of it.
 
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
@@ -19,4 +19,10 @@ pub fn later(milliseconds: i32, then: impl FnOnce() + 'static) {
 /// Milliseconds since the page was opened.
 pub fn now() -> f64 {
     web_sys::window().and_then(|w| w.performance()).map_or(0.0, |p| p.now())
+}
+
+/// What the clock on the wall says, in seconds since midnight.
+pub fn on_the_wall() -> u32 {
+    let now = js_sys::Date::new_0();
+    (now.get_hours() * 60 + now.get_minutes()) * 60 + now.get_seconds()
 }

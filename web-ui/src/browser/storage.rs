@@ -16,6 +16,8 @@ pub const HISTORY: &str = "ringside.history";
 pub const LANGUAGE: &str = "ringside.language";
 /// The chosen theme.
 pub const THEME: &str = "ringside.theme";
+/// The chosen size of type.
+pub const TYPE: &str = "ringside.type";
 
 fn storage() -> Option<web_sys::Storage> {
     web_sys::window()?.local_storage().ok().flatten()

@@ -3,20 +3,19 @@
 use std::rc::Rc;
 
 use kernel_model::action::Action;
-use lessons::check::expression::Expression;
 use lessons::lesson::listing::{LISTING_FILE, Listing};
 use lessons::lesson::text::plain;
 use lessons::lesson::{Kind, Lesson};
 
 use super::desk::{Kept, Notes, Open};
+use super::remote::Remote;
 use crate::appearance::Sheet;
 use crate::lab::{Lab, Motion};
 use crate::language::{Language, spoken};
 use crate::state::{Effect, State};
-use crate::view;
 
 /// The folder of lessons beside the page.
-const FOLDER: &str = "./lessons/";
+pub(super) const FOLDER: &str = "./lessons/";
 
 /// The list of lessons in the language that is spoken.
 fn list_file() -> String {
@@ -59,6 +58,18 @@ pub enum LessonMsg {
     Blank,
     /// A lecture shows all its slides.
     Overview(bool),
+    /// The machine as this slide needs it.
+    Prepared,
+    /// A key of a remote control.
+    Remote(Remote),
+    /// The presenter view is wanted.
+    Present,
+    /// The browser does not let a second window be opened.
+    NoPresenter,
+    /// The presenter view asks for something.
+    Asked(String),
+    /// The slides are wanted on paper.
+    Print,
 }
 
 impl State {
@@ -74,7 +85,12 @@ impl State {
                 self.desk.wanted = None;
                 return [self.show_desk(true), vec![Effect::SaveLesson]].concat();
             }
-            LessonMsg::Again => return self.begin_lesson(),
+            LessonMsg::Again => {
+                if let Some(open) = &mut self.desk.open {
+                    open.notes.slide = 0;
+                }
+                return self.begin_lesson();
+            }
             LessonMsg::Seed(seed) => return self.seed_lesson(seed),
             LessonMsg::Hint(task) => {
                 if let Some(open) = &mut self.desk.open
@@ -107,29 +123,40 @@ impl State {
                 return vec![Effect::SaveLesson];
             }
             LessonMsg::Run(text) => {
-                self.run_line(text);
+                self.act(Action::Line { console: self.console, text });
                 return vec![Effect::Focus("terminal-input"), Effect::NextFrame];
             }
             LessonMsg::Draft => return self.save_draft(),
             LessonMsg::Submit => return self.submit(),
             LessonMsg::Slide(slide) => return self.show_slide(slide),
-            LessonMsg::Blank => {
-                if let Some(open) = &mut self.desk.open {
-                    open.notes.blank ^= true;
-                }
+            LessonMsg::Blank => return self.blank(),
+            LessonMsg::Overview(shown) => return self.show_overview(shown),
+            LessonMsg::Prepared => return self.to_prepared(),
+            LessonMsg::Remote(key) => return self.remote(key),
+            LessonMsg::Present => return vec![Effect::OpenPresenter],
+            LessonMsg::NoPresenter => {
+                self.desk.trouble =
+                    Some(t!("The browser does not let a second window be opened from here.").to_owned());
             }
-            LessonMsg::Overview(shown) => {
-                if let Some(open) = &mut self.desk.open {
-                    open.notes.overview = shown;
-                }
-            }
+            LessonMsg::Asked(text) => return self.presenter_asks(&text),
+            LessonMsg::Print => return vec![Effect::Print],
         }
         Vec::new()
     }
 
-    /// Opens what was kept of a lesson; its session is there already.
-    pub fn recall_lesson(&mut self, text: &str) -> Vec<Effect> {
-        let Some(kept) = Kept::read(text) else { return Vec::new() };
+    /// Opens the lesson of the address, or the one that was kept; `wanted` is the name in the address. What was kept of a
+    /// lesson goes on where it was: its session is there already.
+    pub fn enter_lesson(&mut self, wanted: Option<String>, kept: Option<&str>) -> Vec<Effect> {
+        let kept = kept.and_then(Kept::read);
+        match (wanted, kept) {
+            (Some(wanted), Some(kept)) if kept.id == wanted => self.recall_lesson(kept),
+            (Some(wanted), _) => self.choose_lesson(&wanted),
+            (None, Some(kept)) => self.recall_lesson(kept),
+            (None, None) => Vec::new(),
+        }
+    }
+
+    fn recall_lesson(&mut self, kept: Kept) -> Vec<Effect> {
         self.desk.shown = true;
         let id = kept.id.clone();
         self.desk.awaited = Some(kept);
@@ -177,13 +204,13 @@ impl State {
     }
 
     fn choose_lesson(&mut self, id: &str) -> Vec<Effect> {
+        self.desk.shown = true;
+        self.sheet = Sheet::Lesson;
         // Names of lessons are names of files beside the page, and of nothing else.
         if id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
             self.desk.trouble = Some(t!("there is no such lesson").to_owned());
             return Vec::new();
         }
-        self.desk.shown = true;
-        self.sheet = Sheet::Lesson;
         self.desk.awaited = None;
         self.fetch_lesson(id)
     }
@@ -247,7 +274,8 @@ impl State {
     fn begin_lesson(&mut self) -> Vec<Effect> {
         let Some(open) = &mut self.desk.open else { return Vec::new() };
         open.receipt = None;
-        let (session, wanted) = (open.session(), view::named(&open.lesson.view));
+        open.begin_search();
+        let (session, wanted) = (open.session(), open.view());
         if let Some(view) = wanted {
             self.stage.main = view;
         }
@@ -262,55 +290,32 @@ impl State {
     fn seed_lesson(&mut self, seed: String) -> Vec<Effect> {
         let Some(open) = &mut self.desk.open else { return Vec::new() };
         if open.plain.variants.is_empty() {
+            // Everybody gets the same: what was done stays.
             open.seed = seed;
             return vec![Effect::SaveLesson];
         }
         match Open::new((*open.plain).clone(), &seed, open.notes.clone()) {
             Ok(again) => *open = again,
-            Err(why) => self.desk.trouble = Some(why),
+            Err(why) => {
+                self.desk.trouble = Some(why);
+                return Vec::new();
+            }
         }
         self.begin_lesson()
-    }
-
-    fn run_line(&mut self, text: String) {
-        self.playing = false;
-        self.revision += 1;
-        self.lab.act(Action::Line { console: self.console, text });
-        self.refresh();
     }
 
     fn submit(&mut self) -> Vec<Effect> {
         let session = self.lab.session().0;
         let Some(open) = &mut self.desk.open else { return Vec::new() };
-        let submission = open.submission(&session);
+        let Some(submission) = open.submission(&session) else {
+            (open.elsewhere, open.receipt) = (true, None);
+            self.said = t!("Nothing was downloaded: the session that is shown is not this lesson's.").to_owned();
+            return Vec::new();
+        };
         let receipt = submission.receipt();
         self.said = t!("Downloaded. Receipt {receipt}.", receipt = receipt);
         open.receipt = Some(receipt);
         vec![Effect::Download(format!("{}.ringside.txt", submission.lesson), submission.to_text())]
-    }
-
-    /// Shows a slide, and puts the machine where it needs it.
-    fn show_slide(&mut self, slide: usize) -> Vec<Effect> {
-        let Some(open) = &mut self.desk.open else { return Vec::new() };
-        let before = open.scene();
-        let last = open.lesson.slides.len().saturating_sub(1);
-        open.notes.slide = slide.min(last);
-        (open.notes.blank, open.notes.overview) = (false, false);
-        let scene = open.scene();
-        let wanted =
-            open.lesson.slides.get(open.notes.slide).and_then(|slide| slide.view.as_deref()).and_then(view::named);
-        if let Some(view) = wanted {
-            self.stage.main = view;
-        }
-        let session = open.session();
-        let strayed = self.lab.session().0.actions != session.actions;
-        if scene != before || strayed {
-            self.start(Lab::restore(session, None));
-        } else {
-            self.refresh();
-        }
-        self.desk.followed = None;
-        vec![Effect::SaveLesson, Effect::NextFrame, Effect::Focus("lesson-head")]
     }
 
     /// Follows what was done, in the time that there is. Whether there is more to follow.
@@ -322,12 +327,7 @@ impl State {
         let session = self.lab.session().0;
         let Some(open) = &mut self.desk.open else { return false };
         if open.lesson.kind == Kind::Lecture {
-            self.desk.followed = Some(self.revision);
-            let at = open.scene().and_then(|scene| open.lesson.scenes[scene].at.clone());
-            if let Some(at) = at {
-                self.seek_scene(&at);
-            }
-            return false;
+            return self.follow_lecture(&session, more);
         }
         let Some(actions) = open.own_actions(&session) else {
             open.elsewhere = true;
@@ -346,20 +346,6 @@ impl State {
         }
         self.desk.followed = Some(self.revision);
         false
-    }
-
-    /// Puts the cursor after the first event of the last scene of which `at` is true.
-    fn seek_scene(&mut self, at: &str) {
-        let Some(open) = &self.desk.open else { return };
-        let own = open.scene().map_or(0, |scene| open.lesson.scenes[scene].steps.len());
-        let first = self.lab.actions().saturating_sub(own);
-        let Ok(expression) = Expression::parse(at) else { return };
-        if let Some(position) =
-            self.lab.find_event(first, |event, world| expression.holds(world, Some(event)) == Ok(true))
-        {
-            self.lab.seek(position);
-            self.refresh();
-        }
     }
 }
 

@@ -4,17 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use hypervisor_model::machine::measured::machine_of;
-use kernel_model::action::Stamped;
+use kernel_model::action::{Stamped, When};
 use kernel_model::timeline::Session;
 use kernel_model::world::Config;
 use lessons::attempt::Attempt;
 use lessons::judge::{Conditions, Judge};
+use lessons::lesson::Lesson;
 use lessons::lesson::listing::Listing;
 use lessons::lesson::step::Step;
-use lessons::lesson::{Kind, Lesson};
 use lessons::submission::Submission;
 
+use super::lecture::Search;
 use crate::lab::Machine;
+use crate::view::{self, View};
 
 /// The desk.
 #[derive(Default)]
@@ -33,6 +35,8 @@ pub struct Desk {
     pub(crate) wanted: Option<String>,
     /// What was said of progress last.
     pub(crate) told: String,
+    /// What a presenter view was told last.
+    pub(super) presented: String,
     /// What has been followed: the revision of the session.
     pub(crate) followed: Option<u64>,
 }
@@ -56,6 +60,10 @@ pub struct Open {
     pub elsewhere: bool,
     /// The receipt of what was handed in last.
     pub receipt: Option<String>,
+    /// A lecture's machine is not as its slide has prepared it.
+    pub strayed: bool,
+    /// Where a lecture's scene is to be looked at is still to be found.
+    pub(super) search: Option<Search>,
 }
 
 impl Open {
@@ -110,24 +118,23 @@ impl Open {
             notes,
             elsewhere: false,
             receipt: None,
+            strayed: false,
+            search: None,
         })
     }
 
     /// The session that the lesson begins with; of a lecture, the scenes up to the one of its slide.
     pub fn session(&self) -> Session {
-        let scenes = match (self.lesson.kind, self.scene()) {
-            (Kind::Lecture, Some(scene)) => &self.lesson.scenes[..=scene],
-            _ => &[],
-        };
+        let scenes = self.lesson.scenes.get(..self.scene().map_or(0, |scene| scene + 1)).unwrap_or_default();
         let steps = self.lesson.start.steps.iter().chain(scenes.iter().flat_map(|scene| &scene.steps));
-        let stamped = |step: &Step| Stamped { when: kernel_model::action::When::AtRest, action: step.action() };
+        let stamped = |step: &Step| Stamped { when: When::AtRest, action: step.action() };
         Session { config: self.lesson.start.config, actions: steps.map(stamped).collect() }
     }
 
-    /// The scene that the slide is in: its own, or the last one before.
-    pub fn scene(&self) -> Option<usize> {
-        let slides = self.lesson.slides.get(..=self.notes.slide).unwrap_or(&self.lesson.slides);
-        slides.iter().rev().find_map(|slide| slide.scene)
+    /// The view to look at: the one of the slide, or the one of the lesson.
+    pub fn view(&self) -> Option<&'static View> {
+        let of_slide = self.lesson.slides.get(self.notes.slide).and_then(|slide| slide.view.as_deref());
+        view::named(of_slide.unwrap_or(&self.lesson.view))
     }
 
     /// What was done since the start; `None` when the session does not begin with it.
@@ -138,20 +145,20 @@ impl Open {
         let begun = session.config == config
             && session.actions.len() >= start.steps.len()
             && session.actions.iter().zip(&start.steps).all(|(own, step)| own.action == step.action());
-        begun.then(|| &session.actions[start.steps.len()..])
+        session.actions.get(start.steps.len()..).filter(|_| begun)
     }
 
-    /// What is handed in.
-    pub fn submission(&self, session: &Session) -> Submission {
+    /// What is handed in; `None` when the session is not one of this lesson.
+    pub fn submission(&self, session: &Session) -> Option<Submission> {
         let of_quiz = |id: &String| self.lesson.quiz.iter().any(|question| question.id == *id);
         let answers = self.notes.answers.iter().filter(|(id, _)| of_quiz(id));
-        Submission {
+        Some(Submission {
             lesson: self.lesson.id.clone(),
             version: self.lesson.version,
             seed: self.seed.clone(),
-            actions: self.own_actions(session).unwrap_or_default().to_vec(),
+            actions: self.own_actions(session)?.to_vec(),
             answers: answers.map(|(id, chosen)| (id.clone(), chosen.iter().copied().collect())).collect(),
-        }
+        })
     }
 
     /// The points reached so far: tasks that are done, and questions that were answered rightly.
@@ -258,5 +265,6 @@ mod tests {
         assert!(open.own_actions(&session).is_some());
         session.config.cgroup_v2 = true;
         assert!(open.own_actions(&session).is_none());
+        assert_eq!(open.submission(&session), None, "an empty file with a receipt would be handed in");
     }
 }

@@ -7,8 +7,11 @@
 pub mod act;
 pub mod desk;
 pub mod draft;
+pub mod lecture;
 pub mod list;
 pub mod pane;
+pub mod presenter;
 pub mod question;
+pub mod remote;
 pub mod slides;
 pub mod text;

@@ -5,17 +5,19 @@ use std::rc::Rc;
 
 use lessons::lesson::listing::Listing;
 use lessons::lesson::{Kind, Lesson, Part, Task};
-use yew::{Callback, Html, InputEvent, Properties, TargetCast, component, html};
+use yew::{Callback, Html, Properties, component, html};
 
 use super::act::LessonMsg;
-use super::desk::{Desk, Notes};
+use super::desk::Notes;
 use super::draft;
 use super::list::{list, tongue};
 use super::question::question;
 use super::slides::slides;
 use super::text::{blocks, line};
+use crate::appearance::Type;
+use crate::browser::element;
 use crate::language::spoken;
-use crate::state::Msg;
+use crate::state::{Msg, State};
 
 /// A lesson as it is shown.
 #[derive(Clone, PartialEq)]
@@ -38,6 +40,10 @@ pub struct Shown {
     pub score: u32,
     /// The receipt of what was handed in last.
     pub receipt: Option<String>,
+    /// A lecture's machine is not as its slide has prepared it.
+    pub strayed: bool,
+    /// How large the type is.
+    pub size: Type,
 }
 
 /// What the desk shows.
@@ -52,8 +58,9 @@ pub struct DeskShown {
 }
 
 impl DeskShown {
-    /// What a desk shows; `None` when it is put away.
-    pub fn of(desk: &Desk) -> Option<DeskShown> {
+    /// What the desk shows; `None` when it is put away.
+    pub fn of(state: &State) -> Option<DeskShown> {
+        let desk = &state.desk;
         let open = desk.open.as_ref().map(|open| Shown {
             lesson: Rc::clone(&open.lesson),
             seed: open.seed.clone(),
@@ -64,6 +71,8 @@ impl DeskShown {
             elsewhere: open.elsewhere,
             score: open.score(),
             receipt: open.receipt.clone(),
+            strayed: open.strayed,
+            size: state.size,
         });
         desk.shown.then(|| DeskShown { listing: desk.listing.clone(), open, trouble: desk.trouble.clone() })
     }
@@ -178,16 +187,11 @@ fn task(task: &Task, index: usize, shown: &Shown, dispatch: &Callback<Msg>) -> H
 }
 
 fn seed(shown: &Shown, dispatch: &Callback<Msg>) -> Html {
-    let typed = dispatch.reform(|event: yew::Event| {
-        let field: web_sys::HtmlInputElement = event.target_unchecked_into();
-        Msg::Lesson(LessonMsg::Seed(field.value()))
-    });
-    // Keys of the field are no keys of the page.
-    let own = Callback::from(|event: InputEvent| event.stop_propagation());
+    let typed = dispatch.reform(|event: yew::Event| Msg::Lesson(LessonMsg::Seed(element::chosen_value(&event))));
     html! {
         <label class="lesson__seed">
             <span>{ t!("Your student number, or the code from your teacher") }</span>
-            <input type="text" maxlength="60" autocomplete="off" value={shown.seed.clone()} onchange={typed} oninput={own} data-testid="lesson-seed" />
+            <input type="text" maxlength="60" autocomplete="off" value={shown.seed.clone()} onchange={typed} data-testid="lesson-seed" />
         </label>
     }
 }
@@ -199,6 +203,9 @@ fn hand_in(shown: &Shown, dispatch: &Callback<Msg>) -> Html {
         <div class="lesson__end">
             <p data-testid="lesson-score">{ t!("{n} of {max} points so far.", n = shown.score, max = max) }</p>
             <button type="button" onclick={submit} data-testid="lesson-submit">{ t!("download what to hand in") }</button>
+            if shown.elsewhere {
+                <p class="lesson__trouble">{ t!("There is nothing to hand in of the session that is shown: it is not this lesson's.") }</p>
+            }
             if let Some(receipt) = &shown.receipt {
                 <p role="status">{ t!("Receipt") }{ " " }<code data-testid="lesson-receipt">{ receipt }</code>{ " " }{ t!("Note it down: it belongs to this file and no other.") }</p>
             }

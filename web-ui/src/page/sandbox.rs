@@ -9,6 +9,7 @@ use yew::{Callback, Html, Properties, classes, component, html};
 
 use crate::appearance::{Sheet, Theme};
 use crate::calls::CallConsole;
+use crate::embed::Embed;
 use crate::lab::Motion;
 use crate::language::translated;
 use crate::lesson::pane::{DeskShown, LessonPane};
@@ -19,12 +20,14 @@ use crate::stage::Stage;
 use crate::state::{Msg, Panel, State};
 use crate::view::Look;
 use crate::widget::divider::Divider;
+use crate::widget::embed_head::EmbedHead;
 use crate::widget::header::Header;
 use crate::widget::help::Help;
 use crate::widget::inspector::Inspector;
 use crate::widget::log_import::{LogImport, drop_target};
 use crate::widget::notice::NoticeBar;
 use crate::widget::seat::Seats;
+use crate::widget::share::Share;
 use crate::widget::stage::StagePane;
 use crate::widget::syscall_console::SyscallConsole;
 use crate::widget::terminal::TerminalPane;
@@ -56,6 +59,7 @@ pub struct Page {
     pub picked: Option<TaskId>,
     pub seats: Seats,
     pub compared: Rc<Comparison>,
+    pub comparing: Option<u32>,
     pub notice: Option<Notice>,
     pub said: String,
     pub sheet: Sheet,
@@ -65,6 +69,9 @@ pub struct Page {
     pub log_shown: bool,
     pub log_error: Option<String>,
     pub desk: Option<DeskShown>,
+    pub embed: Embed,
+    /// What is after `#s=` in a link, while the session is to be given away.
+    pub link: Option<String>,
 }
 
 impl Page {
@@ -92,6 +99,7 @@ impl Page {
             picked: state.picked,
             seats: Seats { there: state.shown.processes.clone(), chosen: state.stand },
             compared: state.compared.clone(),
+            comparing: state.compared_percent(),
             notice: state.notice.clone(),
             said: state.said.clone(),
             sheet: state.sheet,
@@ -100,7 +108,19 @@ impl Page {
             log: state.logs.open.clone(),
             log_shown: state.logs.shown,
             log_error: state.logs.error.clone(),
-            desk: DeskShown::of(&state.desk),
+            desk: DeskShown::of(state),
+            embed: state.embed,
+            link: (state.panel == Some(Panel::Share)).then(|| state.link()),
+        }
+    }
+}
+
+impl Page {
+    fn has_sheet(&self, sheet: Sheet) -> bool {
+        match sheet {
+            Sheet::Lesson => self.desk.is_some(),
+            Sheet::Tools => self.embed == Embed::No,
+            _ => true,
         }
     }
 }
@@ -118,18 +138,23 @@ pub struct Props {
 #[component]
 pub fn Sandbox(Props { page, dispatch }: &Props) -> Html {
     let shown = &page.shown;
+    let framed = page.embed != Embed::No;
     let (over, dropped) = drop_target(dispatch);
     html! {
-        <div class={classes!("sandbox", page.desk.is_some().then_some("has-lesson"))} data-sheet={page.sheet.label()} style={page.dock.map(|h| format!("--dock: {h}px"))}
+        <div class={classes!("sandbox", page.desk.is_some().then_some("has-lesson"), framed.then_some("is-framed"))} data-sheet={page.sheet.label()} style={page.dock.map(|h| format!("--dock: {h}px"))}
             ondragover={over} ondrop={dropped}>
-            <Header machine={page.machine} theme={page.theme} dispatch={dispatch.clone()} />
+            if framed {
+                <EmbedHead dispatch={dispatch.clone()} />
+            } else {
+                <Header machine={page.machine} theme={page.theme} dispatch={dispatch.clone()} />
+            }
             if let Some(desk) = &page.desk { <LessonPane desk={desk.clone()} dispatch={dispatch.clone()} /> }
             <NoticeBar notice={page.notice.clone()} dispatch={dispatch.clone()} />
             <StagePane
                 stage={page.stage.clone()}
                 pictures={shown.pictures.clone()}
                 concerned={shown.concerned.clone()}
-                look={Look { seats: page.seats.clone(), picked: page.picked, compared: page.compared.clone(), dispatch: dispatch.clone() }}
+                look={Look { seats: page.seats.clone(), picked: page.picked, compared: page.compared.clone(), comparing: page.comparing, dispatch: dispatch.clone() }}
             />
             <TimelineBar
                 tape={shown.tape.clone()}
@@ -142,7 +167,7 @@ pub fn Sandbox(Props { page, dispatch }: &Props) -> Html {
             />
             <Inspector step={shown.step.clone()} dispatch={dispatch.clone()} />
             <div class="sheets" role="group" aria-label={t!("Below the timeline")}>
-                { for Sheet::ALL.into_iter().filter(|sheet| *sheet != Sheet::Lesson || page.desk.is_some()).map(|sheet| sheet_tab(sheet, page.sheet, dispatch)) }
+                { for Sheet::ALL.into_iter().filter(|sheet| page.has_sheet(*sheet)).map(|sheet| sheet_tab(sheet, page.sheet, dispatch)) }
             </div>
             <Divider height={page.dock} dispatch={dispatch.clone()} />
             <TerminalPane
@@ -156,20 +181,26 @@ pub fn Sandbox(Props { page, dispatch }: &Props) -> Html {
                 progress={page.progress}
                 log={page.log.clone()}
                 log_shown={page.log_shown}
+                read_only={page.embed == Embed::Read}
                 dispatch={dispatch.clone()}
             />
-            <section class="tools" aria-label={t!("System calls and logs")}>
-                <SyscallConsole
-                    console={page.call.clone()}
-                    caller={page.caller}
-                    processes={shown.processes.clone()}
-                    dispatch={dispatch.clone()}
-                />
-                <LogImport draft={page.log_draft.clone()} error={page.log_error.clone()} dispatch={dispatch.clone()} />
-            </section>
+            if !framed {
+                <section class="tools" aria-label={t!("System calls and logs")}>
+                    <SyscallConsole
+                        console={page.call.clone()}
+                        caller={page.caller}
+                        processes={shown.processes.clone()}
+                        dispatch={dispatch.clone()}
+                    />
+                    <LogImport draft={page.log_draft.clone()} error={page.log_error.clone()} dispatch={dispatch.clone()} />
+                </section>
+            }
             { match page.panel {
                 Some(Panel::Help) => html! { <Help dispatch={dispatch.clone()} /> },
                 Some(Panel::Worlds) => html! { <Worlds before={page.before} dispatch={dispatch.clone()} /> },
+                Some(Panel::Share) => html! {
+                    <Share session={page.link.clone().unwrap_or_default()} said={page.said.clone()} dispatch={dispatch.clone()} />
+                },
                 None => Html::default(),
             } }
         </div>

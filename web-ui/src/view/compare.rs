@@ -22,7 +22,7 @@ pub const VIEW: View = View {
     looks_back: false,
     picture: |_| {
         Picture::new(move |look| {
-            html! { <CompareView comparison={look.compared.clone()} dispatch={look.dispatch.clone()} /> }
+            html! { <CompareView comparison={look.compared.clone()} comparing={look.comparing} dispatch={look.dispatch.clone()} /> }
         })
     },
 };
@@ -32,13 +32,15 @@ pub const VIEW: View = View {
 pub struct Props {
     /// What is shown.
     pub comparison: Rc<Comparison>,
+    /// How much of another one is done, in percent.
+    pub comparing: Option<u32>,
     /// Where messages go.
     pub dispatch: Callback<Msg>,
 }
 
 /// The view.
 #[component]
-pub fn CompareView(Props { comparison, dispatch }: &Props) -> Html {
+pub fn CompareView(Props { comparison, comparing, dispatch }: &Props) -> Html {
     let chosen = use_state(|| vec![Platform::Native, Platform::KvmEpt, Platform::KvmShadow]);
     let toggle = |platform: Platform| {
         let chosen = chosen.clone();
@@ -67,8 +69,15 @@ pub fn CompareView(Props { comparison, dispatch }: &Props) -> Html {
                         let on = chosen.contains(&p);
                         html! { <button type="button" class={classes!("tab", on.then_some("is-shown"))} aria-pressed={on.to_string()} title={p.about()} onclick={toggle(p)}>{ p.to_string() }</button> }
                     }) }
-                    <button type="button" data-testid="compare-run" onclick={run}>{ t!("compare the last command") }</button>
+                    <button type="button" class="compare__run" data-testid="compare-run" onclick={run}>{ t!("compare the last command") }</button>
                 </div>
+                if let Some(percent) = comparing {
+                    <p class="compare__work" data-testid="compare-progress">
+                        <progress max="100" value={percent.to_string()} aria-label={t!("comparing")}></progress>
+                        <span>{ t!("comparing: {percent} %", percent = percent) }</span>
+                        <button type="button" onclick={dispatch.reform(|_: web_sys::MouseEvent| Msg::CompareCancel)}>{ t!("cancel") }</button>
+                    </p>
+                }
                 if comparison.platforms.is_empty() {
                     <p class="view__more">{ t!("The session up to the cursor is made on each machine that is chosen; what its last command cost is shown here, call by call.") }</p>
                 } else {

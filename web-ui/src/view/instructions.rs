@@ -5,7 +5,6 @@ use hypervisor_model::cpu::Vendor;
 use hypervisor_model::cpu::instruction::parse::parse;
 use hypervisor_model::machine::console::platform::{ConsolePlatform, PLATFORMS};
 use hypervisor_model::machine::console::{Outcome, Row, Setting, run};
-use hypervisor_model::projection::rings::Rings;
 use kernel_model::event::EventKind;
 use std::rc::Rc;
 use yew::{Callback, Event, Html, InputEvent, TargetCast, classes, component, html, use_state};
@@ -31,7 +30,6 @@ const EXAMPLE: &str = "cli; popf; smsw ax; mov cr3, rax; cpuid; hlt";
 #[derive(Clone, PartialEq, Debug, Default)]
 struct Answer {
     rows: Vec<Row>,
-    rings: Option<Rings>,
     error: Option<String>,
 }
 
@@ -42,7 +40,7 @@ impl Answer {
             Err(error) => failed(error.to_string()),
             Ok(program) => match run(&program.lines, setting) {
                 Err(error) => failed(error.to_string()),
-                Ok(rows) => Answer { rings: Some(Rings::of(&rows, setting)), rows, error: None },
+                Ok(rows) => Answer { rows, error: None },
             },
         }
     }
@@ -50,36 +48,11 @@ impl Answer {
     fn text(&self) -> String {
         let mut text = self.error.clone().map_or_else(String::new, |error| error + "\n");
         for row in &self.rows {
-            text += &format!("{:<24} ring {}  {}", row.instruction, row.ring, became(row));
+            text += &format!("{:<24} ring {}  {}", row.instruction, row.ring, row.verdict());
             text += &format!("\n    {} ({})\n", row.note, row.citation);
-        }
-        if let Some(rings) = &self.rings {
-            text += "\n";
-            text += &rings.text();
         }
         text
     }
-}
-
-/// What became of an instruction, in a few words.
-fn became(row: &Row) -> String {
-    let mut words = match row.outcome {
-        Outcome::Ignored => "silently ignored".to_owned(),
-        outcome => outcome.to_string(),
-    };
-    if let Some(exception) = &row.exception {
-        words += &format!(" {exception}");
-        if let Some(code) = row.error_code {
-            words += &format!("({code:#x})");
-        }
-    }
-    if let Some(reason) = &row.exit_reason {
-        words += &format!(" {reason}");
-    }
-    if let Some(number) = row.exit_number {
-        words += &format!(" ({number})");
-    }
-    words
 }
 
 /// The view.
@@ -160,7 +133,7 @@ fn row(row: &Row) -> Html {
     html! {
         <tr class={classes!("insn__row", class)}>
             <th scope="row" style={format!("--depth: {}", row.depth)}>{ &row.instruction }</th>
-            <td lang="en"><b>{ became(row) }</b></td>
+            <td lang="en"><b>{ row.verdict() }</b></td>
             <td lang="en">{ &row.note }{ " " }<cite>{ row.citation }</cite></td>
         </tr>
     }

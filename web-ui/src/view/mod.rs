@@ -115,6 +115,8 @@ pub struct Look {
     pub picked: Option<TaskId>,
     /// What was compared last.
     pub compared: Rc<Comparison>,
+    /// How much of another comparison is done, in percent.
+    pub comparing: Option<u32>,
     /// Where messages go.
     pub dispatch: Callback<Msg>,
 }

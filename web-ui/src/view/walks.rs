@@ -22,24 +22,12 @@ pub const VIEW: View = View {
     concerns: |kind: &EventKind| kind.family() == Family::Walk,
     looks_back: false,
     picture: |moment| {
-        let tables = match Platform::of_code(moment.platform) {
-            Some(Platform::KvmEpt) => {
-                "The processor walks the guest's tables, and nested ones (EPT) to find each of them."
-            }
-            Some(Platform::KvmShadow) => "The processor walks shadow tables that KVM keeps instead of the guest's own.",
-            Some(Platform::Bt | Platform::VmwareVt) => {
-                "The processor walks shadow tables that the VMM keeps instead of the guest's own, by traces."
-            }
-            Some(Platform::Emulated) => "The emulator walks the guest's tables in software.",
-            Some(Platform::Uml | Platform::UmlTt) => {
-                "The processor walks the tables of the host, in which the guest's kernel has put its pages."
-            }
-            _ => "The processor walks the kernel's own tables.",
-        };
+        let tables = Platform::of_code(moment.platform).map_or("", Platform::tables);
         let walks = Rc::new(PageWalks::of(moment.events, tables));
-        let is_watched = moment.platform != 0;
+        let platform = moment.platform;
         Picture::new(move |look| {
-            html! { <WalksView walks={walks.clone()} {is_watched} dispatch={look.dispatch.clone()} /> }
+            // What was chosen there is of no other platform.
+            html! { <WalksView key={platform} walks={walks.clone()} is_watched={platform != 0} dispatch={look.dispatch.clone()} /> }
         })
     },
 };
@@ -153,27 +141,52 @@ fn square(reference: &Reference, shown: usize, is_own: bool) -> Html {
 /// The reference that was made last: where the entry is, and what it holds.
 fn detail(walk: &Walk, shown: usize) -> Html {
     let Some(reference) = walk.all().find(|r| r.number == shown) else { return Html::default() };
-    let bits = [
-        (0, "present"),
-        (1, "write"),
-        (2, "user"),
-        (5, "accessed"),
-        (6, "dirty"),
-        (7, "size"),
-        (8, "global"),
-        (63, "no execute"),
-    ];
-    let nested = walk.rungs.iter().any(|rung| rung.nested.contains(reference));
     html! {
         <p class="walks__detail">
             <span>{ t!("{entry} at {address}", entry = reference.name, address = address(reference.at)) }</span>
             <span>{ t!("chosen by {address}", address = address(reference.of)) }</span>
             <code>{ address(reference.entry) }</code>
-            if nested {
-                { for [(0, "read"), (1, "write"), (2, "execute"), (7, "size"), (8, "accessed"), (9, "dirty")].into_iter().filter(|(bit, _)| reference.entry >> bit & 1 == 1).map(|(_, name)| html! { <span class="chip">{ name }</span> }) }
-            } else {
-                { for bits.into_iter().filter(|(bit, _)| reference.entry >> bit & 1 == 1).map(|(_, name)| html! { <span class="chip">{ name }</span> }) }
-            }
+            { for bits(reference.name).into_iter().filter(|(bit, _)| reference.entry >> bit & 1 == 1).map(|(_, name)| html! { <span class="chip">{ name }</span> }) }
         </p>
+    }
+}
+
+/// The bits of an entry that are shown, with their names, by its own name. SDM 4.5 and 28.2.2: what says in bit 7 elsewhere
+/// that the entry maps a page chooses a memory type (PAT) in the last level, and means nothing in that of EPT.
+fn bits(name: &str) -> Vec<(u32, &'static str)> {
+    let is_ept = name.starts_with("EPT");
+    let mut bits = if is_ept {
+        vec![(0, "read"), (1, "write"), (2, "execute"), (8, "accessed"), (9, "dirty")]
+    } else {
+        vec![
+            (0, "present"),
+            (1, "write"),
+            (2, "user"),
+            (5, "accessed"),
+            (6, "dirty"),
+            (8, "global"),
+            (63, "no execute"),
+        ]
+    };
+    match name {
+        "PTE" => bits.push((7, "PAT")),
+        "EPT PTE" => {}
+        _ => bits.push((7, "page")),
+    }
+    bits.sort_unstable();
+    bits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bit_7_of_the_last_level_is_no_size() {
+        let seventh = |name| bits(name).into_iter().find(|(bit, _)| *bit == 7).map(|(_, name)| name);
+        assert_eq!(seventh("PDE"), Some("page"));
+        assert_eq!(seventh("EPT PDE"), Some("page"));
+        assert_eq!(seventh("PTE"), Some("PAT"));
+        assert_eq!(seventh("EPT PTE"), None);
     }
 }

@@ -31,12 +31,7 @@ pub fn Header(Props { machine, theme, dispatch }: &Props) -> Html {
     let send = |msg: Msg| dispatch.reform(move |_: web_sys::MouseEvent| msg.clone());
     html! {
         <header class="head">
-            <h1 class="head__name">
-                <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true">
-                    <circle cx="10" cy="10" r="8.5" /><circle cx="10" cy="10" r="5.25" /><circle class="head__dot" cx="10" cy="10" r="2" />
-                </svg>
-                { "Ringside" }
-            </h1>
+            { title() }
             <button type="button" id="worlds-open" class="head__world" aria-haspopup="dialog" onclick={send(Msg::Open(Panel::Worlds, "worlds-open"))}>
                 { t!("worlds") }{ " ▾" }
             </button>
@@ -46,7 +41,7 @@ pub fn Header(Props { machine, theme, dispatch }: &Props) -> Html {
             </button>
             <nav class="head__actions" aria-label={t!("Page")}>
                 <button type="button" class="quiet" onclick={send(Msg::NewSession)}>{ t!("new") }</button>
-                <button type="button" class="quiet" onclick={send(Msg::Share)}>{ t!("share") }</button>
+                <button type="button" id="share-open" class="quiet" aria-haspopup="dialog" onclick={send(Msg::Share)}>{ t!("share") }</button>
                 <button type="button" class="quiet" onclick={send(Msg::Theme(next))} aria-label={t!("theme: {name}", name = name)}>
                     { t!("theme: {name}", name = name) }
                 </button>
@@ -67,6 +62,18 @@ fn languages(dispatch: &Callback<Msg>) -> Html {
                 <option value={l.tag()} lang={l.tag()} selected={l == spoken()}>{ l.name() }</option>
             }) }
         </select>
+    }
+}
+
+/// The name of the page.
+pub fn title() -> Html {
+    html! {
+        <h1 class="head__name">
+            <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true">
+                <circle cx="10" cy="10" r="8.5" /><circle cx="10" cy="10" r="5.25" /><circle class="head__dot" cx="10" cy="10" r="2" />
+            </svg>
+            { "Ringside" }
+        </h1>
     }
 }
 

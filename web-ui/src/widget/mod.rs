@@ -2,6 +2,7 @@
 
 pub mod dialog;
 pub mod divider;
+pub mod embed_head;
 pub mod glyph;
 pub mod header;
 pub mod help;
@@ -12,6 +13,7 @@ pub mod mark;
 pub mod namespace;
 pub mod notice;
 pub mod seat;
+pub mod share;
 pub mod stage;
 pub mod syscall_console;
 pub mod terminal;

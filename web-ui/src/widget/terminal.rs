@@ -47,6 +47,8 @@ pub struct Props {
     pub log: Option<OpenLog>,
     /// It is shown in the place of the console.
     pub log_shown: bool,
+    /// Nothing can be typed.
+    pub read_only: bool,
     /// Where messages go.
     pub dispatch: Callback<Msg>,
 }
@@ -54,7 +56,20 @@ pub struct Props {
 /// The terminal.
 #[component]
 pub fn TerminalPane(
-    Props { terminal, draft, candidates, motion, turns, restoring, queued, progress, log, log_shown, dispatch }: &Props,
+    Props {
+        terminal,
+        draft,
+        candidates,
+        motion,
+        turns,
+        restoring,
+        queued,
+        progress,
+        log,
+        log_shown,
+        read_only,
+        dispatch,
+    }: &Props,
 ) -> Html {
     let screen: NodeRef = use_node_ref();
     {
@@ -71,7 +86,9 @@ pub fn TerminalPane(
             <div class="terminal__bar">
                 <div class="terminal__tabs">
                     { for terminal.consoles.iter().map(|c| console_tab(c, c.id.0 == terminal.console && !log_shown, dispatch)) }
-                    <button type="button" class="tab" aria-label={t!("open another console")} onclick={send(Msg::OpenConsole)}>{ "+" }</button>
+                    if !read_only {
+                        <button type="button" class="tab" aria-label={t!("open another console")} onclick={send(Msg::OpenConsole)}>{ "+" }</button>
+                    }
                     if log.is_some() {
                         <button type="button" class={classes!("tab", log_shown.then_some("is-shown"))} aria-pressed={log_shown.to_string()}
                             onclick={send(Msg::LogShow(true))}>{ t!("strace log") }</button>
@@ -84,7 +101,7 @@ pub fn TerminalPane(
             </div>
             { for log.iter().filter(|_| *log_shown).map(|log| html! { <StraceLogView log={log.clone()} dispatch={dispatch.clone()} /> }) }
             <div class="terminal__screen" hidden={*log_shown} ref={screen} onclick={Callback::from(|_| if !element::has_selection() { element::focus("terminal-input") })}>
-                if terminal.fresh { <Welcome dispatch={dispatch.clone()} /> }
+                if terminal.fresh && !read_only { <Welcome dispatch={dispatch.clone()} /> }
                 <div class="terminal__log" role="log" lang="en" aria-label={t!("Output of console {n}", n = terminal.console)} data-testid="terminal-log" tabindex="0">
                     if terminal.more {
                         <div class="terminal__more">{ t!("earlier lines: step back to see them") }</div>
@@ -97,13 +114,15 @@ pub fn TerminalPane(
                         if candidates.len() > MAX_CANDIDATES { <span>{ t!("and {n} more", n = candidates.len() - MAX_CANDIDATES) }</span> }
                     </div>
                 }
-                <div class="terminal__entry">
-                    <div class="terminal__prompts" aria-hidden="true">
-                        { for terminal.prompt.iter().map(prompt) }
-                        { for (1..draft.split('\n').count()).map(|_| html! { <span class="prompt prompt--more">{ "> " }</span> }) }
+                if !read_only {
+                    <div class="terminal__entry">
+                        <div class="terminal__prompts" aria-hidden="true">
+                            { for terminal.prompt.iter().map(prompt) }
+                            { for (1..draft.split('\n').count()).map(|_| html! { <span class="prompt prompt--more">{ "> " }</span> }) }
+                        </div>
+                        { field(terminal, draft, *motion, dispatch) }
                     </div>
-                    { field(terminal, draft, *motion, dispatch) }
-                </div>
+                }
             </div>
         </section>
     }
