@@ -150,7 +150,7 @@ fn terminal(page: &Page) -> Result<()> {
     page.press("Enter")?;
     page.wait_for_text("terminal-log", "\nlab")?;
     push(page, "copy output")?;
-    page.wait_until("document.querySelector('.controls__said').innerText.includes('cop')")?;
+    page.wait_until("document.querySelector('.controls__said').innerText.toLowerCase().includes('cop')")?;
     // Acting in the past keeps the future that was there.
     go_to(page, "e.id === 'timeline'")?;
     press_and_be(page, "Home", |now| now == 0)?;
