@@ -42,6 +42,13 @@ const TERMINAL: [(&str, &str); 6] = [
     (english("Shift Tab"), english("out of the terminal")),
 ];
 
+const LECTURE: [(&str, &str); 4] = [
+    (english("Page Down, Page Up"), english("the next slide, the one before, wherever the keyboard is")),
+    ("b .", english("show nothing, and go on")),
+    ("o", english("all slides, where the slide has the keyboard")),
+    (english("Home End"), english("the first slide, the last one, where the slide has the keyboard")),
+];
+
 /// The list.
 #[component]
 pub fn Help(Props { dispatch }: &Props) -> Html {
@@ -59,6 +66,7 @@ pub fn Help(Props { dispatch }: &Props) -> Html {
                 { list(t!("Where the timeline has the keyboard"), &TIMELINE) }
                 { list(t!("In the terminal"), &TERMINAL) }
                 { list(t!("Where the tabs of the stage have the keyboard"), &STAGE) }
+                { list(t!("In a lecture"), &LECTURE) }
             </div>
         </Dialog>
     }
