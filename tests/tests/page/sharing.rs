@@ -1,8 +1,7 @@
 //! A session that is given away: as a link, as a file, and in a frame of another page that speaks with it.
 
 use super::lesson::everywhere;
-use anyhow::{Context, Result, ensure};
-use ringside_tests::page::Page;
+use anyhow::{Context, ensure};
 use ringside_tests::scenario::{Scenario, scenario};
 
 /// The frame of the example page, looked into.
