@@ -4,7 +4,7 @@
 use super::TIMELINE;
 use super::lesson::everywhere;
 use anyhow::{Result, ensure};
-use ringside_tests::page::{ModifierKey, Page};
+use ringside_tests::page::{ModifierKey, Page, Screen};
 use ringside_tests::scenario::{Scenario, scenario};
 
 const LECTURE: &str = "100-lecture-isolation";
@@ -96,6 +96,7 @@ pub fn scenarios() -> Vec<Scenario> {
             open(page)?;
             at_scene(page)?;
             everywhere(page, "slide")?;
+            page.resize(Screen::Wide)?;
             page.enter("true")?;
             page.wait_for_text("slides-path", "What if")?;
             page.focus("slide-next")?;
