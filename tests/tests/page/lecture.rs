@@ -115,6 +115,7 @@ pub fn scenarios() -> Vec<Scenario> {
             page.click_button("larger")?;
             page.wait_until(&format!("{size} === {before} * 1.5"))?;
             everywhere(page, "hall")?;
+            page.resize(Screen::Wide)?;
             page.reload()?;
             be_at(page, 0)?;
             page.wait_until(&format!("{size} === {before} * 1.5"))
