@@ -47,7 +47,7 @@ pub fn scenarios() -> Vec<Scenario> {
         scenario("a page steps through a live frame, types into it, and is told where it is", |page| {
             page.open("embed.html")?;
             page.wait_until(&format!("{INSIDE}?.querySelector('[data-testid=terminal-input]')"))?;
-            page.wait_until("document.getElementById('said').innerText.includes('Step 0 of 0')")?;
+            page.wait_until("/Step (\\d+) of \\1:/.test(document.getElementById('said').innerText)")?;
             page.click_button("type a command")?;
             page.wait_until(&format!(
                 "{INSIDE}.querySelector('[data-testid=terminal-log]').innerText.includes('PID')"
@@ -116,8 +116,8 @@ pub fn scenarios() -> Vec<Scenario> {
             Ok(())
         }),
         scenario("frames are accessible, wide and narrow", |page| {
-            for embed in ["live", "read", "live&lesson=202-pid-namespace"] {
-                page.open(&format!("?{}#embed={embed}", embed.len()))?;
+            for (i, embed) in ["live", "read", "live&lesson=202-pid-namespace"].into_iter().enumerate() {
+                page.open(&format!("?{i}#embed={embed}"))?;
                 page.wait_for("timeline")?;
                 ensure!(
                     page.evaluate::<bool>("!document.querySelector('[data-testid=syscall-input]')")?,
