@@ -169,7 +169,7 @@ impl State {
     }
 
     /// What is to be told to the page around the frame, when it wants to know and that has changed.
-    pub(crate) fn to_embedder(&mut self) -> Option<Told> {
+    pub(crate) fn news_for_embedder(&mut self) -> Option<Told> {
         self.embedder.as_ref()?;
         let told = self.told();
         let is_new = self.embedder.as_ref() != Some(&told);
@@ -213,9 +213,9 @@ mod tests {
     #[test]
     fn who_asks_is_told_what_changes() {
         let mut state = State::new();
-        assert_eq!(state.to_embedder(), None, "nobody has asked");
+        assert_eq!(state.news_for_embedder(), None, "nobody has asked");
         state.order(Order::Ask);
-        assert!(state.to_embedder().is_some());
-        assert_eq!(state.to_embedder(), None, "nothing has changed");
+        assert!(state.news_for_embedder().is_some());
+        assert_eq!(state.news_for_embedder(), None, "nothing has changed");
     }
 }

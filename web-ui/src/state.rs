@@ -202,8 +202,8 @@ impl State {
                 effects.push(Effect::Tell(progress));
             }
         }
-        effects.extend(self.to_presenter().map(Effect::TellPresenter));
-        effects.extend(self.to_embedder().map(Effect::TellEmbedder));
+        effects.extend(self.news_for_presenter().map(Effect::TellPresenter));
+        effects.extend(self.news_for_embedder().map(Effect::TellEmbedder));
     }
 
     fn run_frame(&mut self, now: impl Fn() -> f64) -> Vec<Effect> {

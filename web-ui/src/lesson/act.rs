@@ -131,7 +131,7 @@ impl State {
             LessonMsg::Slide(slide) => return self.show_slide(slide),
             LessonMsg::Blank => return self.blank(),
             LessonMsg::Overview(shown) => return self.show_overview(shown),
-            LessonMsg::Prepared => return self.to_prepared(),
+            LessonMsg::Prepared => return self.go_to_prepared(),
             LessonMsg::Remote(key) => return self.remote(key),
             LessonMsg::Present => return vec![Effect::OpenPresenter],
             LessonMsg::NoPresenter => {

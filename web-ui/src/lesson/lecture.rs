@@ -73,7 +73,7 @@ impl State {
     }
 
     /// Back to what the slide has prepared.
-    pub(super) fn to_prepared(&mut self) -> Vec<Effect> {
+    pub(super) fn go_to_prepared(&mut self) -> Vec<Effect> {
         let strayed = self.desk.open.as_ref().is_some_and(|open| open.strayed);
         self.begin_scene(strayed);
         vec![Effect::NextFrame, Effect::Focus("lesson-head")]

@@ -67,7 +67,7 @@ const ASK: &str = "ask";
 
 impl State {
     /// What is to be said to a presenter view, when that has changed.
-    pub(crate) fn to_presenter(&mut self) -> Option<String> {
+    pub(crate) fn news_for_presenter(&mut self) -> Option<String> {
         let open = self.desk.open.as_ref().filter(|open| self.desk.shown && open.is_lecture());
         let told = open.map_or_else(Told::default, |open| Told {
             lecture: file_of(&open.lesson),
@@ -91,7 +91,7 @@ impl State {
             _ if !lecture => {}
             "step back" => return self.update(Msg::StepBy(Granularity::Syscall, Direction::Back)),
             "step forward" => return self.update(Msg::StepBy(Granularity::Syscall, Direction::Forward)),
-            "prepared" => return self.to_prepared(),
+            "prepared" => return self.go_to_prepared(),
             _ => return Remote::named(text).map(|key| self.remote(key)).unwrap_or_default(),
         }
         Vec::new()
