@@ -14,7 +14,6 @@ mod session;
 mod sharing;
 mod stage;
 mod stepping;
-mod without_mouse;
 
 use ringside_tests::scenario;
 use std::process::ExitCode;
@@ -27,7 +26,6 @@ fn main() -> ExitCode {
         stage::scenarios(),
         consoles::scenarios(),
         keyboard::scenarios(),
-        without_mouse::scenarios(),
         busy::scenarios(),
         logs::scenarios(),
         machine::scenarios(),
