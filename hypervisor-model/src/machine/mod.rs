@@ -126,7 +126,7 @@ impl Platform {
                 "The processor walks shadow tables that the VMM keeps instead of the guest's own, by traces."
             }
             Platform::Emulated => "The emulator walks the guest's tables in software.",
-            Platform::Uml => {
+            Platform::Uml | Platform::UmlTt => {
                 "The processor walks the tables of the host, in which the guest's kernel has put its pages."
             }
             Platform::XenPv32 | Platform::XenPv64 => {
