@@ -39,7 +39,7 @@ fn trials(folder: &Path) -> anyhow::Result<Vec<Trial>> {
     let guest = Arc::new(guest());
     let mut names = Vec::new();
     let mut trials = Vec::new();
-    for file in ["kvm-exits", "kvm-exits-more"] {
+    for file in ["kvm-exits", "kvm-exits-more", "kvm-exits-words"] {
         let text = fs::read_to_string(folder.join(format!("{file}.json")))?;
         let recording: Recording = serde_json::from_str(&text)?;
         for row in recording.rows {

@@ -305,7 +305,8 @@ fn registers(host: &Cpu, guest: &Assembled, sequence: &Sequence) -> Cpu {
             cpu.efer = Efer::empty();
         }
         Mode::Real => {
-            cpu.cr0 = Cr0::ET;
+            // As after reset: the caches are off.
+            cpu.cr0 = Cr0::ET | Cr0::CD | Cr0::NW;
             cpu.cr3 = 0;
             cpu.cr4 = Cr4::empty();
             cpu.efer = Efer::empty();

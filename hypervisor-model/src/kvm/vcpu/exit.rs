@@ -16,6 +16,8 @@ use crate::kvm::user_exit::UserExit;
 
 /// `-KVM_ENOSYS`: there is no such hypercall.
 const KVM_ENOSYS: i64 = 1000;
+/// `-KVM_EPERM`: only a guest's kernel makes hypercalls.
+const KVM_EPERM: i64 = 1;
 /// Bit 14 of DR6: single step.
 const DR6_BS: u64 = 1 << 14;
 
@@ -44,6 +46,9 @@ impl Machine {
                     None => Ok(Handled::Resume),
                 }
             }
+            Cause::Exception(exception) if self.vcpu.runs_real_mode_as_virtual_8086() => {
+                self.real_mode_exception(exception)
+            }
             Cause::Exception(exception) => Ok(self.raise(exception)),
             Cause::InterruptWindow => {
                 self.vcpu.hardware.set_interrupt_window(false);
@@ -57,6 +62,20 @@ impl Machine {
             Cause::TaskSwitch { .. } => Err(Halt::NotModelled("task switches by hardware are not modelled".to_owned())),
             _ => self.emulate(),
         }
+    }
+
+    /// An exception of a guest in real mode that runs as one in virtual-8086 mode: what has no privilege there is emulated,
+    /// everything else is the guest's (`handle_rmode_exception`).
+    fn real_mode_exception(&mut self, exception: Exception) -> Result<Handled, Halt> {
+        if !matches!(exception.vector, Vector::GP | Vector::SS) || exception.error_code.unwrap_or(0) != 0 {
+            return Ok(self.raise(exception));
+        }
+        if self.instruction()?.opcode == Opcode::Hlt {
+            let rip = self.vcpu.cpu.rip;
+            self.trace.push(Trace::Emulated { rip });
+            return Ok(self.halt());
+        }
+        self.emulate()
     }
 
     /// Gives the guest an exception.
@@ -178,7 +197,8 @@ impl Machine {
     fn hypercall(&mut self) -> Handled {
         let number = self.vcpu.cpu.registers.get(General::Rax);
         self.trace.push(Trace::Hypercall { number });
-        self.vcpu.cpu.registers.set(General::Rax, (-KVM_ENOSYS) as u64);
+        let error = if self.vcpu.cpu.cpl > 0 { KVM_EPERM } else { KVM_ENOSYS };
+        self.vcpu.cpu.registers.set(General::Rax, (-error) as u64);
         self.skip()
     }
 
@@ -188,7 +208,8 @@ impl Machine {
         let rip = self.vcpu.cpu.rip;
         self.trace.push(Trace::Emulated { rip });
         match instruction.opcode {
-            Opcode::Vmcall | Opcode::Vmmcall if self.vcpu.cpu.cpl == 0 => {
+            // In every ring: the emulator's row for them has no privilege (`em_hypercall`).
+            Opcode::Vmcall | Opcode::Vmmcall => {
                 self.fix_hypercall(instruction);
                 Ok(Handled::Resume)
             }

@@ -3,7 +3,7 @@
 use super::bus::GuestBus;
 use crate::cpu::event::CpuEvent;
 use crate::cpu::execute::{Step, can_take_interrupt, execute};
-use crate::cpu::instruction::Opcode;
+use crate::cpu::instruction::{Check, Instruction, Opcode};
 use crate::cpu::sensitive::{Cause, Intercepts, Outcome, Stop};
 use crate::cpu::transition::{EventSource, deliver, makes_double_fault};
 use crate::cpu::{Activity, Cpu, Exception, InterruptShadow, Mode, Rflags, Vector};
@@ -56,6 +56,8 @@ pub(super) struct Guest<'a, 'b> {
     /// How many instructions it may still run.
     pub budget: &'a mut u64,
     pub events: &'a mut Vec<CpuEvent>,
+    /// Real mode is run in virtual-8086 mode: at privilege level 3, with IOPL 3.
+    pub is_virtual_8086: bool,
 }
 
 enum Stopped {
@@ -192,6 +194,9 @@ impl Guest<'_, '_> {
             Err(Stop::Exit(cause)) => return Err(self.exit(cause, None)),
             Err(Stop::NotModelled(missing)) => return Err(Stopped::Halt(Halt::NotModelled(missing.to_string()))),
         }
+        if self.is_virtual_8086 && needs_ring_0(instruction) {
+            return self.raise(Exception::GP0);
+        }
         let is_stepped = self.cpu.rflags.contains(Rflags::TF);
         match execute(&mut self.step(), instruction) {
             Outcome::Executed | Outcome::Ignored(_) => {
@@ -206,6 +211,13 @@ impl Guest<'_, '_> {
             Outcome::NotModelled(missing) => Err(Stopped::Halt(Halt::NotModelled(missing.to_string()))),
         }
     }
+}
+
+/// Whether an instruction gives #GP outside ring 0, before it could exit.
+fn needs_ring_0(instruction: &Instruction) -> bool {
+    let checks = instruction.opcode.row().checks.iter();
+    let mut of_interest = checks.filter(|check| matches!(check, Check::Ring0 | Check::Intercept));
+    of_interest.next() == Some(&Check::Ring0)
 }
 
 /// The linear address of the next instruction.

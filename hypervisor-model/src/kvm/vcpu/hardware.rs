@@ -85,12 +85,6 @@ impl Vmx {
         for (field, value) in host_fields(host) {
             vmcs.write(field, value);
         }
-        let exceptions = [Vector::DB, Vector::UD, Vector::AC, Vector::MC];
-        let mut bitmap = exceptions.iter().fold(0u64, |bits, vector| bits | 1 << vector.0);
-        if !has_ept {
-            bitmap |= 1 << Vector::PF.0;
-        }
-        vmcs.write(Field::ExceptionBitmap, bitmap);
         vmcs.write(Field::VmcsLinkPointer, u64::MAX);
         vmcs.write(Field::VirtualProcessorId, 1);
         let mut msr_bitmap = MsrBitmap::all();
@@ -100,7 +94,22 @@ impl Vmx {
         for msr in passed {
             msr_bitmap.pass(msr, true, true);
         }
-        Vmx { vmcs, msr_bitmap, has_ept }
+        let mut vmx = Vmx { vmcs, msr_bitmap, has_ept };
+        vmx.update_exception_bitmap(true);
+        vmx
+    }
+
+    /// Which exceptions exit: all of them while real mode is run in virtual-8086 mode (`vmx_update_exception_bitmap`).
+    fn update_exception_bitmap(&mut self, is_protected: bool) {
+        let exceptions = [Vector::DB, Vector::UD, Vector::AC, Vector::MC];
+        let mut bitmap = exceptions.iter().fold(0u64, |bits, vector| bits | 1 << vector.0);
+        if !self.has_ept {
+            bitmap |= 1 << Vector::PF.0;
+            if !is_protected {
+                bitmap = !0;
+            }
+        }
+        self.vmcs.write(Field::ExceptionBitmap, bitmap);
     }
 
     /// The bits of CR0 that are the guest's own.
@@ -125,6 +134,7 @@ impl Vmx {
             }
             cpu.efer |= Efer::NXE;
         }
+        self.update_exception_bitmap(guest.cr0.contains(Cr0::PE));
         self.vmcs.write(Field::Cr0GuestHostMask, !self.guest_cr0_bits().bits());
         self.vmcs.write(Field::Cr0ReadShadow, guest.cr0.bits());
         self.vmcs.write(Field::Cr4GuestHostMask, !self.guest_cr4_bits().bits());

@@ -196,6 +196,12 @@ impl Vcpu {
         cpu
     }
 
+    /// Whether the guest is in real mode, which the processor cannot run: VT-x without "unrestricted guest". KVM runs it in
+    /// virtual-8086 mode (`enter_rmode`); this model leaves the registers as they are, and takes away the privilege.
+    fn runs_real_mode_as_virtual_8086(&self) -> bool {
+        matches!(&self.hardware, Hardware::Vmx(vmx) if !vmx.has_ept) && !self.cr0.contains(Cr0::PE)
+    }
+
     /// Whose processor it is.
     pub fn vendor(&self) -> Vendor {
         self.cpu.vendor

@@ -111,6 +111,7 @@ impl Machine {
 
     /// VM entry, the guest, VM exit.
     fn run_guest(&mut self, injection: Injection) -> Result<Exited, Halt> {
+        let is_virtual_8086 = self.vcpu.runs_real_mode_as_virtual_8086();
         let mut bus = GuestBus::new(&mut self.memory, &mut self.mmu, &mut self.vcpu.mmu, self.asks_before_modify);
         let mut events: Vec<CpuEvent> = Vec::new();
         let cpu = &mut self.vcpu.cpu;
@@ -138,6 +139,7 @@ impl Machine {
                     code: &self.code,
                     budget: &mut self.budget,
                     events: &mut events,
+                    is_virtual_8086,
                 };
                 let exited = guest.run(Entry { injected, leaves_at_once })?;
                 // KVM keeps the guest's registers beside the VMCS; here they stay in the processor.
@@ -164,6 +166,7 @@ impl Machine {
                     code: &self.code,
                     budget: &mut self.budget,
                     events: &mut events,
+                    is_virtual_8086,
                 };
                 let exited = guest.run(Entry { injected, leaves_at_once })?;
                 let code = exit_code(&exited.cause, &svm.vmcb.control.intercepts, svm.deviations)
