@@ -7,53 +7,13 @@ use super::state::{Frame, Job};
 use super::{Flow, Run, Shell};
 use crate::errno::Errno;
 use crate::program::libc::{WaitStatus, o};
+use crate::program::signal_text::strsignal;
 use crate::task::signal::{Disposition, SigSet, Signal};
 use crate::task::wait::WNOHANG;
 
 /// `$?` for a status word of wait4(2).
 pub(super) fn shell_status(status: i32) -> i32 {
     WaitStatus(status).shell_status()
-}
-
-/// How a signal that ended a process is described (strsignal(3)).
-pub(super) fn describe_signal(signal: Signal) -> String {
-    const TEXTS: [&str; 31] = [
-        "Hangup",
-        "Interrupt",
-        "Quit",
-        "Illegal instruction",
-        "Trace/breakpoint trap",
-        "Aborted",
-        "Bus error",
-        "Floating point exception",
-        "Killed",
-        "User defined signal 1",
-        "Segmentation fault",
-        "User defined signal 2",
-        "Broken pipe",
-        "Alarm clock",
-        "Terminated",
-        "Stack fault",
-        "Child exited",
-        "Continued",
-        "Stopped (signal)",
-        "Stopped",
-        "Stopped (tty input)",
-        "Stopped (tty output)",
-        "Urgent I/O condition",
-        "CPU time limit exceeded",
-        "File size limit exceeded",
-        "Virtual timer expired",
-        "Profiling timer expired",
-        "Window changed",
-        "I/O possible",
-        "Power failure",
-        "Bad system call",
-    ];
-    match TEXTS.get(usize::from(signal.0).wrapping_sub(1)) {
-        Some(text) => (*text).to_owned(),
-        None => format!("Unknown signal #{}", signal.0),
-    }
 }
 
 impl Shell {
@@ -411,7 +371,7 @@ impl Shell {
             Some(status) => match (status.exited(), status.signaled()) {
                 (Some(0), _) => "Done".to_owned(),
                 (Some(n), _) => format!("Exit {n}"),
-                (None, Some(signal)) => describe_signal(signal),
+                (None, Some(signal)) => strsignal(signal),
                 (None, None) => "Stopped".to_owned(),
             },
         };
@@ -456,7 +416,7 @@ impl Shell {
         if matches!(signal, Signal::INT | Signal::PIPE | Signal::TERM) {
             return;
         }
-        let state = describe_signal(signal);
+        let state = strsignal(signal);
         self.complain(&format!("{pid:5} {state:<24}{text}")).await;
     }
 }
