@@ -109,11 +109,13 @@ impl Xen {
         }
     }
 
-    /// Several calls in one crossing: each has its own result, and the whole is 0. One that is itself a multicall is refused
-    /// by nobody; Xen counts it as any other.
+    /// Several calls in one crossing: each has its own result, and the whole is 0. One inside another is refused.
     fn multicall(&mut self, caller: VcpuId, calls: Vec<Hypercall>) -> HypercallResult {
-        let results = calls.into_iter().map(|call| self.hypercall(caller, call)).collect();
-        Ok((0, Output::Results(results)))
+        let one = |call| match call {
+            Hypercall::Multicall(_) => refuse(Errno::EINVAL, "a multicall inside a multicall is disallowed"),
+            call => self.hypercall(caller, call),
+        };
+        Ok((0, Output::Results(calls.into_iter().map(one).collect())))
     }
 
     fn event_channel_op(&mut self, caller: VcpuId, op: EventChannelOp) -> HypercallResult {

@@ -193,10 +193,11 @@ fn a_store_to_a_table_of_the_last_level_is_checked_and_made() {
 #[test]
 fn a_multicall_has_a_result_for_each() {
     let mut guest = Guest::pinned();
-    let calls = vec![Hypercall::Other(11), Hypercall::FpuTaskswitch(true), Hypercall::Other(27)];
+    let nested = Hypercall::Multicall(vec![Hypercall::FpuTaskswitch(false)]);
+    let calls = vec![Hypercall::Other(11), Hypercall::FpuTaskswitch(true), Hypercall::Other(27), nested];
     let Ok((0, Output::Results(results))) = guest.xen.hypercall(ONE, Hypercall::Multicall(calls)) else {
         panic!("the whole is 0")
     };
     let errors: Vec<_> = results.into_iter().map(|result| result.err().map(|refusal| refusal.errno)).collect();
-    assert_eq!(errors, [Some(Errno::ENOSYS), None, Some(Errno::ENOSYS)]);
+    assert_eq!(errors, [Some(Errno::ENOSYS), None, Some(Errno::ENOSYS), Some(Errno::EINVAL)], "none within another");
 }
