@@ -227,6 +227,8 @@ pub struct Domain {
     pub pause_count: u32,
     /// Why it has shut down.
     pub shutdown: Option<ShutdownReason>,
+    /// Why it will have ended, said beforehand (`SCHEDOP_shutdown_code`); the first reason stays.
+    pub shutdown_code: Option<ShutdownReason>,
     /// Its processors.
     pub vcpus: Vec<Vcpu>,
     /// How many frames it may have.
@@ -267,6 +269,7 @@ impl Domain {
             is_dying: false,
             pause_count: 0,
             shutdown: None,
+            shutdown_code: None,
             vcpus: (0..vcpus).map(|_| Vcpu::new()).collect(),
             max_pages: 0,
             tot_pages: 0,

@@ -167,7 +167,8 @@ impl Xen {
                 Ok((0, Some(self.domain_info(id)?)))
             }
             Domctl::Resume(id) => {
-                self.controlled(id)?.shutdown = None;
+                let resumed = self.controlled(id)?;
+                (resumed.shutdown, resumed.shutdown_code) = (None, None);
                 Ok(none(()))
             }
         }

@@ -181,6 +181,7 @@ impl Xen {
     /// A domain has shut down: its processors stop, and the toolstack is told (`domain_shutdown`).
     pub fn shut_down(&mut self, domain: super::domain::DomId, reason: ShutdownReason) {
         if let Some(d) = self.domain_mut(domain) {
+            let reason = *d.shutdown_code.get_or_insert(reason);
             d.shutdown.get_or_insert(reason);
         }
         self.raise_global_virq(super::event_channel::virq::DOM_EXC);

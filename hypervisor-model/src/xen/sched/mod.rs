@@ -56,11 +56,12 @@ impl Xen {
                     v.is_blocked = !v.upcall_pending;
                 }
             }
-            SchedOp::Shutdown(reason) | SchedOp::ShutdownCode(reason) => {
-                let Some(reason) = ShutdownReason::from_number(reason) else {
-                    return refuse(Errno::EINVAL, "there is no such reason to shut down");
-                };
-                self.shut_down(caller.domain, reason);
+            SchedOp::Shutdown(reason) => self.shut_down(caller.domain, shutdown_reason(reason)?),
+            SchedOp::ShutdownCode(reason) => {
+                let reason = shutdown_reason(reason)?;
+                if let Some(d) = self.domain_mut(caller.domain) {
+                    d.shutdown_code.get_or_insert(reason);
+                }
             }
             SchedOp::Poll(ports) => {
                 if ports.len() > POLL_MAX {
@@ -79,5 +80,34 @@ impl Xen {
             }
         }
         Ok(0)
+    }
+}
+
+fn shutdown_reason(number: u32) -> Result<ShutdownReason, Refusal> {
+    match ShutdownReason::from_number(number) {
+        Some(reason) => Ok(reason),
+        None => refuse(Errno::EINVAL, "there is no such reason to shut down"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xen::domain::{DomId, Domain, GuestKind};
+
+    #[test]
+    fn a_reason_said_beforehand_ends_nobody_and_is_the_one_that_counts() {
+        let mut xen = Xen::new(16, 0);
+        let mut guest = Domain::new(DomId(1), GuestKind::Pv64, 1);
+        guest.vcpus[0].is_up = true;
+        xen.insert_domain(guest);
+        let caller = VcpuId::first(DomId(1));
+        let ended = |xen: &Xen| xen.domain(DomId(1)).and_then(|d| d.shutdown);
+
+        assert_eq!(xen.sched_op(caller, SchedOp::ShutdownCode(ShutdownReason::Crash as u32)), Ok(0));
+        assert_eq!(ended(&xen), None, "it runs on");
+        assert_eq!(xen.sched_op(caller, SchedOp::Shutdown(ShutdownReason::Poweroff as u32)), Ok(0));
+        assert_eq!(ended(&xen), Some(ShutdownReason::Crash));
+        assert!(xen.sched_op(caller, SchedOp::Shutdown(6)).is_err_and(|refusal| refusal.errno == Errno::EINVAL));
     }
 }
