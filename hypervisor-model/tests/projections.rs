@@ -71,6 +71,7 @@ fn every_picture_of_a_step_under_nested_paging() {
     check("cost-kvm-ept.txt", &CostBars::of(before, after).text());
     check("rings-kvm-ept.txt", &Rings::of_step(&step.events, Some(Platform::KvmEpt)).text());
     let walks = PageWalks::of(&step.events, "Nested.");
+    check("walks-kvm-ept.txt", &walks.text());
     assert!(walks.walks.iter().all(|walk| walk.references() <= 24), "four levels under four are 24 references");
     let parts = (step.before.parts().expect("a computer"), step.after.parts().expect("a computer"));
     check("tlb-kvm-ept.txt", &TlbTable::of(parts, (before, after), &step.events).text());

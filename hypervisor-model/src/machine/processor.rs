@@ -5,7 +5,7 @@ use super::counters::Counters;
 use super::hardware::MemoryAccess;
 use crate::cpu::{Cr0, Cr4, Efer};
 use crate::memory::{Hpa, PhysicalMemory};
-use crate::paging::event::{References, Trace};
+use crate::paging::event::{PagingEvent, References, Trace};
 use crate::paging::{
     Attempt, Flush, PagingState, Regime, SecondDimension, Tag, Tlb, TlbConfig, TranslationStop, translate,
 };
@@ -116,6 +116,9 @@ impl Processor {
         let found = if counters.told.listens {
             let found = translate(&mut self.tlb, memory, second, context, access.linear, attempt, &mut events);
             events.iter().for_each(|event| references.record(*event));
+            if let Err(stop) = &found {
+                events.push(PagingEvent::stopped(*stop));
+            }
             found
         } else {
             translate(&mut self.tlb, memory, second, context, access.linear, attempt, &mut references)

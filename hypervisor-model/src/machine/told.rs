@@ -121,7 +121,7 @@ impl Told {
 fn walk(linear: u64, kind: AccessKind, events: &[PagingEvent]) -> Deed {
     let mut deed = Deed::new(DeedKind::Walk, "page walk").with("linear", linear);
     let mut ending =
-        "The processor translates {linear:x} by {references} references to page tables; its TLB keeps that.";
+        "The processor translates {linear:x}; references to page tables: {references}. Its TLB keeps the translation.";
     for event in events {
         match event {
             PagingEvent::Referenced(r) => {
@@ -138,15 +138,14 @@ fn walk(linear: u64, kind: AccessKind, events: &[PagingEvent]) -> Deed {
             PagingEvent::Faulted(fault) => {
                 deed.name = "walk into a page fault";
                 deed.numbers.push(("code", u64::from(fault.code)));
-                ending =
-                    "The walk for {linear:x} ends after {references} references in a page fault, error code {code:x}.";
+                ending = "The walk for {linear:x} ends in a page fault, error code {code:x}; references to page tables: {references}.";
             }
             PagingEvent::NestedFaulted(fault) => {
                 deed.name =
                     if fault.is_misconfigured { "walk into a misconfiguration" } else { "walk into a violation" };
                 deed.numbers.push(("gpa", fault.guest_physical));
-                ending = "The walk for {linear:x} ends after {references} references: the nested tables do not let \
-                          guest-physical {gpa:x} through.";
+                ending = "The walk for {linear:x} ends where the nested tables do not let guest-physical {gpa:x} through; \
+                          references to page tables: {references}.";
             }
             _ => {}
         }
