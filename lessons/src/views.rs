@@ -12,6 +12,7 @@ pub const VIEWS: &[&str] = &[
     "through-eyes",
     "proc-views",
     "exits",
+    "vmcs",
     "walks",
     "tlb",
     "rings",

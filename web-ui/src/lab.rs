@@ -504,7 +504,9 @@ mod tests {
             let there = other.timeline.current_event();
             assert_eq!(here.as_ref().map(|e| &e.kind), there.as_ref().map(|e| &e.kind), "{platform}");
             let exits = count(&mut other);
-            assert_eq!(exits > 0, platform.is_hardware_assisted(), "{platform}: {exits}");
+            // Xen gives an HVM guest all its memory, in large pages, before it runs: nothing here makes that one leave.
+            let leaves = platform.is_hardware_assisted() && platform != Platform::XenHvm;
+            assert_eq!(exits > 0, leaves, "{platform}: {exits}");
             let mut back = other.on_machine(0);
             at_rest(&mut back);
             assert_eq!((back.position(), back.len()), (lab.position(), lab.len()), "{platform}");
