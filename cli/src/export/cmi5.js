@@ -1,6 +1,6 @@
 // Between the page and a learning management system that speaks cmi5 (Quartz, 1st Edition): statements to its record store.
 // Started without one, the page starts as always.
-import { concerns, restore, start, text } from "./kept.js";
+import { follow, restore, start, text } from "./kept.js";
 
 const XAPI = { "X-Experience-API-Version": "1.0.3", "Content-Type": "application/json" };
 const CATEGORY = "https://w3id.org/xapi/cmi5/context/categories/";
@@ -32,6 +32,7 @@ async function document(path, parameters) {
   return answer.ok ? answer.json() : null;
 }
 
+// crypto.randomUUID is there only for pages that came over https.
 function uuid() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] & 15) | 64;
@@ -107,21 +108,12 @@ let resumed = false;
 if (endpoint && actor) {
   try { resumed = await begin(); } catch (error) { console.warn(`cmi5: nothing is reported: ${error.message}`); }
 }
-if (open) {
-  addEventListener("ringside", (event) => {
-    const progress = JSON.parse(event.detail);
-    if (!open || !concerns(progress)) return;
-    report(progress);
-    // The page keeps its session just after it has said this.
-    setTimeout(() => { if (open) keep(); }, 300);
-  });
-  addEventListener("pagehide", () => {
-    if (!open) return;
-    open = false;
-    // There is no time left to wait for one another.
-    call("PUT", "activities/state", state("ringside"), { said, kept: text(MOST) }).catch(() => {});
-    call("POST", "statements", {}, statement("terminated", ["cmi5"], { duration: duration() })).catch(() => {});
-  });
-  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+function end() {
+  open = false;
+  // There is no time left to wait for one another.
+  call("PUT", "activities/state", state("ringside"), { said, kept: text(MOST) }).catch(() => {});
+  call("POST", "statements", {}, statement("terminated", ["cmi5"], { duration: duration() })).catch(() => {});
 }
+
+if (open) follow({ isOpen: () => open, report, keep, end });
 await start(resumed);

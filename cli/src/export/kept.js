@@ -40,8 +40,22 @@ export function restore(text) {
 }
 
 /** Whether what the page says of progress is about the lesson that this is for. */
-export function concerns(progress) {
+function concerns(progress) {
   return lesson === null || progress.lesson === lesson;
+}
+
+/** Tells a system what the page says of progress and keeps, as long as it `isOpen`: `report`, `keep`, and `end` with the page. */
+export function follow({ isOpen, report, keep, end }) {
+  addEventListener("ringside", (event) => {
+    const progress = JSON.parse(event.detail);
+    if (!isOpen() || !concerns(progress)) return;
+    report(progress);
+    // The page keeps its session just after it has said this.
+    setTimeout(() => { if (isOpen()) keep(); }, 300);
+  });
+  addEventListener("pagehide", () => { if (isOpen()) end(); });
+  // A page that comes back as it was has no system any more.
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 }
 
 /** Starts the page: where it was left, or at the beginning of the lesson. */

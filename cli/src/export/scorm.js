@@ -1,6 +1,6 @@
 // Between the page and a learning management system: SCORM 1.2 (`API`) and SCORM 2004 (`API_1484_11`). What the page says
 // of progress is reported; what the system kept is put back before the page starts. Without a system the page starts as always.
-import { beside, concerns, keepBeside, lesson, restore, start, text } from "./kept.js";
+import { beside, follow, keepBeside, lesson, restore, start, text } from "./kept.js";
 
 function find(name) {
   for (const from of [window.parent, window.opener]) {
@@ -87,24 +87,14 @@ function duration(ms) {
   return `${String(Math.floor(seconds / 3600)).padStart(4, "0")}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
 }
 
-if (open) {
-  addEventListener("ringside", (event) => {
-    const progress = JSON.parse(event.detail);
-    if (!open || !concerns(progress)) return;
-    report(progress);
-    // The page keeps its session just after it has said this.
-    setTimeout(() => { if (open) keep(); }, 300);
-  });
-  addEventListener("pagehide", () => {
-    if (!open) return;
-    keep();
-    set(names.time, duration(performance.now()));
-    set(names.exit, "suspend");
-    call("commit", "");
-    call("end", "");
-    open = false;
-  });
-  // A page that comes back as it was has no system any more.
-  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+function end() {
+  keep();
+  set(names.time, duration(performance.now()));
+  set(names.exit, "suspend");
+  call("commit", "");
+  call("end", "");
+  open = false;
 }
+
+if (open) follow({ isOpen: () => open, report, keep, end });
 await start(resumed);

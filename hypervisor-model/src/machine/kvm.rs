@@ -11,7 +11,6 @@
 use kernel_model::machine::report::Lane;
 
 use super::computer::PROCESSORS;
-use super::console::kvm::vmx_reason;
 use super::cost::Costs;
 use super::counters::Counters;
 use super::hardware::{Access, Hardware, MemoryAccess};
@@ -151,7 +150,7 @@ impl Kvm {
     fn exit(&mut self, cpu: usize, cause: Cause, counters: &mut Counters) {
         let is_user = counters.told.lane() == Lane::GuestUser;
         self.exited(cpu, cause, is_user);
-        let reason = vmx_reason(&cause).unwrap_or(ExitReason::ExceptionOrNmi);
+        let reason = ExitReason::reported(&cause);
         counters.exit(reason.linux_name(), self.costs.vm_exit.cycles);
     }
 

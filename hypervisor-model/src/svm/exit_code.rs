@@ -4,6 +4,8 @@
 //! 0x90 to 0x9f, 0xa2 and 0x403 from Linux 6.12 `arch/x86/include/uapi/asm/svm.h`, which also gives the short
 //! names, those of KVM's trace events (a space is written `_` here). VT-x's reasons are in `vmx::exit_reason`.
 
+use crate::cpu::control::ControlRegister;
+use crate::cpu::sensitive::{Cause, DescriptorTable, SvmInstruction};
 use crate::vmx::interruption::exception_name;
 use serde::{Deserialize, Serialize};
 
@@ -193,6 +195,72 @@ impl NestedPageFault {
             is_fetch: bit(4),
             is_table_walk: bit(33),
         }
+    }
+}
+
+impl ExitCode {
+    /// The exit code of a cause; `None` for what does not exit on AMD-V.
+    #[must_use]
+    pub fn of(cause: &Cause) -> Option<ExitCode> {
+        let table = |table: &DescriptorTable, is_store: bool| match (table, is_store) {
+            (DescriptorTable::Idt, true) => ExitCode::IDTR_READ,
+            (DescriptorTable::Gdt, true) => ExitCode::GDTR_READ,
+            (DescriptorTable::Ldt, true) => ExitCode::LDTR_READ,
+            (DescriptorTable::Task, true) => ExitCode::TR_READ,
+            (DescriptorTable::Idt, false) => ExitCode::IDTR_WRITE,
+            (DescriptorTable::Gdt, false) => ExitCode::GDTR_WRITE,
+            (DescriptorTable::Ldt, false) => ExitCode::LDTR_WRITE,
+            (DescriptorTable::Task, false) => ExitCode::TR_WRITE,
+        };
+        Some(match cause {
+            Cause::Cpuid { .. } => ExitCode::CPUID,
+            Cause::Hlt => ExitCode::HLT,
+            Cause::Pause => ExitCode::PAUSE,
+            Cause::Invd => ExitCode::INVD,
+            Cause::Wbinvd => ExitCode::WBINVD,
+            Cause::Monitor => ExitCode::MONITOR,
+            Cause::Mwait => ExitCode::MWAIT,
+            Cause::Rdtsc => ExitCode::RDTSC,
+            Cause::Rdtscp => ExitCode::RDTSCP,
+            Cause::Rdpmc => ExitCode::RDPMC,
+            Cause::RdMsr { .. } | Cause::WrMsr { .. } => ExitCode::MSR,
+            Cause::MovToCr { cr: ControlRegister::Cr0, .. } | Cause::Lmsw { .. } => ExitCode::CR0_SEL_WRITE,
+            Cause::MovToCr { cr, .. } => ExitCode::cr(cr.number(), true),
+            Cause::MovFromCr { cr, .. } => ExitCode::cr(cr.number(), false),
+            Cause::Smsw => ExitCode::cr(0, false),
+            Cause::Clts => ExitCode::cr(0, true),
+            Cause::MovToDr { dr, .. } => ExitCode::dr(*dr, true),
+            Cause::MovFromDr { dr, .. } => ExitCode::dr(*dr, false),
+            Cause::Io { .. } => ExitCode::IOIO,
+            Cause::Invlpg { .. } => ExitCode::INVLPG,
+            Cause::Invpcid { .. } => ExitCode::INVPCID,
+            Cause::Xsetbv { .. } => ExitCode::XSETBV,
+            Cause::Rsm => ExitCode::RSM,
+            Cause::Vmmcall => ExitCode::VMMCALL,
+            Cause::Svm(instruction) => match instruction {
+                SvmInstruction::Vmrun => ExitCode::VMRUN,
+                SvmInstruction::Vmload => ExitCode::VMLOAD,
+                SvmInstruction::Vmsave => ExitCode::VMSAVE,
+                SvmInstruction::Stgi => ExitCode::STGI,
+                SvmInstruction::Clgi => ExitCode::CLGI,
+                SvmInstruction::Skinit => ExitCode::SKINIT,
+                SvmInstruction::Invlpga => ExitCode::INVLPGA,
+            },
+            Cause::DescriptorTable { table: which, is_store } => table(which, *is_store),
+            Cause::Pushf => ExitCode::PUSHF,
+            Cause::Popf => ExitCode::POPF,
+            Cause::Iret => ExitCode::IRET,
+            Cause::Int { .. } => ExitCode::SWINT,
+            Cause::TaskSwitch { .. } => ExitCode::TASK_SWITCH,
+            Cause::Exception(exception) => ExitCode::exception(exception.vector.0),
+            Cause::ExternalInterrupt { .. } => ExitCode::INTR,
+            Cause::Nmi => ExitCode::NMI,
+            Cause::Init => ExitCode::INIT,
+            Cause::InterruptWindow => ExitCode::VINTR,
+            Cause::TripleFault => ExitCode::SHUTDOWN,
+            Cause::NestedFault(_) => ExitCode::NPF,
+            _ => return None,
+        })
     }
 }
 

@@ -9,7 +9,6 @@ use super::vmcb::{VmExit, Vmcb};
 use crate::cpu::control::{ControlRegister, Cr0};
 use crate::cpu::sensitive::{Cause, Intercepts};
 use crate::cpu::{AccessKind, Cpu, Vector};
-use crate::machine::console::kvm::svm_code;
 use crate::svm::exit_code::NestedPageFault;
 use crate::vmx::interruption::Interruption;
 use crate::vmx::qualification::IoAccess;
@@ -72,7 +71,7 @@ pub fn exit_code(cause: &Cause, vectors: &InterceptVectors, deviations: Deviatio
             Some(ExitCode::cr(0, true))
         }
         Cause::Invd if deviations.invd_exits_as_wbinvd => Some(ExitCode::WBINVD),
-        cause => svm_code(cause),
+        cause => ExitCode::of(cause),
     }
 }
 
@@ -122,7 +121,7 @@ impl Intercepts for GuestMode<'_> {
             }
             Cause::InterruptWindow => self.v_irq && self.vectors.has(Intercept::Vintr),
             Cause::Xsetbv { .. } if self.deviations.xsetbv_never_exits => false,
-            cause => svm_code(cause).and_then(Intercept::of).is_some_and(|intercept| self.vectors.has(intercept)),
+            cause => ExitCode::of(cause).and_then(Intercept::of).is_some_and(|intercept| self.vectors.has(intercept)),
         }
     }
 

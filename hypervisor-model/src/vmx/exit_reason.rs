@@ -5,6 +5,7 @@
 //! capitals, those of KVM's trace events. AMD's codes are in `svm::exit_code`.
 
 use super::controls::Control::{self, *};
+use crate::cpu::sensitive::{Cause, DescriptorTable, VmxInstruction};
 use serde::{Deserialize, Serialize};
 
 /// When an exit for a reason happens.
@@ -151,6 +152,87 @@ impl ExitReason {
     pub fn field(self) -> u32 {
         let failed = matches!(self.when(), When::EntryFailure);
         u32::from(self.number()) | if failed { ENTRY_FAILURE } else { 0 }
+    }
+}
+
+impl ExitReason {
+    /// The basic exit reason of a cause; `None` for what does not exit on VT-x.
+    #[must_use]
+    pub fn of(cause: &Cause) -> Option<ExitReason> {
+        Some(match cause {
+            Cause::Cpuid { .. } => ExitReason::Cpuid,
+            Cause::Hlt => ExitReason::Hlt,
+            Cause::Pause => ExitReason::Pause,
+            Cause::Invd => ExitReason::Invd,
+            Cause::Wbinvd => ExitReason::Wbinvd,
+            Cause::Monitor => ExitReason::Monitor,
+            Cause::Mwait => ExitReason::Mwait,
+            Cause::Rdtsc => ExitReason::Rdtsc,
+            Cause::Rdtscp => ExitReason::Rdtscp,
+            Cause::Rdpmc => ExitReason::Rdpmc,
+            Cause::Rdrand => ExitReason::Rdrand,
+            Cause::Rdseed => ExitReason::Rdseed,
+            Cause::RdMsr { .. } => ExitReason::Rdmsr,
+            Cause::WrMsr { .. } => ExitReason::Wrmsr,
+            Cause::MovToCr { .. } | Cause::MovFromCr { .. } | Cause::Clts | Cause::Lmsw { .. } => ExitReason::CrAccess,
+            Cause::MovToDr { .. } | Cause::MovFromDr { .. } => ExitReason::MovDr,
+            Cause::Io { .. } => ExitReason::IoInstruction,
+            Cause::Invlpg { .. } => ExitReason::Invlpg,
+            Cause::Invpcid { .. } => ExitReason::Invpcid,
+            Cause::Xsetbv { .. } => ExitReason::Xsetbv,
+            Cause::Xsaves => ExitReason::Xsaves,
+            Cause::Xrstors => ExitReason::Xrstors,
+            Cause::Getsec => ExitReason::Getsec,
+            Cause::Rsm => ExitReason::Rsm,
+            Cause::Vmcall => ExitReason::Vmcall,
+            Cause::Vmx(instruction) => match instruction {
+                VmxInstruction::Vmclear => ExitReason::Vmclear,
+                VmxInstruction::Vmlaunch => ExitReason::Vmlaunch,
+                VmxInstruction::Vmptrld => ExitReason::Vmptrld,
+                VmxInstruction::Vmptrst => ExitReason::Vmptrst,
+                VmxInstruction::Vmread => ExitReason::Vmread,
+                VmxInstruction::Vmresume => ExitReason::Vmresume,
+                VmxInstruction::Vmwrite => ExitReason::Vmwrite,
+                VmxInstruction::Vmxoff => ExitReason::Vmxoff,
+                VmxInstruction::Vmxon => ExitReason::Vmxon,
+                VmxInstruction::Invept => ExitReason::Invept,
+                VmxInstruction::Invvpid => ExitReason::Invvpid,
+                VmxInstruction::Vmfunc => ExitReason::Vmfunc,
+            },
+            Cause::DescriptorTable { table: DescriptorTable::Gdt | DescriptorTable::Idt, .. } => {
+                ExitReason::GdtrIdtrAccess
+            }
+            Cause::DescriptorTable { .. } => ExitReason::LdtrTrAccess,
+            Cause::TaskSwitch { .. } => ExitReason::TaskSwitch,
+            Cause::Exception(_) | Cause::Nmi => ExitReason::ExceptionOrNmi,
+            Cause::ExternalInterrupt { .. } => ExitReason::ExternalInterrupt,
+            Cause::Init => ExitReason::InitSignal,
+            Cause::Sipi { .. } => ExitReason::StartupIpi,
+            Cause::InterruptWindow => ExitReason::InterruptWindow,
+            Cause::NmiWindow => ExitReason::NmiWindow,
+            Cause::TripleFault => ExitReason::TripleFault,
+            Cause::NestedFault(fault) if fault.is_misconfigured => ExitReason::EptMisconfiguration,
+            Cause::NestedFault(_) => ExitReason::EptViolation,
+            Cause::ApicAccess { .. } => ExitReason::ApicAccess,
+            Cause::TprBelowThreshold => ExitReason::TprBelowThreshold,
+            Cause::PreemptionTimer => ExitReason::PreemptionTimer,
+            Cause::MonitorTrap => ExitReason::MonitorTrapFlag,
+            Cause::Smsw
+            | Cause::Pushf
+            | Cause::Popf
+            | Cause::Iret
+            | Cause::Int { .. }
+            | Cause::Vmmcall
+            | Cause::Svm(_) => {
+                return None;
+            }
+        })
+    }
+
+    /// The reason that a VMCS holds after an exit for a cause. What does not exit on VT-x never gets here.
+    #[must_use]
+    pub fn reported(cause: &Cause) -> ExitReason {
+        ExitReason::of(cause).unwrap_or(ExitReason::ExceptionOrNmi)
     }
 }
 

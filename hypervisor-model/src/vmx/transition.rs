@@ -14,7 +14,6 @@ use super::vmcs::{LaunchState, Vmcs};
 use crate::cpu::control::Efer;
 use crate::cpu::sensitive::{Cause, NestedFault};
 use crate::cpu::{AccessKind, Cpu, Vector};
-use crate::machine::console::kvm::vmx_reason;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -142,7 +141,7 @@ fn save_guest(vmcs: &mut Vmcs, cpu: &Cpu, steps: &mut Vec<TransitionStep>) {
 
 /// The fields that say why: reason, qualification, addresses, event, instruction length.
 fn exit_information(cause: &Cause, context: ExitContext, cpu: &Cpu) -> Vec<(Field, u64)> {
-    let reason = vmx_reason(cause).unwrap_or(ExitReason::ExceptionOrNmi);
+    let reason = ExitReason::reported(cause);
     let failure = if context.is_entry_failure { 1 << 31 } else { 0 };
     let mut fields = vec![
         (Field::ExitReason, u64::from(reason.number()) | failure),

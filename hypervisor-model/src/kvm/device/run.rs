@@ -22,7 +22,6 @@ use crate::guest::machine::GuestMachine;
 use crate::guest::memory::GuestMemory;
 use crate::guest::{Did, Guest};
 use crate::kvm::user_exit::UserExit;
-use crate::machine::console::kvm::vmx_reason;
 use crate::vmx::exit_reason::ExitReason;
 
 /// How long a guest runs before the host's timer interrupts it.
@@ -235,7 +234,7 @@ impl KvmModule {
         numbers: &[(&'static str, u64)],
     ) {
         guest.exited(cause);
-        let reason = reason_of(&cause);
+        let reason = ExitReason::reported(&cause);
         let count = vm.exits.entry(reason.linux_name()).or_default();
         count.0 += 1;
         count.1 += u64::from(to.is_some());
@@ -279,7 +278,7 @@ impl KvmModule {
     /// The guest has rung a doorbell that is a counter: KVM signals it and the guest goes on.
     fn ring(&mut self, vm: &mut Vm, guest: &mut Guest, cause: Cause, (addr, event): (u64, u64)) {
         guest.exited(cause);
-        let reason = reason_of(&cause);
+        let reason = ExitReason::reported(&cause);
         let count = vm.exits.entry(reason.linux_name()).or_default();
         count.0 += 1;
         self.interrupts.push(Interrupt::Event(event));
@@ -297,10 +296,6 @@ impl KvmModule {
             source: "virt/kvm/eventfd.c ioeventfd_write()",
         })));
     }
-}
-
-fn reason_of(cause: &Cause) -> ExitReason {
-    vmx_reason(cause).unwrap_or(ExitReason::ExceptionOrNmi)
 }
 
 /// IN, OUT or REP INS with the port in DX, as Linux's drivers do it.

@@ -6,7 +6,7 @@
 
 use crate::cpu::control::{ControlRegister, Cr0, Cr4};
 use crate::cpu::msr::Msr;
-use crate::cpu::sensitive::{Cause, DescriptorTable, Intercepts, SvmInstruction, VmxInstruction};
+use crate::cpu::sensitive::{Cause, Intercepts};
 use crate::cpu::{Cpu, Vector, Vendor};
 use crate::svm::exit_code::ExitCode;
 use crate::vmx::exit_reason::ExitReason;
@@ -117,137 +117,8 @@ pub struct ExitName {
 #[must_use]
 pub fn exit_name(cause: &Cause, vendor: Vendor) -> Option<ExitName> {
     match vendor {
-        Vendor::Intel => vmx_reason(cause)
+        Vendor::Intel => ExitReason::of(cause)
             .map(|reason| ExitName { name: reason.linux_name().to_owned(), number: u64::from(reason.number()) }),
-        Vendor::Amd => svm_code(cause).map(|code| ExitName { name: code.linux_name(), number: code.0 }),
+        Vendor::Amd => ExitCode::of(cause).map(|code| ExitName { name: code.linux_name(), number: code.0 }),
     }
-}
-
-/// The basic exit reason of a cause.
-#[must_use]
-pub fn vmx_reason(cause: &Cause) -> Option<ExitReason> {
-    Some(match cause {
-        Cause::Cpuid { .. } => ExitReason::Cpuid,
-        Cause::Hlt => ExitReason::Hlt,
-        Cause::Pause => ExitReason::Pause,
-        Cause::Invd => ExitReason::Invd,
-        Cause::Wbinvd => ExitReason::Wbinvd,
-        Cause::Monitor => ExitReason::Monitor,
-        Cause::Mwait => ExitReason::Mwait,
-        Cause::Rdtsc => ExitReason::Rdtsc,
-        Cause::Rdtscp => ExitReason::Rdtscp,
-        Cause::Rdpmc => ExitReason::Rdpmc,
-        Cause::Rdrand => ExitReason::Rdrand,
-        Cause::Rdseed => ExitReason::Rdseed,
-        Cause::RdMsr { .. } => ExitReason::Rdmsr,
-        Cause::WrMsr { .. } => ExitReason::Wrmsr,
-        Cause::MovToCr { .. } | Cause::MovFromCr { .. } | Cause::Clts | Cause::Lmsw { .. } => ExitReason::CrAccess,
-        Cause::MovToDr { .. } | Cause::MovFromDr { .. } => ExitReason::MovDr,
-        Cause::Io { .. } => ExitReason::IoInstruction,
-        Cause::Invlpg { .. } => ExitReason::Invlpg,
-        Cause::Invpcid { .. } => ExitReason::Invpcid,
-        Cause::Xsetbv { .. } => ExitReason::Xsetbv,
-        Cause::Xsaves => ExitReason::Xsaves,
-        Cause::Xrstors => ExitReason::Xrstors,
-        Cause::Getsec => ExitReason::Getsec,
-        Cause::Rsm => ExitReason::Rsm,
-        Cause::Vmcall => ExitReason::Vmcall,
-        Cause::Vmx(instruction) => match instruction {
-            VmxInstruction::Vmclear => ExitReason::Vmclear,
-            VmxInstruction::Vmlaunch => ExitReason::Vmlaunch,
-            VmxInstruction::Vmptrld => ExitReason::Vmptrld,
-            VmxInstruction::Vmptrst => ExitReason::Vmptrst,
-            VmxInstruction::Vmread => ExitReason::Vmread,
-            VmxInstruction::Vmresume => ExitReason::Vmresume,
-            VmxInstruction::Vmwrite => ExitReason::Vmwrite,
-            VmxInstruction::Vmxoff => ExitReason::Vmxoff,
-            VmxInstruction::Vmxon => ExitReason::Vmxon,
-            VmxInstruction::Invept => ExitReason::Invept,
-            VmxInstruction::Invvpid => ExitReason::Invvpid,
-            VmxInstruction::Vmfunc => ExitReason::Vmfunc,
-        },
-        Cause::DescriptorTable { table: DescriptorTable::Gdt | DescriptorTable::Idt, .. } => ExitReason::GdtrIdtrAccess,
-        Cause::DescriptorTable { .. } => ExitReason::LdtrTrAccess,
-        Cause::TaskSwitch { .. } => ExitReason::TaskSwitch,
-        Cause::Exception(_) | Cause::Nmi => ExitReason::ExceptionOrNmi,
-        Cause::ExternalInterrupt { .. } => ExitReason::ExternalInterrupt,
-        Cause::Init => ExitReason::InitSignal,
-        Cause::Sipi { .. } => ExitReason::StartupIpi,
-        Cause::InterruptWindow => ExitReason::InterruptWindow,
-        Cause::NmiWindow => ExitReason::NmiWindow,
-        Cause::TripleFault => ExitReason::TripleFault,
-        Cause::NestedFault(fault) if fault.is_misconfigured => ExitReason::EptMisconfiguration,
-        Cause::NestedFault(_) => ExitReason::EptViolation,
-        Cause::ApicAccess { .. } => ExitReason::ApicAccess,
-        Cause::TprBelowThreshold => ExitReason::TprBelowThreshold,
-        Cause::PreemptionTimer => ExitReason::PreemptionTimer,
-        Cause::MonitorTrap => ExitReason::MonitorTrapFlag,
-        Cause::Smsw | Cause::Pushf | Cause::Popf | Cause::Iret | Cause::Int { .. } | Cause::Vmmcall | Cause::Svm(_) => {
-            return None;
-        }
-    })
-}
-
-/// The exit code of a cause on AMD-V.
-#[must_use]
-pub fn svm_code(cause: &Cause) -> Option<ExitCode> {
-    let table = |table: &DescriptorTable, is_store: bool| match (table, is_store) {
-        (DescriptorTable::Idt, true) => ExitCode::IDTR_READ,
-        (DescriptorTable::Gdt, true) => ExitCode::GDTR_READ,
-        (DescriptorTable::Ldt, true) => ExitCode::LDTR_READ,
-        (DescriptorTable::Task, true) => ExitCode::TR_READ,
-        (DescriptorTable::Idt, false) => ExitCode::IDTR_WRITE,
-        (DescriptorTable::Gdt, false) => ExitCode::GDTR_WRITE,
-        (DescriptorTable::Ldt, false) => ExitCode::LDTR_WRITE,
-        (DescriptorTable::Task, false) => ExitCode::TR_WRITE,
-    };
-    Some(match cause {
-        Cause::Cpuid { .. } => ExitCode::CPUID,
-        Cause::Hlt => ExitCode::HLT,
-        Cause::Pause => ExitCode::PAUSE,
-        Cause::Invd => ExitCode::INVD,
-        Cause::Wbinvd => ExitCode::WBINVD,
-        Cause::Monitor => ExitCode::MONITOR,
-        Cause::Mwait => ExitCode::MWAIT,
-        Cause::Rdtsc => ExitCode::RDTSC,
-        Cause::Rdtscp => ExitCode::RDTSCP,
-        Cause::Rdpmc => ExitCode::RDPMC,
-        Cause::RdMsr { .. } | Cause::WrMsr { .. } => ExitCode::MSR,
-        Cause::MovToCr { cr: ControlRegister::Cr0, .. } | Cause::Lmsw { .. } => ExitCode::CR0_SEL_WRITE,
-        Cause::MovToCr { cr, .. } => ExitCode::cr(cr.number(), true),
-        Cause::MovFromCr { cr, .. } => ExitCode::cr(cr.number(), false),
-        Cause::Smsw => ExitCode::cr(0, false),
-        Cause::Clts => ExitCode::cr(0, true),
-        Cause::MovToDr { dr, .. } => ExitCode::dr(*dr, true),
-        Cause::MovFromDr { dr, .. } => ExitCode::dr(*dr, false),
-        Cause::Io { .. } => ExitCode::IOIO,
-        Cause::Invlpg { .. } => ExitCode::INVLPG,
-        Cause::Invpcid { .. } => ExitCode::INVPCID,
-        Cause::Xsetbv { .. } => ExitCode::XSETBV,
-        Cause::Rsm => ExitCode::RSM,
-        Cause::Vmmcall => ExitCode::VMMCALL,
-        Cause::Svm(instruction) => match instruction {
-            SvmInstruction::Vmrun => ExitCode::VMRUN,
-            SvmInstruction::Vmload => ExitCode::VMLOAD,
-            SvmInstruction::Vmsave => ExitCode::VMSAVE,
-            SvmInstruction::Stgi => ExitCode::STGI,
-            SvmInstruction::Clgi => ExitCode::CLGI,
-            SvmInstruction::Skinit => ExitCode::SKINIT,
-            SvmInstruction::Invlpga => ExitCode::INVLPGA,
-        },
-        Cause::DescriptorTable { table: which, is_store } => table(which, *is_store),
-        Cause::Pushf => ExitCode::PUSHF,
-        Cause::Popf => ExitCode::POPF,
-        Cause::Iret => ExitCode::IRET,
-        Cause::Int { .. } => ExitCode::SWINT,
-        Cause::TaskSwitch { .. } => ExitCode::TASK_SWITCH,
-        Cause::Exception(exception) => ExitCode::exception(exception.vector.0),
-        Cause::ExternalInterrupt { .. } => ExitCode::INTR,
-        Cause::Nmi => ExitCode::NMI,
-        Cause::Init => ExitCode::INIT,
-        Cause::InterruptWindow => ExitCode::VINTR,
-        Cause::TripleFault => ExitCode::SHUTDOWN,
-        Cause::NestedFault(_) => ExitCode::NPF,
-        _ => return None,
-    })
 }

@@ -13,7 +13,7 @@ substr STRING POS LENGTH; index STRING CHARS; length STRING; + TOKEN; ( EXPRESSI
 
 /// Exit status of an expression that is wrong.
 const INVALID: i32 = 2;
-/// How deep parentheses may be here.
+/// How deep parentheses and functions may be in one another here.
 const DEPTH_MAX: usize = 100;
 
 /// A value: as text, or as a number.
@@ -210,6 +210,16 @@ impl Parser<'_> {
     }
 
     fn function(&mut self, evaluate: bool) -> Eval {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err("an expression this deep is not modelled here".to_owned());
+        }
+        let value = self.function_or_operand(evaluate);
+        self.depth -= 1;
+        value
+    }
+
+    fn function_or_operand(&mut self, evaluate: bool) -> Eval {
         match self.take(&["+", "length", "match", "index", "substr"]) {
             Some("+") => Ok(Value::Text(self.word()?)),
             Some("length") => {
@@ -241,12 +251,7 @@ impl Parser<'_> {
 
     fn operand(&mut self, evaluate: bool) -> Eval {
         if self.take(&["("]).is_some() {
-            self.depth += 1;
-            if self.depth > DEPTH_MAX {
-                return Err("parentheses this deep are not modelled here".to_owned());
-            }
             let value = self.or(evaluate)?;
-            self.depth -= 1;
             let last = self.words.get(self.next.wrapping_sub(1)).map_or("", String::as_str);
             return match self.words.get(self.next).map(String::as_str) {
                 None => Err(format!("syntax error: expecting ')' after '{last}'")),
@@ -292,6 +297,8 @@ mod tests {
         assert_eq!(s.line("expr '(' 1"), "expr: syntax error: expecting ')' after '1'\n[exit 2]\n");
         assert_eq!(s.line("expr 1 2"), "expr: syntax error: unexpected argument '2'\n[exit 2]\n");
         assert_eq!(s.line("expr a + 1"), "expr: non-integer argument\n[exit 2]\n");
+        let deep = "length ".repeat(5000);
+        assert_eq!(s.line(&format!("expr {deep} x")), "expr: an expression this deep is not modelled here\n[exit 2]\n");
         assert_eq!(s.line("expr 5 / 0"), "expr: division by zero\n[exit 2]\n");
     }
 }

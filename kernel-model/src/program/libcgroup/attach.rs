@@ -1,7 +1,7 @@
 //! cgexec(1) and cgclassify(1): processes go into groups.
 
-use super::Failure;
 use super::hierarchy::{Mounted, Spec, mounted, write};
+use super::{Failure, HELP, OPTIONS, options};
 use crate::errno::Errno;
 use crate::program;
 use crate::program::Sys;
@@ -16,19 +16,11 @@ program!(CGCLASSIFY = "cgclassify" in "/usr/bin", "move running processes to con
 --sticky, --cancel-sticky  accepted: there is no daemon that would move them
 PID...");
 
-const LONG: &[Long] = &[
-    Long("sticky", Takes::Nothing, 's'),
-    Long("cancel-sticky", Takes::Nothing, 'u'),
-    Long("help", Takes::Nothing, 'h'),
-];
+const LONG: &[Long] = &[Long("sticky", Takes::Nothing, 's'), Long("cancel-sticky", Takes::Nothing, 'u'), HELP];
 
 async fn cgexec(sys: Sys) -> Result<i32, i32> {
-    const SPEC: Opts = Opts { short: "+g:h", long: LONG, version: "(libcgroup) 2.0.2", failure: 1, ..Opts::COREUTILS };
-    let options = sys.getopt(&SPEC).await?;
-    if options.has('h') {
-        sys.print_help().await;
-        return Ok(0);
-    }
+    const SPEC: Opts = Opts { short: "+g:h", long: LONG, failure: 1, ..OPTIONS };
+    let options = options(&sys, &SPEC).await?;
     let Some(name) = options.operands.first() else {
         sys.eprint("Wrong input parameters, try cgexec --help' for more information.\n").await;
         return Err(1);
@@ -53,12 +45,8 @@ async fn cgexec(sys: Sys) -> Result<i32, i32> {
 }
 
 async fn cgclassify(sys: Sys) -> Result<i32, i32> {
-    const SPEC: Opts = Opts { short: "g:h", long: LONG, version: "(libcgroup) 2.0.2", failure: 255, ..Opts::COREUTILS };
-    let options = sys.getopt(&SPEC).await?;
-    if options.has('h') {
-        sys.print_help().await;
-        return Ok(0);
-    }
+    const SPEC: Opts = Opts { short: "g:h", long: LONG, ..OPTIONS };
+    let options = options(&sys, &SPEC).await?;
     if options.operands.is_empty() {
         sys.eprint("Wrong input parameters, try cgclassify -h' for more information.\n").await;
         return Err(2);
@@ -86,9 +74,9 @@ async fn cgclassify(sys: Sys) -> Result<i32, i32> {
     Ok(status)
 }
 
-async fn specs(sys: &Sys, options: &Options) -> Result<Vec<Spec>, i32> {
+async fn specs(sys: &Sys, given: &Options) -> Result<Vec<Spec>, i32> {
     let mut specs = Vec::new();
-    for text in options.values('g') {
+    for text in given.values('g') {
         match Spec::parse(text) {
             Some(spec) => specs.push(spec),
             None => {

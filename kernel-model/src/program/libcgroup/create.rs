@@ -1,7 +1,7 @@
 //! cgcreate(1) and cgdelete(1): groups come and go.
 
-use super::Failure;
-use super::hierarchy::{Mounted, Spec, mounted, write};
+use super::hierarchy::{Mounted, Spec, groups_below, mounted, write};
+use super::{Failure, HELP, OPTIONS, options};
 use crate::errno::Errno;
 use crate::program;
 use crate::program::Sys;
@@ -37,17 +37,11 @@ async fn cgcreate(sys: Sys) -> Result<i32, i32> {
             Long("dperm", Takes::Value, 'd'),
             Long("fperm", Takes::Value, 'f'),
             Long("tperm", Takes::Value, 's'),
-            Long("help", Takes::Nothing, 'h'),
+            HELP,
         ],
-        version: "(libcgroup) 2.0.2",
-        failure: WRONG,
-        ..Opts::COREUTILS
+        ..OPTIONS
     };
-    let options = sys.getopt(&SPEC).await?;
-    if options.has('h') {
-        sys.print_help().await;
-        return Ok(0);
-    }
+    let options = options(&sys, &SPEC).await?;
     let access = access(&sys, &options).await?;
     let mut specs = Vec::new();
     for text in options.values('g') {
@@ -73,12 +67,12 @@ async fn cgcreate(sys: Sys) -> Result<i32, i32> {
     Ok(0)
 }
 
-async fn access(sys: &Sys, options: &Options) -> Result<Access, i32> {
-    let mode = |key| options.value(key).and_then(|text| u32::from_str_radix(text, 8).ok());
+async fn access(sys: &Sys, given: &Options) -> Result<Access, i32> {
+    let mode = |key| given.value(key).and_then(|text| u32::from_str_radix(text, 8).ok());
     let mut access = Access { dir_mode: mode('d'), file_mode: mode('f'), tasks_mode: mode('s'), ..Access::default() };
     let accounts = sys.accounts().await;
     for key in ['a', 't'] {
-        let Some(text) = options.value(key) else { continue };
+        let Some(text) = given.value(key) else { continue };
         let (user, group) = text.split_once(':').unwrap_or((text, ""));
         let uid = accounts.user(user).map(|u| u.uid).or_else(|| user.parse().ok());
         let gid = accounts.group(group).map(|g| g.gid).or_else(|| group.parse().ok());
@@ -155,18 +149,8 @@ async fn give(sys: &Sys, m: &Mounted, directory: &str, access: &Access) -> Resul
 }
 
 async fn cgdelete(sys: Sys) -> Result<i32, i32> {
-    const SPEC: Opts = Opts {
-        short: "g:rh",
-        long: &[Long("recursive", Takes::Nothing, 'r'), Long("help", Takes::Nothing, 'h')],
-        version: "(libcgroup) 2.0.2",
-        failure: 255,
-        ..Opts::COREUTILS
-    };
-    let options = sys.getopt(&SPEC).await?;
-    if options.has('h') {
-        sys.print_help().await;
-        return Ok(0);
-    }
+    const SPEC: Opts = Opts { short: "g:rh", long: &[Long("recursive", Takes::Nothing, 'r'), HELP], ..OPTIONS };
+    let options = options(&sys, &SPEC).await?;
     let mounted = mounted(&sys).await;
     let mut status = 0;
     for text in options.values('g').chain(options.operands.iter().map(String::as_str)) {
@@ -192,16 +176,8 @@ async fn delete(sys: &Sys, spec: &Spec, mounted: &[Mounted], recursive: bool) ->
         let above = directory.rsplit_once('/').map_or(m.path.clone(), |(dir, _)| dir.to_owned());
         sys.stat(&directory).await.map_err(Failure::Other)?;
         let mut all = vec![directory.clone()];
-        let mut next = 0;
-        while recursive && next < all.len() {
-            let dir = all[next].clone();
-            for entry in sys.read_dir(&dir).await.unwrap_or_default() {
-                let path = format!("{dir}/{}", entry.d_name);
-                if !entry.d_name.starts_with('.') && sys.stat(&path).await.is_ok_and(|stat| stat.is_dir()) {
-                    all.push(path);
-                }
-            }
-            next += 1;
+        if recursive {
+            all.extend(groups_below(sys, &directory).await);
         }
         for dir in all.iter().rev() {
             let file = m.tasks_file();

@@ -95,3 +95,23 @@ pub(super) async fn write(sys: &Sys, path: &str, text: &str) -> Result<(), Errno
     sys.close(fd).await?;
     written
 }
+
+/// The directories of all groups below one, each before those below it.
+pub(super) async fn groups_below(sys: &Sys, directory: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut left = vec![directory.to_owned()];
+    while let Some(dir) = left.pop() {
+        let mut below = Vec::new();
+        for entry in sys.read_dir(&dir).await.unwrap_or_default() {
+            let path = format!("{dir}/{}", entry.d_name);
+            if !entry.d_name.starts_with('.') && sys.stat(&path).await.is_ok_and(|stat| stat.is_dir()) {
+                below.push(path);
+            }
+        }
+        if dir != directory {
+            found.push(dir);
+        }
+        left.extend(below.into_iter().rev());
+    }
+    found
+}

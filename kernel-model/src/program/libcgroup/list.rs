@@ -1,26 +1,17 @@
 //! lscgroup(1): which groups there are.
 
-use super::hierarchy::{Mounted, Spec, mounted};
+use super::hierarchy::{Mounted, Spec, groups_below, mounted};
+use super::{HELP, OPTIONS, options};
 use crate::program;
 use crate::program::Sys;
-use crate::program::getopt::{Long, Spec as Opts, Takes};
+use crate::program::getopt::Spec as Opts;
 
 program!(LSCGROUP = "lscgroup" in "/usr/bin", "list control groups", lscgroup, "\
 [-g] CONTROLLERS:PATH...  only this group and those below it");
 
 async fn lscgroup(sys: Sys) -> Result<i32, i32> {
-    const SPEC: Opts = Opts {
-        short: "g:h",
-        long: &[Long("help", Takes::Nothing, 'h')],
-        version: "(libcgroup) 2.0.2",
-        failure: 255,
-        ..Opts::COREUTILS
-    };
-    let options = sys.getopt(&SPEC).await?;
-    if options.has('h') {
-        sys.print_help().await;
-        return Ok(0);
-    }
+    const SPEC: Opts = Opts { short: "g:h", long: &[HELP], ..OPTIONS };
+    let options = options(&sys, &SPEC).await?;
     let mounted = mounted(&sys).await;
     let asked: Vec<&str> = options.values('g').chain(options.operands.iter().map(String::as_str)).collect();
     if asked.is_empty() {
@@ -58,20 +49,8 @@ async fn list(sys: &Sys, m: &Mounted, top: &str, mounted: &[Mounted]) {
     }
     let shown = if top.is_empty() { "/".to_owned() } else { format!("/{top}/") };
     sys.print(format!("{controllers}:{shown}\n")).await;
-    let mut left = vec![top.to_owned()];
-    while let Some(group) = left.pop() {
-        if group != top {
-            sys.print(format!("{controllers}:/{group}\n")).await;
-        }
-        let directory = m.directory(&group);
-        let mut below = Vec::new();
-        for entry in sys.read_dir(&directory).await.unwrap_or_default() {
-            let is_group = !entry.d_name.starts_with('.')
-                && sys.stat(&format!("{directory}/{}", entry.d_name)).await.is_ok_and(|stat| stat.is_dir());
-            if is_group {
-                below.push(if group.is_empty() { entry.d_name } else { format!("{group}/{}", entry.d_name) });
-            }
-        }
-        left.extend(below.into_iter().rev());
+    for directory in groups_below(sys, &m.directory(top)).await {
+        let group = directory.strip_prefix(&m.path).unwrap_or(&directory);
+        sys.print(format!("{controllers}:{group}\n")).await;
     }
 }

@@ -9,6 +9,8 @@ mod hierarchy;
 mod list;
 mod values;
 
+use super::Sys;
+use super::getopt::{Long, Options, Spec, Takes};
 use super::registry::Program;
 
 /// The programs in this folder.
@@ -21,6 +23,20 @@ pub const PROGRAMS: &[&Program] = &[
     &values::CGGET,
     &values::CGSET,
 ];
+
+/// What the options of all tools have in common.
+const OPTIONS: Spec = Spec { version: "(libcgroup) 2.0.2", failure: 255, ..Spec::COREUTILS };
+const HELP: Long = Long("help", Takes::Nothing, 'h');
+
+/// Reads the options; `-h` prints the help and is the end, with status 0.
+async fn options(sys: &Sys, spec: &Spec) -> Result<Options, i32> {
+    let options = sys.getopt(spec).await?;
+    if options.has('h') {
+        sys.print_help().await;
+        return Err(0);
+    }
+    Ok(options)
+}
 
 /// What the library says of a failure. An exit status is what is left of its number: the last eight bits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,7 +1,7 @@
 //! cgset(1) and cgget(1): what is written in the files of groups.
 
-use super::Failure;
 use super::hierarchy::{Mounted, Spec, mounted, write};
+use super::{Failure, HELP, OPTIONS, options};
 use crate::errno::Errno;
 use crate::program;
 use crate::program::Sys;
@@ -17,22 +17,13 @@ program!(CGGET = "cgget" in "/usr/bin", "print parameters of control groups", cg
 PATH...  the groups");
 
 async fn cgset(sys: Sys) -> Result<i32, i32> {
-    const SPEC: Opts = Opts {
-        short: "r:h",
-        long: &[Long("variable", Takes::Value, 'r'), Long("help", Takes::Nothing, 'h')],
-        unmodelled: "--copy-from",
-        version: "(libcgroup) 2.0.2",
-        failure: 255,
-    };
+    const SPEC: Opts =
+        Opts { short: "r:h", long: &[Long("variable", Takes::Value, 'r'), HELP], unmodelled: "--copy-from", ..OPTIONS };
     if sys.argv().len() < 2 {
         sys.eprint("Usage is cgset -r <name=value> <relative path to cgroup>\n").await;
         return Err(255);
     }
-    let options = sys.getopt(&SPEC).await?;
-    if options.has('h') {
-        sys.print_help().await;
-        return Ok(0);
-    }
+    let options = options(&sys, &SPEC).await?;
     let mut pairs = Vec::new();
     for text in options.values('r') {
         match text.split_once('=') {
@@ -84,17 +75,11 @@ async fn cgget(sys: Sys) -> Result<i32, i32> {
             Long("variable", Takes::Value, 'r'),
             Long("all", Takes::Nothing, 'a'),
             Long("values-only", Takes::Nothing, 'v'),
-            Long("help", Takes::Nothing, 'h'),
+            HELP,
         ],
-        version: "(libcgroup) 2.0.2",
-        failure: 255,
-        ..Opts::COREUTILS
+        ..OPTIONS
     };
-    let options = sys.getopt(&SPEC).await?;
-    if options.has('h') {
-        sys.print_help().await;
-        return Ok(0);
-    }
+    let options = options(&sys, &SPEC).await?;
     let mounted = mounted(&sys).await;
     let mut groups: Vec<String> = options.operands.clone();
     let mut controllers: Vec<String> = Vec::new();
@@ -112,39 +97,53 @@ async fn cgget(sys: Sys) -> Result<i32, i32> {
         return Err(1);
     }
     let names: Vec<&str> = options.values('r').collect();
+    let only_values = options.has('v');
     let mut status = 0;
     for group in &groups {
-        let mut lines = String::new();
-        let mut failed = false;
-        for name in &names {
-            let Some(m) = controller_of(name, &mounted) else {
-                let controller = name.split_once('.').map_or(*name, |(controller, _)| controller);
-                sys.error(format!("cannot find controller '{controller}' in group '{group}'")).await;
-                (status, failed) = (Failure::Other(Errno::ENOENT).status(), true);
-                break;
-            };
-            match sys.read_file(&format!("{}/{name}", m.directory(group))).await {
-                Ok(text) => lines.push_str(&shown(name, &text, options.has('v'))),
-                Err(errno) => {
-                    sys.eprint(format!("variable file read failed {errno}\n")).await;
-                    (status, failed) = (Failure::Other(errno).status(), true);
-                    break;
+        let lines = match names.is_empty() {
+            false => these(&sys, &names, group, &mounted, only_values).await,
+            true => {
+                let wanted = |m: &&Mounted| controllers.is_empty() || controllers.contains(&m.controller);
+                let mut lines = String::new();
+                for m in mounted.iter().filter(wanted) {
+                    lines.push_str(&all_of(&sys, m, group, only_values).await);
                 }
+                Ok(lines)
             }
+        };
+        match lines {
+            Ok(lines) if options.has('n') => sys.print(lines).await,
+            Ok(lines) => sys.print(format!("{group}:\n{lines}\n")).await,
+            Err(failure) => status = failure.status(),
         }
-        if failed {
-            continue;
-        }
-        if names.is_empty() {
-            let wanted = |m: &&Mounted| controllers.is_empty() || controllers.contains(&m.controller);
-            for m in mounted.iter().filter(wanted) {
-                lines.push_str(&all_of(&sys, m, group, options.has('v')).await);
-            }
-        }
-        let (head, foot) = if options.has('n') { (String::new(), "") } else { (format!("{group}:\n"), "\n") };
-        sys.print(format!("{head}{lines}{foot}")).await;
     }
     Ok(status)
+}
+
+/// The parameters with these names, or nothing if one of them cannot be had.
+async fn these(
+    sys: &Sys,
+    names: &[&str],
+    group: &str,
+    mounted: &[Mounted],
+    only_values: bool,
+) -> Result<String, Failure> {
+    let mut lines = String::new();
+    for name in names {
+        let Some(m) = controller_of(name, mounted) else {
+            let controller = name.split_once('.').map_or(*name, |(controller, _)| controller);
+            sys.error(format!("cannot find controller '{controller}' in group '{group}'")).await;
+            return Err(Failure::Other(Errno::ENOENT));
+        };
+        match sys.read_file(&format!("{}/{name}", m.directory(group))).await {
+            Ok(text) => lines.push_str(&shown(name, &text, only_values)),
+            Err(errno) => {
+                sys.eprint(format!("variable file read failed {errno}\n")).await;
+                return Err(Failure::Other(errno));
+            }
+        }
+    }
+    Ok(lines)
 }
 
 /// Every parameter of a controller that can be read, in the order of the directory.
