@@ -2,6 +2,7 @@
 //!
 //! `lex` finds words, `parse` makes the tree of `ast`, `run` and `eval` walk it; `value` is what variables hold.
 
+mod arrays;
 mod ast;
 mod builtin;
 mod eval;

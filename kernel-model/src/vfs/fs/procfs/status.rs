@@ -107,9 +107,9 @@ impl Kernel<'_> {
             text.push_str("CoreDumping:\t0\nTHP_enabled:\t1\nuntag_mask:\t0xffffffffffffffff\n");
         }
         let cpus = t.cpus_allowed & CPU_POSSIBLE;
-        let cpu_list = crate::cgroup::controller::cpuset::list(cpus);
+        let cpu_list = crate::cgroup::controller::cpuset::list::list(cpus);
         let mems = self.cpuset_mems_allowed(task);
-        let mem_list = crate::cgroup::controller::cpuset::list(mems);
+        let mem_list = crate::cgroup::controller::cpuset::list::list(mems);
         let _ = write!(
             text,
             "Threads:\t{}\nSigQ:\t0/{}\nSigPnd:\t{:016x}\nShdPnd:\t{:016x}\nSigBlk:\t{:016x}\nSigIgn:\t{:016x}\n\

@@ -6,17 +6,22 @@
 //! (`cpuset.cpus.effective`). A task runs on the processors of its group, or on those among them that
 //! sched_setaffinity(2) asked for.
 
+pub mod list;
+pub mod partition;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Controller, ControllerId};
 use crate::cgroup::file::{At, CgroupFile, FileFlags, Write};
 use crate::cgroup::migrate::Migration;
-use crate::cgroup::{CgroupId, KernelVersion, Version};
+use crate::cgroup::{CgroupId, Version};
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::task::TaskId;
 use crate::task::sched::{CPU_POSSIBLE, NR_CPUS};
 use crate::world::World;
+use list::{list, parse_list};
+use partition::{Partition, PartitionError, refresh_partition, set_partition, show_partition, write_partition};
 
 /// The memory nodes of the machine: one.
 const MEMS_POSSIBLE: u64 = 1;
@@ -69,44 +74,6 @@ bitflags::bitflags! {
         const SPREAD_SLAB = 64;
         /// `cpuset.memory_pressure` is worked out.
         const MEMORY_PRESSURE_ENABLED = 128;
-    }
-}
-
-/// What `cpuset.cpus.partition` is set to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub enum Partition {
-    /// Shares its processors with the group above.
-    #[default]
-    Member,
-    /// Has them for itself.
-    Root,
-    /// Has them for itself, without load balancing among them.
-    Isolated,
-}
-
-/// Why a partition is not valid (`enum prs_errcode`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[allow(missing_docs)] // described by their texts
-pub enum PartitionError {
-    InvalidCpus,
-    ParentNotRoot,
-    ParentInvalid,
-    NotExclusive,
-    NoCpusLeft,
-    CpusEmpty,
-}
-
-impl PartitionError {
-    fn text(self, version: KernelVersion) -> &'static str {
-        match self {
-            PartitionError::InvalidCpus => "Invalid cpu list in cpuset.cpus",
-            PartitionError::ParentNotRoot => "Parent is not a partition root",
-            PartitionError::ParentInvalid => "Parent is an invalid partition root",
-            PartitionError::NotExclusive => "Cpu list in cpuset.cpus not exclusive",
-            PartitionError::NoCpusLeft => "Parent unable to distribute cpu downstream",
-            PartitionError::CpusEmpty if version < KernelVersion::V6_18 => "cpuset.cpus is empty",
-            PartitionError::CpusEmpty => "cpuset.cpus and cpuset.cpus.exclusive are empty",
-        }
     }
 }
 
@@ -322,70 +289,6 @@ impl World {
     }
 }
 
-// --- lists of processors and nodes ---
-
-/// A set as the files show it, such as `0-1,4` (`%*pbl`).
-pub fn list(mask: u64) -> String {
-    let mut parts = Vec::new();
-    let mut at = 0u32;
-    while at < 64 {
-        if mask >> at & 1 == 0 {
-            at += 1;
-            continue;
-        }
-        let run = (mask >> at).trailing_ones();
-        parts.push(if run == 1 { at.to_string() } else { format!("{at}-{}", at + run - 1) });
-        at += run;
-    }
-    parts.join(",")
-}
-
-/// Reads a set of numbers below `limit` (`bitmap_parselist`): `0-1,4`, `all`, `N` for the last one,
-/// `0-7:1/2` for one of each two.
-///
-/// # Errors
-/// ERANGE for a number that is too large, EOVERFLOW for one that no word holds, EINVAL for the rest.
-pub fn parse_list(text: &str, limit: u64) -> Result<u64, Errno> {
-    let mut mask = 0u64;
-    for region in text.split([',', ' ', '\t', '\n']).filter(|r| !r.is_empty()) {
-        let (range, pattern) = match region.split_once(':') {
-            Some((range, pattern)) => (range, Some(pattern)),
-            None => (region, None),
-        };
-        let (first, last) = match range.split_once('-') {
-            _ if range.eq_ignore_ascii_case("all") => (0, limit - 1),
-            Some((a, b)) => (list_number(a, limit)?, list_number(b, limit)?),
-            None => {
-                let n = list_number(range, limit)?;
-                (n, n)
-            }
-        };
-        let (used, size) = match pattern.map(|p| p.split_once('/').ok_or(Errno::EINVAL)).transpose()? {
-            Some((used, size)) => (list_number(used, limit)?, list_number(size, limit)?),
-            None => (last.saturating_add(1), last.saturating_add(1)),
-        };
-        if first > last || size == 0 || used > size {
-            return Err(Errno::EINVAL);
-        }
-        if last >= limit {
-            return Err(Errno::ERANGE);
-        }
-        let chosen = (first..=last).filter(|n| (n - first) % size < used && *n < 64);
-        mask |= chosen.fold(0, |mask, n| mask | 1 << n);
-    }
-    Ok(mask)
-}
-
-fn list_number(text: &str, limit: u64) -> Result<u64, Errno> {
-    if text == "N" {
-        return Ok(limit - 1);
-    }
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Errno::EINVAL);
-    }
-    text.parse::<u32>().map(u64::from).map_err(|_| Errno::EOVERFLOW)
-}
-
 fn show_cpus(w: &World, at: At) -> Result<String, Errno> {
     Ok(format!("{}\n", list(of(w, at.group)?.cpus)))
 }
@@ -539,162 +442,5 @@ fn update_subtree(k: &mut Kernel<'_>, group: CgroupId) {
                 apply_to(k, task);
             }
         }
-    }
-}
-
-// --- partitions (version 2) ---
-
-fn show_partition(w: &World, at: At) -> Result<String, Errno> {
-    let own = of(w, at.group)?;
-    let name = match own.partition {
-        Partition::Member => return Ok("member\n".into()),
-        Partition::Root => "root",
-        Partition::Isolated => "isolated",
-    };
-    Ok(match own.invalid {
-        Some(why) => format!("{name} invalid ({})\n", why.text(w.kernel_version())),
-        None => format!("{name}\n"),
-    })
-}
-
-fn write_partition(k: &mut Kernel<'_>, at: At, text: &str) -> Result<(), Errno> {
-    let partition = match text.trim() {
-        "member" => Partition::Member,
-        "root" => Partition::Root,
-        "isolated" => Partition::Isolated,
-        _ => return Err(Errno::EINVAL),
-    };
-    set_partition(k, at.group, partition)
-}
-
-/// `update_prstate`: never fails; what cannot be is marked as invalid.
-fn set_partition(k: &mut Kernel<'_>, group: CgroupId, partition: Partition) -> Result<(), Errno> {
-    let old = of(k.world, group)?.clone();
-    if old.partition == partition {
-        return Ok(());
-    }
-    if partition != Partition::Member && old.partition != Partition::Member && old.invalid.is_some() {
-        of_mut(k, group)?.partition = partition;
-        return Ok(());
-    }
-    if old.is_valid_root() && partition == Partition::Member {
-        hand_back(k, group);
-    }
-    let own = of_mut(k, group)?;
-    own.partition = partition;
-    own.invalid = None;
-    own.flags.set(CpusetFlags::SCHED_LOAD_BALANCE, partition != Partition::Isolated);
-    if partition != Partition::Member && !old.is_valid_root() {
-        enable_partition(k, group)?;
-    }
-    let top = parent_of(k.world, group).unwrap_or(group);
-    update_subtree(k, top);
-    Ok(())
-}
-
-/// Takes the processors of a new partition out of the group above, if that can be.
-fn enable_partition(k: &mut Kernel<'_>, group: CgroupId) -> Result<(), Errno> {
-    let invalid = why_no_partition(k.world, group)?;
-    of_mut(k, group)?.invalid = invalid;
-    let Some(parent) = parent_of(k.world, group).filter(|_| invalid.is_none()) else { return Ok(()) };
-    let cpus = of(k.world, group)?.cpus & of(k.world, parent)?.effective_cpus;
-    of_mut(k, parent)?.handed_out |= cpus;
-    of_mut(k, group)?.flags.insert(CpusetFlags::CPU_EXCLUSIVE);
-    Ok(())
-}
-
-/// The group above has the processors of a partition again.
-fn hand_back(k: &mut Kernel<'_>, group: CgroupId) {
-    let Ok(cpus) = of(k.world, group).map(|own| own.cpus) else { return };
-    if let Ok(own) = of_mut(k, group) {
-        own.flags.remove(CpusetFlags::CPU_EXCLUSIVE);
-    }
-    if let Some(parent) = parent_of(k.world, group)
-        && let Ok(above) = of_mut(k, parent)
-    {
-        above.handed_out &= !cpus;
-    }
-    // What was a partition below is none without this one.
-    for child in children_of(k.world, group) {
-        if of(k.world, child).is_ok_and(CpusetCgroup::is_valid_root) {
-            hand_back(k, child);
-            if let Ok(child) = of_mut(k, child) {
-                child.invalid = Some(PartitionError::ParentNotRoot);
-            }
-        }
-    }
-}
-
-/// What stands against it, in the order of `update_prstate` and `update_parent_subparts_cpumask`.
-fn why_no_partition(w: &World, group: CgroupId) -> Result<Option<PartitionError>, Errno> {
-    let own = of(w, group)?;
-    let Some(parent) = parent_of(w, group) else { return Ok(None) };
-    if own.cpus == 0 {
-        return Ok(Some(PartitionError::CpusEmpty));
-    }
-    let mut trial = own.clone();
-    trial.flags.insert(CpusetFlags::CPU_EXCLUSIVE);
-    if validate_change(w, group, &trial).is_err() {
-        return Ok(Some(PartitionError::NotExclusive));
-    }
-    let above = of(w, parent)?;
-    if !above.is_valid_root() {
-        let invalid = above.partition != Partition::Member;
-        return Ok(Some(if invalid { PartitionError::ParentInvalid } else { PartitionError::ParentNotRoot }));
-    }
-    if own.cpus & above.cpus == 0 {
-        return Ok(Some(PartitionError::InvalidCpus));
-    }
-    // partition_is_populated: tasks of the partition above that are not in this group.
-    let others = w.cgroup(parent).tasks_below > w.cgroup(group).tasks_below;
-    if above.effective_cpus & !own.cpus == 0 && others {
-        return Ok(Some(PartitionError::NoCpusLeft));
-    }
-    Ok(None)
-}
-
-/// The processors of a partition have changed: it is asked again whether it can be one.
-fn refresh_partition(k: &mut Kernel<'_>, group: CgroupId) {
-    let Ok(own) = of(k.world, group).cloned() else { return };
-    if own.partition == Partition::Member {
-        return;
-    }
-    let Some(parent) = parent_of(k.world, group) else { return };
-    let siblings: u64 = children_of(k.world, parent)
-        .into_iter()
-        .filter(|g| *g != group)
-        .filter_map(|g| of(k.world, g).ok().filter(|c| c.is_valid_root()).map(|c| c.cpus))
-        .fold(0, |all, cpus| all | cpus);
-    if let Ok(above) = of_mut(k, parent) {
-        above.handed_out &= siblings;
-        above.effective_cpus = above.cpus & !above.handed_out;
-    }
-    if let Ok(own) = of_mut(k, group) {
-        own.flags.remove(CpusetFlags::CPU_EXCLUSIVE);
-    }
-    let _ = enable_partition(k, group);
-    update_subtree(k, parent);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_are_read_as_the_kernel_reads_them() {
-        let parse = |text| parse_list(text, 2).map(list);
-        assert_eq!(parse("0-1").as_deref(), Ok("0-1"));
-        assert_eq!(parse(",0").as_deref(), Ok("0"));
-        assert_eq!(parse("0, 1").as_deref(), Ok("0-1"));
-        assert_eq!(parse("0-1:1/2").as_deref(), Ok("0"));
-        assert_eq!(parse("N").as_deref(), Ok("1"));
-        assert_eq!(parse("all").as_deref(), Ok("0-1"));
-        assert_eq!(parse("").as_deref(), Ok(""));
-        for text in ["1-0", "0-", "x", "-1", "0-1:2/1", "0x1"] {
-            assert_eq!(parse(text), Err(Errno::EINVAL), "{text}");
-        }
-        assert_eq!(parse("0-9"), Err(Errno::ERANGE));
-        assert_eq!(parse("99999999999"), Err(Errno::EOVERFLOW));
-        assert_eq!(list(0b1011_0111), "0-2,4-5,7");
     }
 }
