@@ -2,6 +2,10 @@
 
 use kernel_model::action::{Action, Stamped, When};
 use kernel_model::console::ConsoleId;
+use lessons::catalog::Catalog;
+use lessons::grade::Grader;
+use lessons::lesson::Kind;
+use lessons::proof::solved;
 use lessons::submission::Submission;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -131,6 +135,26 @@ fn a_submission_in_each_form() {
         assert!(output.status.success() && text.contains(words), "{form}: {text}");
     }
     let _ = fs::remove_dir_all(class);
+}
+
+#[test]
+fn the_solution_of_every_lab_gets_all_points_whoever_hands_it_in() {
+    let course = Catalog::built_in().expect("the course");
+    let labs = course.entries.iter().filter(|entry| entry.lesson.kind == Kind::Lab);
+    let mut count = 0;
+    for entry in labs {
+        count += 1;
+        let mut grader =
+            Grader::new(entry.lesson.clone()).unwrap_or_else(|error| panic!("{}: {error}", entry.lesson.id));
+        for seed in ["anna", "s17"] {
+            let all = grader.grade("all", solved(entry, seed, usize::MAX).to_text().as_bytes());
+            assert_eq!((all.score, all.refused.as_str()), (all.max_score, ""), "{} for {seed}", entry.lesson.id);
+            let none =
+                grader.grade("none", Submission { actions: Vec::new(), ..solved(entry, seed, 0) }.to_text().as_bytes());
+            assert!(none.score < none.max_score && none.refused.is_empty(), "{} for {seed}", entry.lesson.id);
+        }
+    }
+    assert_eq!(count, 12);
 }
 
 /// The folders as Gradescope's documentation describes them: `source/` with what was uploaded, `submission/`, `results/`.
