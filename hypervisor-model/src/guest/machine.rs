@@ -1,6 +1,6 @@
 //! The machine as a guest's kernel sees it.
 //!
-//! Memory and processor are [`Computer`] on KVM's tables; what the kernel asks of devices is kept for its drivers.
+//! Memory and processor are a [`Computer`]; what the kernel asks of devices is kept for its drivers.
 
 use kernel_model::machine::Port;
 use kernel_model::machine::interrupt::{DiskRequest, Interrupt};
@@ -11,14 +11,15 @@ use kernel_model::pv_ops::{PageRange, PvOp, PvOps};
 use crate::kvm::mmu::Paging;
 use crate::machine::computer::Computer;
 use crate::machine::cost::{Costs, DEFAULT_PRESET};
+use crate::machine::hardware::Hardware;
 use crate::machine::kvm::Kvm;
 use crate::memory::Gfn;
 
 /// The machine of a guest.
 #[derive(Clone)]
-pub struct GuestMachine {
+pub struct GuestMachine<H> {
     /// Its memory and processor.
-    pub computer: Computer<Kvm>,
+    pub computer: Computer<H>,
     /// Interrupts that its kernel has not taken yet.
     pub interrupts: Vec<Interrupt>,
     /// Requests to disks that no driver has yet.
@@ -27,14 +28,20 @@ pub struct GuestMachine {
     pub sent: Vec<(Port, Frame)>,
 }
 
-impl GuestMachine {
-    /// A machine with so many frames of memory, a power of two; `None` if there is no room for it.
-    pub fn new(frames: u64, paging: Paging) -> Option<GuestMachine> {
+impl<H: Hardware> GuestMachine<H> {
+    /// The machine of a guest, that tells what it does.
+    pub fn on(mut computer: Computer<H>) -> Self {
+        computer.counters.told.listens = true;
+        GuestMachine { computer, interrupts: Vec::new(), asked: Vec::new(), sent: Vec::new() }
+    }
+}
+
+impl GuestMachine<Kvm> {
+    /// A machine on KVM's tables with so many frames of memory, a power of two; `None` if there is no room for it.
+    pub fn new(frames: u64, paging: Paging) -> Option<Self> {
         let costs = Costs::preset(DEFAULT_PRESET).ok()?;
-        let computer = Computer::new(Kvm::new(frames, paging, costs)?, frames, true);
-        let mut machine = GuestMachine { computer, interrupts: Vec::new(), asked: Vec::new(), sent: Vec::new() };
-        machine.computer.hardware.take_mapped();
-        machine.computer.counters.told.listens = true;
+        let mut machine = GuestMachine::on(Computer::new(Kvm::new(frames, paging, costs)?, frames, true));
+        machine.take_mapped();
         Some(machine)
     }
 
@@ -44,7 +51,7 @@ impl GuestMachine {
     }
 }
 
-impl PvOps for GuestMachine {
+impl<H: Hardware + Clone + 'static> PvOps for GuestMachine<H> {
     fn execute(&mut self, cpu: u32, op: PvOp) {
         self.computer.execute(cpu, op);
     }
@@ -56,7 +63,7 @@ impl PvOps for GuestMachine {
     fn reports(&mut self) -> Vec<Report> {
         // Each walk and each flush would be too much beside what the host does.
         let is_of_interest = |report: &Report| match report {
-            Report::Did(deed) => matches!(deed.kind, DeedKind::Exit | DeedKind::Entry | DeedKind::Interrupt),
+            Report::Did(deed) => !matches!(deed.kind, DeedKind::Walk | DeedKind::Flush | DeedKind::Table),
             Report::Elsewhere { .. } => true,
         };
         self.computer.reports().into_iter().filter(is_of_interest).collect()

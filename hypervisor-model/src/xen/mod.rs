@@ -67,8 +67,8 @@ pub const fn refuse<T>(errno: Errno, rule: &'static str) -> Result<T, Refusal> {
     Err(Refusal::new(errno, rule))
 }
 
-/// The hypervisor.
-#[derive(Clone, PartialEq, Debug)]
+/// The hypervisor. The default is one without a machine: what stands where Xen is for as long as it is somewhere else.
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Xen {
     /// The machine's memory.
     pub memory: PhysicalMemory,

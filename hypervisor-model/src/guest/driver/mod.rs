@@ -17,6 +17,7 @@ use kernel_model::machine::Port;
 use kernel_model::machine::interrupt::{DiskRequest, Interrupt};
 use kernel_model::net::packet::Frame;
 
+use super::line_discipline::Typed;
 use super::memory::GuestMemory;
 use ide::Ide;
 use pci::Found;
@@ -88,17 +89,6 @@ impl Steps {
     pub fn push(&mut self, access: Access, then: Then) {
         self.0.push_back(Step { access, then });
     }
-}
-
-/// Something typed at the guest's terminal, as its line discipline makes it of characters (n_tty(4)).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Typed {
-    /// A line.
-    Line(String),
-    /// VINTR.
-    Interrupt,
-    /// VEOF at the beginning of a line.
-    EndOfInput,
 }
 
 /// Something that a driver has for the kernel.

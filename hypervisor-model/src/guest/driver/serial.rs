@@ -1,7 +1,9 @@
-//! The driver of a 16550A (`drivers/tty/serial/8250/8250_port.c`), and the line discipline above it (`n_tty.c`).
+//! The driver of a 16550A (`drivers/tty/serial/8250/8250_port.c`).
 
-use super::{Done, Steps, Then, Typed};
 use std::collections::VecDeque;
+
+use super::{Done, Steps, Then};
+use crate::guest::line_discipline::LineDiscipline;
 
 /// The interrupt of ttyS0.
 pub const IRQ: u32 = 4;
@@ -48,8 +50,7 @@ pub struct Serial {
     /// Bytes that wait to be sent (`uart_port.state->xmit`).
     xmit: VecDeque<u8>,
     ier: u8,
-    /// The line that is being typed.
-    line: Vec<u8>,
+    tty: LineDiscipline,
 }
 
 impl Serial {
@@ -120,33 +121,10 @@ impl Serial {
         }
     }
 
-    /// `n_tty_receive_char`: lines with their editing, echo, and the characters of signals.
+    /// A character has come.
     fn receive(&mut self, byte: u8, steps: &mut Steps, done: &mut Vec<Done>) {
-        match byte {
-            b'\r' | b'\n' => {
-                let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).into_owned();
-                self.echo(b"\n", steps);
-                done.push(Done::Typed(Typed::Line(line)));
-            }
-            3 => {
-                self.line.clear();
-                self.echo(b"^C\n", steps);
-                done.push(Done::Typed(Typed::Interrupt));
-            }
-            4 if self.line.is_empty() => done.push(Done::Typed(Typed::EndOfInput)),
-            0x7f => {
-                if self.line.pop().is_some() {
-                    self.echo(b"\x08 \x08", steps);
-                }
-            }
-            _ => {
-                self.line.push(byte);
-                self.echo(&[byte], steps);
-            }
-        }
-    }
-
-    fn echo(&mut self, bytes: &[u8], steps: &mut Steps) {
-        self.write(bytes, steps);
+        let (echo, typed) = self.tty.receive(byte);
+        self.write(&echo, steps);
+        done.extend(typed.map(Done::Typed));
     }
 }

@@ -137,7 +137,7 @@ impl KvmModule {
             }
             let did = guest.turn(&mut memory_of!(vm, &mut self.memory, written));
             self.reports.extend(guest.reports());
-            for gfn in guest.running.machine.take_mapped() {
+            for gfn in guest.kernel.running.machine.take_mapped() {
                 if let Some(page) = page_behind(vm, gfn.0) {
                     vm.need(page);
                 }

@@ -44,12 +44,12 @@ fn one(op: MmuextOp) -> Hypercall {
 impl XenPv {
     /// The machine frame behind one of the guest's (`pfn_to_mfn`).
     pub(super) fn machine_frame(&self, pfn: Gfn) -> Hfn {
-        Hfn(self.base + pfn.0)
+        self.p2m.machine(pfn)
     }
 
     /// The guest's number of a machine frame (`mfn_to_pfn`).
     fn guest_frame(&self, mfn: Hfn) -> Gfn {
-        Gfn(mfn.0 - self.base)
+        self.p2m.guest(mfn)
     }
 
     /// An entry with the machine frame in it (`make_pte`).
@@ -101,7 +101,7 @@ impl XenPv {
                 counters.ring_crossings += 2;
                 counters.spend("page faults", self.costs.exception.cycles);
                 let va = DIRECT_MAP + write.at.0;
-                let stored = self.xen.store_to_readonly(XenPv::who(cpu), va, 8, write.value);
+                let stored = self.xen.store_to_readonly(self.who(cpu), va, 8, write.value);
                 debug_assert_eq!(stored, Store::Emulated);
                 self.tell(counters);
             }

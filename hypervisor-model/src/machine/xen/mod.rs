@@ -9,6 +9,7 @@
 mod boot;
 mod guest_kernel;
 pub mod hvm;
+mod p2m;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ use super::counters::Counters;
 use super::hardware::{Access, Hardware, MemoryAccess};
 use super::kernel_tables::EntryWrite;
 use super::processor::Processor;
+use p2m::P2m;
 use crate::memory::{Gpa, Hfn, PhysicalMemory};
 use crate::paging::{Flat, Flush};
 use crate::xen::Xen;
@@ -43,8 +45,6 @@ pub enum KernelRing {
     Three,
 }
 
-/// The guest whose kernel runs on this machine.
-const GUEST: DomId = DomId(1);
 /// #PF.
 const PAGE_FAULT: u8 = 14;
 
@@ -70,14 +70,20 @@ enum Doing {
 pub struct XenPv {
     /// The hypervisor.
     pub xen: Xen,
+    /// Whose kernel it is.
+    pub domain: DomId,
+    /// How many virtual processors the domain has; the kernel's own are spread over them.
+    vcpus: u32,
     ring: KernelRing,
     processors: [Processor; PROCESSORS],
     /// The kernel's top-level table in use.
     roots: [Option<Hfn>; PROCESSORS],
     /// A program runs, and the processor is on the table for programs.
     in_user: [bool; PROCESSORS],
-    /// Machine frame of the guest's frame 0; the others follow.
-    base: u64,
+    /// Which machine frames are behind the guest's.
+    p2m: P2m,
+    /// Ports for which the kernel's handlers are still to run.
+    pub upcalls: Vec<u32>,
     /// Frames of the guest's for tables that the kernel's half does not know of.
     spare: Vec<Hfn>,
     /// The table without programs (`swapper_pg_dir`).
@@ -100,8 +106,21 @@ pub struct XenPv {
 }
 
 impl XenPv {
-    fn who(cpu: usize) -> VcpuId {
-        VcpuId { domain: GUEST, vcpu: cpu as u32 }
+    fn who(&self, cpu: usize) -> VcpuId {
+        VcpuId { domain: self.domain, vcpu: cpu as u32 % self.vcpus.max(1) }
+    }
+
+    /// Xen enters the kernel if an event is due for one of its processors: the handlers that are to run are in
+    /// [`XenPv::upcalls`]. Whether it was so.
+    pub fn upcall(&mut self, counters: &mut Counters) -> bool {
+        let due = (0..PROCESSORS).find(|cpu| self.xen.upcall_is_due(self.who(*cpu)));
+        let Some(cpu) = due else { return false };
+        self.enter(cpu, Entry::Callback(CallbackKind::Event), counters);
+        let was_user = self.in_user[cpu];
+        let ports = self.xen.take_events(self.who(cpu));
+        self.upcalls.extend(ports);
+        self.iret(cpu, was_user, counters);
+        true
     }
 
     /// The kernel makes a hypercall.
@@ -111,7 +130,7 @@ impl XenPv {
         self.count(&call, counters);
         self.xen.deeds.is_heard = counters.told.listens;
         self.xen.deeds.cpu = cpu as u32;
-        let refused = match self.xen.hypercall(XenPv::who(cpu), call) {
+        let refused = match self.xen.hypercall(self.who(cpu), call) {
             Ok((_, output)) => guest_kernel::refusals(&output),
             Err(_) => 1,
         };
@@ -160,7 +179,7 @@ impl XenPv {
         counters.ring_crossings += 2;
         counters.told.tell(|cpu, _| bounced(cpu as usize, entry));
         let frame = GuestFrame { cs: FLAT_KERNEL_CS64, rflags: IF, ..GuestFrame::default() };
-        self.xen.bounce(XenPv::who(cpu), entry, frame);
+        self.xen.bounce(self.who(cpu), entry, frame);
         self.toggle(cpu, false, counters);
     }
 
@@ -314,7 +333,8 @@ impl Hardware for XenPv {
         self.call(cpu, Hypercall::VcpuOp(timer, cpu as u32), counters);
         self.call(cpu, Hypercall::SchedOp(SchedOp::Block), counters);
         self.xen.advance(due);
-        self.xen.take_events(XenPv::who(cpu));
+        let ports = self.xen.take_events(self.who(cpu));
+        self.upcalls.extend(ports);
         self.enter(cpu, Entry::Callback(CallbackKind::Event), counters);
         self.iret(cpu, false, counters);
     }

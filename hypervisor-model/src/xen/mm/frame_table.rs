@@ -31,7 +31,7 @@ pub struct PageInfo {
 const PART: usize = 512;
 
 /// The frame table, shared between clones part by part.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct FrameTable {
     parts: Vec<Option<Arc<[PageInfo; PART]>>>,
 }
