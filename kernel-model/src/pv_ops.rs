@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::errno::Errno;
 use crate::machine::device::{DeviceAnswer, DeviceCall, DeviceNode};
-use crate::machine::interrupt::{DiskRequest, Interrupt};
+use crate::machine::interrupt::{DiskRequest, DiskServed, Interrupt};
 use crate::machine::report::Report;
 use crate::machine::{Port, SystemId};
 use crate::mm::MmId;
@@ -154,6 +154,11 @@ pub trait PvOps: Keep {
         None
     }
 
+    /// Somebody in it is at work, so that time passes though everybody here waits for what is typed.
+    fn is_busy(&self) -> bool {
+        false
+    }
+
     /// Hands over the interrupts that have come for the kernel, in order.
     fn interrupts(&mut self) -> Vec<Interrupt> {
         Vec::new()
@@ -181,6 +186,9 @@ pub trait PvOps: Keep {
 
     /// Takes a request to one of its disks; [`Interrupt::DiskDone`] says that it is done.
     fn submit(&mut self, _request: DiskRequest) {}
+
+    /// What somebody else wanted of a disk is done: see [`Interrupt::ServeDisk`].
+    fn disk_served(&mut self, _cookie: u64, _answer: DiskServed) {}
 
     /// Takes a frame that leaves by one of its network devices.
     fn transmit(&mut self, _port: Port, _frame: &Frame) {}

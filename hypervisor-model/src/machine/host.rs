@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kernel_model::machine::device::{DeviceAnswer, DeviceCall, DeviceNode};
-use kernel_model::machine::interrupt::{DiskRequest, Interrupt};
+use kernel_model::machine::interrupt::{DiskRequest, DiskServed, Interrupt};
 use kernel_model::machine::report::Report;
 use kernel_model::machine::{Port, SystemId};
 use kernel_model::mm::user_data::UserMemory;
@@ -69,6 +69,10 @@ impl<M: PvOps + Clone + 'static> PvOps for Host<M> {
         self.below.next_timer()
     }
 
+    fn is_busy(&self) -> bool {
+        self.below.is_busy()
+    }
+
     fn interrupts(&mut self) -> Vec<Interrupt> {
         let mut interrupts = self.below.interrupts();
         interrupts.append(&mut self.kvm.interrupts);
@@ -93,6 +97,10 @@ impl<M: PvOps + Clone + 'static> PvOps for Host<M> {
 
     fn submit(&mut self, request: DiskRequest) {
         self.below.submit(request);
+    }
+
+    fn disk_served(&mut self, cookie: u64, answer: DiskServed) {
+        self.below.disk_served(cookie, answer);
     }
 
     fn transmit(&mut self, port: Port, frame: &Frame) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kernel_model::machine::device::{DeviceAnswer, DeviceCall, DeviceNode};
-use kernel_model::machine::interrupt::{DiskRequest, Interrupt};
+use kernel_model::machine::interrupt::{DiskRequest, DiskServed, Interrupt};
 use kernel_model::machine::report::Report;
 use kernel_model::machine::{Port, SystemId};
 use kernel_model::mm::user_data::UserMemory;
@@ -19,15 +19,16 @@ use super::cost::{Costs, DEFAULT_PRESET};
 use super::counters::Counters;
 use super::emulated::Emulated;
 use super::hardware::Hardware;
-use super::kernel_tables::{KernelPages, KernelTables};
+use super::kernel_tables::KernelTables;
 use super::kvm::Kvm;
 use super::native::Native;
 use super::processor::Processor;
 use super::uml::Uml;
 use super::virtual_processor::VirtualProcessor;
 use super::vmware_vt::VmwareVt;
+use super::xen::KernelRing;
+use super::xen::host::{XenHost, XenParts};
 use super::xen::hvm::XenHvm;
-use super::xen::{KernelRing, XenPv};
 use super::{BareMetal, Host, Platform};
 use crate::emulation::uml::UmlMode;
 use crate::kvm::mmu::Paging;
@@ -35,9 +36,6 @@ use crate::memory::{PAGE_SIZE, PhysicalMemory};
 
 /// Frames of the machine that a kernel sees: 2 GiB, as the kernel model's memory has.
 const FRAMES: u64 = (2 << 30) / PAGE_SIZE;
-
-/// Frames of a PV guest: 512 MiB. It maps each of them in a page of its own.
-const PV_FRAMES: u64 = (512 << 20) / PAGE_SIZE;
 
 /// EPT as KVM uses it on a processor that has accessed and dirty flags there (`enable_ept_ad_bits`).
 const EPT: Paging = Paging::Ept { accessed_and_dirty: true, pml: false };
@@ -67,6 +65,11 @@ pub trait Measured: PvOps {
     /// VM exits by reason: its own, and those of guests that run on it.
     fn vm_exits(&self) -> BTreeMap<&'static str, u64> {
         self.counters().vm_exits.clone()
+    }
+
+    /// Xen below it, where it is one of Xen's.
+    fn xen(&self) -> Option<XenParts<'_>> {
+        None
     }
 
     /// Its parts, where it is a computer.
@@ -134,6 +137,10 @@ impl PvOps for Box<dyn Measured> {
         (**self).next_timer()
     }
 
+    fn is_busy(&self) -> bool {
+        (**self).is_busy()
+    }
+
     fn interrupts(&mut self) -> Vec<Interrupt> {
         (**self).interrupts()
     }
@@ -148,6 +155,10 @@ impl PvOps for Box<dyn Measured> {
 
     fn submit(&mut self, request: DiskRequest) {
         (**self).submit(request);
+    }
+
+    fn disk_served(&mut self, cookie: u64, answer: DiskServed) {
+        (**self).disk_served(cookie, answer);
     }
 
     fn transmit(&mut self, port: Port, frame: &Frame) {
@@ -211,10 +222,7 @@ impl Platform {
         let uml = |mode| -> Box<dyn Measured> {
             Box::new(Computer::new(Uml::new(FRAMES, mode, costs.clone()), FRAMES, true))
         };
-        let pv = |ring| -> Result<Box<dyn Measured>, NoMemory> {
-            let guest = XenPv::new(PV_FRAMES, ring, costs.clone()).ok_or(NoMemory)?;
-            Ok(Box::new(Computer::with_pages(guest, PV_FRAMES, false, KernelPages::Small)))
-        };
+        let pv = |ring| -> Result<Box<dyn Measured>, NoMemory> { Ok(Box::new(XenHost::new(ring, costs.clone())?)) };
         Ok(match self {
             Platform::Native | Platform::Container => {
                 Box::new(Computer::new(Native::new(FRAMES, costs.clone()), FRAMES, true))

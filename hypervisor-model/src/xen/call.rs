@@ -3,7 +3,7 @@
 
 use super::Refusal;
 use super::domain::DomId;
-use super::domctl::{DomainInfo, Domctl};
+use super::domctl::{DomainInfo, Domctl, VcpuInfo};
 use super::event_channel::operations::PortStatus;
 use super::grant_table::copy::GrantCopy;
 use super::grant_table::map::{MapGrantRef, Mapped, UnmapGrantRef};
@@ -14,6 +14,7 @@ use super::memory::MemoryOp;
 use super::mm::mmuext::MmuextOp;
 use super::mm::update::{Foreign, MmuUpdate};
 use super::sched::SchedOp;
+use super::sysctl::{Sysctl, Told};
 use super::traps::{CallbackKind, GuestFrame, TrapInfo};
 use super::vcpu::VcpuOp;
 use crate::memory::{Hfn, Hpa};
@@ -85,6 +86,7 @@ pub enum Hypercall {
     PhysdevOp(PhysdevOp),
     MemoryOp(MemoryOp),
     Domctl(Domctl),
+    Sysctl(Sysctl),
     /// One of the table that the model does not have, by its number; or a number that the table does not have.
     Other(u32),
 }
@@ -211,6 +213,10 @@ pub enum Output {
     Frames(Vec<Hfn>),
     /// What is told of a domain.
     Domain(Box<DomainInfo>),
+    /// What is told of a virtual processor.
+    Vcpu(VcpuInfo),
+    /// What is told of the machine.
+    Machine(Told),
     /// The size of a grant table.
     Size(TableSize),
     /// A text.
@@ -252,6 +258,7 @@ impl Hypercall {
             Hypercall::PhysdevOp(_) => N::PhysdevOp,
             Hypercall::MemoryOp(_) => N::MemoryOp,
             Hypercall::Domctl(_) => N::Domctl,
+            Hypercall::Sysctl(_) => N::Sysctl,
             Hypercall::Other(number) => return HypercallNumber::from_number(*number).ok_or(*number),
         })
     }
@@ -268,6 +275,7 @@ impl Hypercall {
             Hypercall::VcpuOp(op, _) => u64::from(op.number()),
             Hypercall::MemoryOp(op) => u64::from(op.number()),
             Hypercall::Domctl(op) => u64::from(op.number()),
+            Hypercall::Sysctl(op) => u64::from(op.number()),
             _ => 0,
         }
     }

@@ -5,6 +5,7 @@ use kernel_model::errno::Errno;
 
 use super::call::{EventChannelOp, GrantTableOp, Hypercall, HypercallResult, Output, PhysdevOp, VersionOp};
 use super::domain::{DomId, VcpuId};
+use super::domctl::Told;
 use super::hypercall::{HypercallNumber, Support};
 use super::traps::CallbackKind;
 use super::{Refusal, Xen, refuse};
@@ -99,9 +100,15 @@ impl Xen {
             Hypercall::EventChannelOp(op) => self.event_channel_op(caller, op),
             Hypercall::PhysdevOp(op) => self.physdev_op(caller, op),
             Hypercall::MemoryOp(op) => self.memory_op(caller, op).map(|(n, frames)| (n, Output::Frames(frames))),
-            Hypercall::Domctl(op) => self
-                .domctl(caller, op)
-                .map(|(n, info)| (n, info.map_or(Output::None, |info| Output::Domain(info.into())))),
+            Hypercall::Domctl(op) => self.domctl(caller, op).map(|(n, told)| {
+                let output = match told {
+                    Told::Nothing => Output::None,
+                    Told::Domain(info) => Output::Domain(info),
+                    Told::Vcpu(info) => Output::Vcpu(info),
+                };
+                (n, output)
+            }),
+            Hypercall::Sysctl(op) => self.sysctl(caller, op).map(|(n, told)| (n, Output::Machine(told))),
             Hypercall::Other(_) => match number.info().support {
                 Support::None(why) => refuse(Errno::ENOSYS, why),
                 _ => refuse(Errno::ENOSYS, "this form of the call is not modelled"),

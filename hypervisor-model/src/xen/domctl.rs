@@ -1,5 +1,5 @@
-//! `domctl` and `sysctl`: how the toolstack in domain 0 makes, changes and ends domains, and asks after them and the machine.
-//! Source: `xen/common/domctl.c`, `sysctl.c`, `xen/common/domain.c`; `xen/include/public/domctl.h`, `sysctl.h`.
+//! `domctl`: how the toolstack in domain 0 makes, changes and ends domains, and asks after them. Source:
+//! `xen/common/domctl.c`, `xen/common/domain.c`, `xen/include/public/domctl.h`.
 
 use kernel_model::errno::Errno;
 use serde::Serialize;
@@ -36,6 +36,8 @@ pub enum Domctl {
     MaxMem(DomId, u64),
     /// 13: gives a processor its first registers, and starts it.
     SetVcpuContext(DomId, u32),
+    /// 14: asks after a processor of a domain.
+    GetVcpuInfo(DomId, u32),
     /// 16: weight and cap.
     Scheduler(DomId, Option<(u16, u16)>),
     /// 30: lets it go on after it has shut down.
@@ -53,6 +55,7 @@ impl Domctl {
             Domctl::GetInfo(_) => 5,
             Domctl::MaxMem(..) => 11,
             Domctl::SetVcpuContext(..) => 13,
+            Domctl::GetVcpuInfo(..) => 14,
             Domctl::Scheduler(..) => 16,
             Domctl::Resume(_) => 30,
         }
@@ -86,13 +89,28 @@ pub struct DomainInfo {
     pub shares: (u16, u16),
 }
 
-/// What the machine is (`XEN_SYSCTL_physinfo`).
+/// What is told of a virtual processor (`struct xen_domctl_getvcpuinfo`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-pub struct PhysInfo {
-    /// Frames of the machine.
-    pub total_pages: u64,
-    /// Frames that nobody has.
-    pub free_pages: u64,
+pub struct VcpuInfo {
+    /// It is up.
+    pub is_online: bool,
+    /// It sleeps.
+    pub is_blocked: bool,
+    /// It has a processor of the machine.
+    pub is_running: bool,
+    /// Nanoseconds that it has run.
+    pub cpu_time: u64,
+}
+
+/// What comes back beside the number.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Told {
+    /// Nothing.
+    Nothing,
+    /// A domain.
+    Domain(Box<DomainInfo>),
+    /// A processor.
+    Vcpu(VcpuInfo),
 }
 
 /// The processor that the machine gives to a domain at the moment.
@@ -105,11 +123,11 @@ impl Xen {
     ///
     /// # Errors
     /// EPERM, ESRCH, EINVAL, ENOMEM.
-    pub fn domctl(&mut self, caller: VcpuId, op: Domctl) -> Result<(i64, Option<DomainInfo>), Refusal> {
+    pub fn domctl(&mut self, caller: VcpuId, op: Domctl) -> Result<(i64, Told), Refusal> {
         if !self.is_privileged(caller) {
             return refuse(Errno::EPERM, "only a privileged domain controls domains");
         }
-        let none = |()| (0, None);
+        let none = |()| (0, Told::Nothing);
         match op {
             Domctl::Create { kind, vcpus, handle, max_port, max_grant_frames } => {
                 if vcpus == 0 || vcpus > 128 {
@@ -126,7 +144,7 @@ impl Xen {
                 domain.channels.max_port = max_port;
                 domain.grants.max_frames = max_grant_frames;
                 self.insert_domain(domain);
-                Ok((i64::from(id.0), None))
+                Ok((i64::from(id.0), Told::Nothing))
             }
             Domctl::Destroy(id) => self.destroy_domain(caller, id).map(none),
             Domctl::Pause(id) => {
@@ -144,7 +162,8 @@ impl Xen {
                 domain.pause_count -= 1;
                 Ok(none(()))
             }
-            Domctl::GetInfo(id) => Ok((0, Some(self.domain_info(id)?))),
+            Domctl::GetInfo(id) => Ok((0, Told::Domain(Box::new(self.domain_info(id)?)))),
+            Domctl::GetVcpuInfo(id, vcpu) => Ok((0, Told::Vcpu(self.vcpu_info(caller, id, vcpu)?))),
             Domctl::MaxMem(id, kib) => {
                 self.controlled(id)?.max_pages = kib / 4;
                 Ok(none(()))
@@ -164,7 +183,7 @@ impl Xen {
                 if let Some(shares) = shares {
                     (domain.weight, domain.cap) = shares;
                 }
-                Ok((0, Some(self.domain_info(id)?)))
+                Ok((0, Told::Domain(Box::new(self.domain_info(id)?))))
             }
             Domctl::Resume(id) => {
                 let resumed = self.controlled(id)?;
@@ -203,15 +222,13 @@ impl Xen {
         })
     }
 
-    /// What the machine is.
-    ///
-    /// # Errors
-    /// EPERM.
-    pub fn physinfo(&self, caller: VcpuId) -> Result<PhysInfo, Refusal> {
-        if !self.is_privileged(caller) {
-            return refuse(Errno::EPERM, "only a privileged domain asks after the machine");
-        }
-        Ok(PhysInfo { total_pages: self.memory.len(), free_pages: self.memory.free_frames() })
+    /// What is told of a virtual processor: whoever asks has one of the machine's.
+    fn vcpu_info(&self, caller: VcpuId, id: DomId, vcpu: u32) -> Result<VcpuInfo, Refusal> {
+        let Some(d) = self.domain(id) else { return refuse(Errno::ESRCH, "there is no domain of that number") };
+        let Some(v) = d.vcpu(vcpu) else { return refuse(Errno::EINVAL, "the domain has no such processor") };
+        let is_running = caller == VcpuId { domain: id, vcpu };
+        let is_blocked = !v.is_runnable() && !is_running;
+        Ok(VcpuInfo { is_online: v.is_up, is_blocked, is_running, cpu_time: v.unit.runtime })
     }
 
     /// A domain ends (`domain_kill`, `domain_relinquish_resources`): it runs no more, its channels are closed, what it has

@@ -109,7 +109,7 @@ hypercalls! {
     HvmOp = 34, "hvm_op", ["cmd", "arg"], "parameters of HVM guests",
         Support::None("HVM guests are modelled below their kernel only");
     Sysctl = 35, "sysctl", ["u_sysctl"], "the machine as a whole, for the toolstack",
-        Support::Partial("physinfo, readconsole, getdomaininfolist, cpupool_op and scheduler");
+        Support::Partial("readconsole, physinfo, sched_id, getdomaininfolist and debug_keys");
     Domctl = 36, "domctl", ["u_domctl"], "makes, changes and ends domains, for the toolstack",
         Support::Partial("createdomain, destroydomain, pausedomain, unpausedomain, getdomaininfo, max_mem, max_vcpus, scheduler_op");
     KexecOp = 37, "kexec_op", ["op", "arg"], "another hypervisor after a crash", NOT_FOR_GUESTS;

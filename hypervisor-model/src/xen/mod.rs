@@ -6,8 +6,10 @@
 //! negative errno values with Linux's numbers (`xen/include/public/errno.h`), and each refusal here also says which rule was
 //! broken ([`Refusal`]), where the real one writes to its log.
 
+pub mod abi;
 pub mod attack;
 pub mod call;
+pub mod debug_keys;
 pub mod deeds;
 pub mod dispatch;
 pub mod domain;
@@ -20,6 +22,7 @@ pub mod io;
 pub mod memory;
 pub mod mm;
 pub mod sched;
+pub mod sysctl;
 pub mod toolstack;
 pub mod traps;
 pub mod vcpu;
@@ -81,6 +84,8 @@ pub struct Xen {
     pub console: imbl::Vector<String>,
     /// The number after the highest that was ever given to a domain.
     pub next_domain: u16,
+    /// Processors of the machine.
+    pub nr_cpus: u32,
     /// Nanoseconds since boot.
     pub now: u64,
     /// What happened, to be reported.
@@ -101,6 +106,7 @@ impl Xen {
             virq_handlers: BTreeMap::new(),
             console: imbl::Vector::new(),
             next_domain: 0,
+            nr_cpus: 1,
             now: 0,
             deeds: Deeds::default(),
         }

@@ -11,6 +11,7 @@
 //! Invariants ([`World::check_block`]): a request is in one queue; a disk that has requests serves one.
 
 pub mod event;
+mod service;
 pub mod stat;
 #[cfg(test)]
 mod tests;
@@ -117,6 +118,9 @@ pub enum Purpose {
     /// A task that reads or writes the disk itself, or a file past the page cache: from this byte of the disk on; these
     /// are written.
     Raw(u64, Arc<[u8]>),
+    /// Somebody outside of this kernel reads so many bytes from this one on, or writes these; the number by which the answer is
+    /// known.
+    Served(u64, u64, Arc<[u8]>),
     /// These pages of a file, so many from the first on, are read into the page cache.
     Fill(InodeId, u64, u64),
     /// They are written back.
@@ -285,7 +289,7 @@ impl Kernel<'_> {
     /// Where a request goes on the disk, and what is written there.
     fn place_on_disk(&self, disk: DiskId, bio: &Bio) -> (u64, Arc<[u8]>) {
         match &bio.purpose {
-            Purpose::Raw(pos, data) => (*pos, Arc::clone(data)),
+            Purpose::Raw(pos, data) | Purpose::Served(_, pos, data) => (*pos, Arc::clone(data)),
             Purpose::Flush => (0, Arc::from([])),
             Purpose::Fill(inode, first, _) => {
                 (self.place_of_file(disk, *inode, first * PAGE_SIZE, bio.bytes), Arc::from([]))
@@ -326,6 +330,7 @@ impl Kernel<'_> {
         *done = (done.0 + 1, done.1 + bio.bytes, done.2 + took);
         match bio.purpose {
             Purpose::Flush | Purpose::Raw(..) => {}
+            Purpose::Served(cookie, pos, ref data) => self.serviced(cookie, disk, pos, &bio, data),
             Purpose::Fill(inode, first, pages) => self.pages_are_read(inode, first, pages),
             Purpose::WriteBack(inode, first, pages) => self.pages_are_written(inode, first, pages),
         }

@@ -28,6 +28,16 @@ pub enum Interrupt {
     DiskDone(DiskId),
     /// A frame came in by the cable of a network device.
     Frame(Port, Frame),
+    /// Somebody else wants to use a disk of the kernel's through a driver of it that serves others: the answer is
+    /// [`PvOps::disk_served`](crate::pv_ops::PvOps::disk_served) with the same cookie.
+    ServeDisk {
+        /// By which the answer is known.
+        cookie: u64,
+        /// The disk, by its numbers.
+        dev: (u32, u32),
+        /// What is wanted.
+        what: DiskService,
+    },
     /// There is a disk that was not there: its name below `/dev`, its numbers, its bytes, and where its requests go.
     Disk {
         /// Its name below `/dev`.
@@ -52,6 +62,28 @@ pub enum Interrupt {
     },
     /// A network device is gone.
     NetDeviceGone(Port),
+}
+
+/// What somebody else wants of a disk.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum DiskService {
+    /// Its size.
+    Open,
+    /// So many bytes from this one on; 0 for emptying its cache.
+    Read(u64, u64),
+    /// To write these bytes from this one on.
+    Write(u64, Arc<[u8]>),
+}
+
+/// How that ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum DiskServed {
+    /// Its size in bytes.
+    Size(u64),
+    /// What was read; nothing if it was written.
+    Done(Vec<u8>),
+    /// There is no such disk, or no such place on it.
+    Failed,
 }
 
 /// A request to a disk that the machine serves: from the front-end driver to whatever is at its other end.

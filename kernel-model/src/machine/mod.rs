@@ -70,6 +70,7 @@ impl Kernel<'_> {
                     self.net_rx_action();
                 }
             }
+            Interrupt::ServeDisk { cookie, dev, what } => self.serve_disk(cookie, dev, what),
             Interrupt::Disk { name, dev, size, port } => {
                 let disk = self.add_disk(&name, dev, size);
                 self.block.disks[disk].port = Some(port);

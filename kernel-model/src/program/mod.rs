@@ -37,6 +37,7 @@ pub mod stress;
 pub mod sys;
 pub mod text;
 pub mod util_linux;
+pub mod xen;
 
 use std::sync::Arc;
 

@@ -73,6 +73,7 @@ const GROUPS: &[(&str, &[&Program])] = &[
     ("Container runtimes", super::container::PROGRAMS),
     ("System containers", super::container::LXC),
     ("Virtual machines", super::qemu::PROGRAMS),
+    ("Xen", super::xen::PROGRAMS),
     ("The shell and help", super::shell::PROGRAMS),
 ];
 

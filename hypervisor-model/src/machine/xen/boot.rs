@@ -68,6 +68,7 @@ impl XenPv {
             roots: [None; PROCESSORS],
             in_user: [false; PROCESSORS],
             p2m,
+            sleeps: false,
             upcalls: Vec::new(),
             spare,
             swapper,

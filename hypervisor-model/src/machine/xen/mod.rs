@@ -8,6 +8,7 @@
 
 mod boot;
 mod guest_kernel;
+pub mod host;
 pub mod hvm;
 mod p2m;
 #[cfg(test)]
@@ -45,6 +46,8 @@ pub enum KernelRing {
     Three,
 }
 
+/// When an idle kernel wants to be woken at the latest, in nanoseconds: its tick.
+const TICK: u64 = 4_000_000;
 /// #PF.
 const PAGE_FAULT: u8 = 14;
 
@@ -82,6 +85,8 @@ pub struct XenPv {
     in_user: [bool; PROCESSORS],
     /// Which machine frames are behind the guest's.
     p2m: P2m,
+    /// It shares the machine: when it halts it sleeps until Xen enters it ([`XenPv::upcall`]), and is not woken at once.
+    pub sleeps: bool,
     /// Ports for which the kernel's handlers are still to run.
     pub upcalls: Vec<u32>,
     /// Frames of the guest's for tables that the kernel's half does not know of.
@@ -328,6 +333,11 @@ impl Hardware for XenPv {
     }
 
     fn halt(&mut self, cpu: usize, counters: &mut Counters) {
+        if self.sleeps {
+            let timer = VcpuOp::SetSingleshotTimer(self.xen.now + TICK, false);
+            self.call(cpu, Hypercall::VcpuOp(timer, self.who(cpu).vcpu), counters);
+            return self.call(cpu, Hypercall::SchedOp(SchedOp::Block), counters);
+        }
         let due = self.xen.now + 1;
         let timer = VcpuOp::SetSingleshotTimer(due, false);
         self.call(cpu, Hypercall::VcpuOp(timer, cpu as u32), counters);

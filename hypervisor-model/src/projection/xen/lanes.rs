@@ -73,17 +73,21 @@ mod tests {
         front.submit(&mut system.host, blkif::WRITE, 3, 512, b"text").expect("there is room");
         let for_backend = system.host.xen.take_events(VcpuId::first(DomId(0)));
         assert_eq!(for_backend, [disk.back.port().expect("it is connected")]);
-        disk.back.interrupt(&mut system.host);
+        for io in disk.back.interrupt(&mut system.host) {
+            let data = disk.content.serve(&io);
+            disk.back.done(&mut system.host, io.cookie, Some(&data));
+        }
         let for_frontend = system.host.xen.take_events(VcpuId::first(id));
         assert_eq!(for_frontend, [front.port().expect("it is connected")]);
         front.interrupt(&mut system.host);
-        assert_eq!(&disk.back.sector(3)[..4], b"text");
+        assert_eq!(&disk.content.sector(3)[..4], b"text");
         assert_eq!(
             text(&lanes(&system.host.xen.deeds.take())),
             "guest kernel: blkfront puts request 1 for sector 3 into entry 1 of its ring.\n\
              guest kernel -> Xen: The kernel of domain 1 makes hypercall 32, command 4.\n  \
              Xen: An event arrives at port 20 of domain 0.\n\
-             domain 0: blkback has done request 1, 1 segments at sector 3, and answers on the ring.\n\
+             domain 0: blkback has taken request 1 off the ring, 1 segments at sector 3, and gives it to the disk.\n\
+             domain 0: blkback puts the response to request 1 onto the ring: it is done.\n\
              guest kernel -> Xen: The kernel of domain 0 makes hypercall 32, command 4.\n  \
              Xen: An event arrives at port 8 of domain 1.\n\
              guest kernel: blkfront takes the response to request 1 off its ring: the block layer is told.\n"

@@ -69,6 +69,12 @@ impl NetBack {
         Some((self.tx.as_ref()?.port, self.rx.as_ref()?.port))
     }
 
+    /// Its rings, each with what it is for.
+    pub fn rings(&self) -> Vec<(&'static str, SharedRing)> {
+        let halves = [("tx", &self.tx), ("rx", &self.rx)];
+        halves.into_iter().filter_map(|(name, half)| Some((name, half.as_ref()?.ring))).collect()
+    }
+
     /// The frontend's state has changed (`frontend_changed`).
     pub fn frontend_changed(&mut self, host: &mut Host, state: XenbusState) {
         let (domain, at) = (self.domain(), self.device.back());

@@ -1,6 +1,6 @@
 //! The split drivers, connected and at work.
 
-use super::blkback::BlkBack;
+use super::blkback::{BlkBack, MemoryDisk};
 use super::blkfront::BlkFront;
 use super::netback::NetBack;
 use super::netfront::NetFront;
@@ -56,19 +56,28 @@ fn blk() -> (Host, BlkFront, BlkBack) {
     (host, front, back)
 }
 
+/// The backend takes what there is, and the disk does it at once.
+fn work(host: &mut Host, back: &mut BlkBack, disk: &mut MemoryDisk) {
+    for io in back.interrupt(host) {
+        let data = disk.serve(&io);
+        back.done(host, io.cookie, Some(&data));
+    }
+}
+
 #[test]
 fn what_is_written_to_a_disk_is_read_from_it_and_one_page_stays_granted() {
     let (mut host, mut front, mut back) = blk();
+    let mut disk = MemoryDisk::default();
     let text = b"a sector of the disk";
     let id = front.submit(&mut host, blkif::WRITE, 7, 512, text).expect("there is room");
     assert_eq!(host.xen.take_events(VcpuId::first(DomId(0))), [back.port().expect("it is connected")]);
-    back.interrupt(&mut host);
+    work(&mut host, &mut back, &mut disk);
     assert_eq!(host.xen.take_events(VcpuId::first(DomId(1))), [front.port().expect("it is connected")]);
     let done = front.interrupt(&mut host);
     assert_eq!(done.iter().map(|done| (done.id, done.status)).collect::<Vec<_>>(), [(id, blkif::OKAY)]);
-    assert_eq!(back.sector(7)[..text.len()], text[..]);
+    assert_eq!(disk.sector(7)[..text.len()], text[..]);
     front.submit(&mut host, blkif::READ, 7, 512, &[]).expect("there is room");
-    back.interrupt(&mut host);
+    work(&mut host, &mut back, &mut disk);
     assert_eq!(front.interrupt(&mut host)[0].data[..text.len()], text[..]);
     let grants = &host.xen.domain(DomId(1)).expect("it is there").grants.active;
     let pins: Vec<(u32, u32)> = grants.iter().map(|(gref, active)| (*gref, active.pin())).collect();
@@ -81,7 +90,7 @@ fn requests_that_are_wrong_are_answered_with_an_error() {
     let (mut host, mut front, mut back) = blk();
     let status = |host: &mut Host, front: &mut BlkFront, back: &mut BlkBack, operation, sector| {
         front.submit(host, operation, sector, 512, &[]).expect("there is room");
-        back.interrupt(host);
+        work(host, back, &mut MemoryDisk::default());
         front.interrupt(host)[0].status
     };
     assert_eq!(status(&mut host, &mut front, &mut back, blkif::READ, 64), blkif::ERROR, "beyond the end");
@@ -97,7 +106,7 @@ fn a_full_ring_takes_no_more_and_many_requests_cost_one_event() {
     let sent = (0..40).filter(|n| front.submit(&mut host, blkif::FLUSH, *n, 0, &[]).is_some()).count();
     assert_eq!(sent, 32);
     assert_eq!(host.xen.take_events(VcpuId::first(DomId(0))).len(), 1);
-    back.interrupt(&mut host);
+    work(&mut host, &mut back, &mut MemoryDisk::default());
     assert_eq!(front.interrupt(&mut host).len(), 32);
 }
 
@@ -105,7 +114,7 @@ fn a_full_ring_takes_no_more_and_many_requests_cost_one_event() {
 fn closing_takes_everything_back_in_both_orders() {
     let (mut host, mut front, mut back) = blk();
     front.submit(&mut host, blkif::WRITE, 0, 512, b"x").expect("there is room");
-    back.interrupt(&mut host);
+    work(&mut host, &mut back, &mut MemoryDisk::default());
     // The backend lets go first: then the frontend can take its pages back.
     back.frontend_changed(&mut host, XenbusState::Closing);
     back.disconnect(&mut host);

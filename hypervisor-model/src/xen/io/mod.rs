@@ -2,6 +2,7 @@
 //! header of `xen/include/public/io`.
 
 pub mod blkif;
+pub mod console;
 pub mod netif;
 pub mod ring;
 pub mod xenbus;

@@ -7,7 +7,7 @@ use crate::memory::Hfn;
 use crate::xen::call::EventChannelOp as Op;
 use crate::xen::domain::{DomId, GuestKind, StartInfo, VcpuId};
 use crate::xen::domctl::Domctl;
-use crate::xen::driver::blkback::BlkBack;
+use crate::xen::driver::blkback::{BlkBack, MemoryDisk};
 use crate::xen::driver::blkfront::BlkFront;
 use crate::xen::driver::netback::NetBack;
 use crate::xen::driver::netfront::NetFront;
@@ -213,7 +213,7 @@ impl XenSystem {
         // The script has found the device.
         self.put(&format!("{}/physical-device", device.back()), "7:0");
         self.put(&format!("{}/hotplug-status", device.back()), "connected");
-        self.disks.insert(device, Disk { front: None, back });
+        self.disks.insert(device, Disk { front: None, back, content: MemoryDisk::default() });
     }
 
     fn add_vif(&mut self, id: DomId, number: u32, vif: &VifConfig) {
@@ -300,7 +300,10 @@ impl XenSystem {
             front.backend_changed(&mut self.host, state);
             // The new disk is read at once: its first page stays granted.
             front.submit(&mut self.host, crate::xen::io::blkif::READ, 0, 4096, &[]);
-            disk.back.interrupt(&mut self.host);
+            for io in disk.back.interrupt(&mut self.host) {
+                let data = disk.content.serve(&io);
+                disk.back.done(&mut self.host, io.cookie, Some(&data));
+            }
             front.interrupt(&mut self.host);
             disk.front = Some(front);
         }

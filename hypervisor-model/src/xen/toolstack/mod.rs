@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use super::Xen;
 use super::domain::DomId;
 use super::driver::Host;
-use super::driver::blkback::BlkBack;
+use super::driver::blkback::{BlkBack, MemoryDisk};
 use super::driver::blkfront::BlkFront;
 use super::driver::netback::NetBack;
 use super::driver::netfront::NetFront;
@@ -29,6 +29,8 @@ pub struct Disk {
     pub front: Option<BlkFront>,
     /// In domain 0.
     pub back: BlkBack,
+    /// The disk itself.
+    pub content: MemoryDisk,
 }
 
 /// A network interface of a guest.

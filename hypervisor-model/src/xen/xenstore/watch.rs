@@ -102,6 +102,11 @@ impl XenStore {
         own
     }
 
+    /// Forgets the watches of domain 0 whose token begins so: a connection is closed.
+    pub fn unwatch_all(&mut self, prefix: &str) {
+        self.watches.retain(|watch| watch.domain != DomId::DOM0 || !watch.token.starts_with(prefix));
+    }
+
     /// Whether a domain is to be told something.
     pub fn has_events(&self, domain: DomId) -> bool {
         self.events.iter().any(|event| event.domain == domain)

@@ -87,6 +87,22 @@ pub fn cpus() -> impl Iterator<Item = CpuId> {
     (0..NR_CPUS).map(CpuId)
 }
 
+impl World {
+    /// So many processors are there from the start; the others never come up (`maxcpus=`). For a world that has just booted.
+    pub fn limit_processors(&mut self, count: u32) {
+        let there = CPU_POSSIBLE & ((1 << count.clamp(1, NR_CPUS)) - 1);
+        for task in self.tasks.ids().collect::<Vec<_>>() {
+            self.tasks[task].cpus_allowed &= there;
+        }
+        for group in self.cgroups.groups.ids().collect::<Vec<_>>() {
+            if let Some(cpuset) = &mut self.cgroups.groups[group].css.cpuset {
+                cpuset.cpus &= there;
+                cpuset.effective_cpus &= there;
+            }
+        }
+    }
+}
+
 /// A scheduling policy that the model has (sched(7)).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Policy {

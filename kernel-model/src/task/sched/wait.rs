@@ -91,6 +91,15 @@ impl World {
         self.next_timer().map(|(at, _)| at)
     }
 
+
+    /// Whether something is under way for which time passes: a command in the foreground, or a group that waits for its next
+    /// period.
+    pub fn is_busy(&self) -> bool {
+        let waits = |console: ConsoleId| !self.waits_for_typing(console);
+        let mut consoles = self.consoles.iter();
+        self.is_throttled() || consoles.any(|(id, c)| !c.at_prompt && self.tasks.contains(c.shell) && waits(id))
+    }
+
     /// Whether somebody in the foreground of the console waits for what is typed there and for nothing else, as a shell
     /// within the shell does: then nothing is under way, just as at the prompt, and time stands still until somebody types.
     /// Who takes the terminal raw passes on to others what is typed, and they have time. What a shell without job control
@@ -111,12 +120,8 @@ impl Kernel<'_> {
     /// Everybody sleeps: moves the clock to the next timer if somebody waits for that. Whether it did.
     pub(crate) fn pass_time(&mut self) -> bool {
         let asked = self.run_until > self.clock;
-        let throttled = self.sched.queues.values().any(|rq| rq.throttled_since.is_some() && rq.tasks > 0);
-        let busy = throttled
-            || self
-                .consoles
-                .iter()
-                .any(|(id, c)| !c.at_prompt && self.tasks.contains(c.shell) && !self.waits_for_typing(id));
+        let throttled = self.is_throttled();
+        let busy = self.is_busy() || self.machine.is_busy();
         let sleeper = self.sched.timers.get_min().map(|(at, _)| *at);
         let alarm = self.sched.alarms.get_min().map(|(at, _)| *at);
         let bandwidth = self.sched.bandwidth_timers.get_min().map(|(at, _)| *at).filter(|_| throttled);
