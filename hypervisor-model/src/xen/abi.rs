@@ -168,9 +168,7 @@ pub fn decode(value: &Value) -> Result<Hypercall, Errno> {
         N::StackSwitch => Hypercall::StackSwitch { ss: f.u32("ss") as u16, esp: f.u64("esp") },
         N::FpuTaskswitch => Hypercall::FpuTaskswitch(f.u64("set") != 0),
         N::MemoryOp => Hypercall::MemoryOp(memory_op(cmd, &f)?),
-        N::UpdateVaMapping => {
-            Hypercall::UpdateVaMapping { va: f.u64("va"), val: f.u64("val"), flags: f.u64("flags") }
-        }
+        N::UpdateVaMapping => Hypercall::UpdateVaMapping { va: f.u64("va"), val: f.u64("val"), flags: f.u64("flags") },
         N::UpdateVaMappingOtherdomain => Hypercall::UpdateVaMappingOtherdomain {
             va: f.u64("va"),
             val: f.u64("val"),
@@ -428,8 +426,7 @@ mod tests {
             let call = decode(&value).unwrap_or_else(|e| panic!("{command:?}: {e}"));
             assert_eq!(call.number(), Ok(command.call), "{command:?}");
             let has_commands = !command.name.is_empty();
-            let numbered =
-                !matches!(command.call, N::MmuextOp | N::XenVersion | N::ConsoleIo) && has_commands;
+            let numbered = !matches!(command.call, N::MmuextOp | N::XenVersion | N::ConsoleIo) && has_commands;
             assert!(!numbered || call.command() == u64::from(command.cmd), "{command:?}");
         }
     }

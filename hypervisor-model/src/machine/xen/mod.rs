@@ -25,7 +25,6 @@ use super::counters::Counters;
 use super::hardware::{Access, Hardware, MemoryAccess};
 use super::kernel_tables::EntryWrite;
 use super::processor::Processor;
-use p2m::P2m;
 use crate::memory::{Gpa, Hfn, PhysicalMemory};
 use crate::paging::{Flat, Flush};
 use crate::xen::Xen;
@@ -36,6 +35,7 @@ use crate::xen::mm::update::{Foreign, MmuUpdate};
 use crate::xen::sched::SchedOp;
 use crate::xen::traps::{CallbackKind, Entry, FLAT_KERNEL_CS64, GuestFrame, IF};
 use crate::xen::vcpu::VcpuOp;
+use p2m::P2m;
 
 /// In which ring a PV guest's kernel runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -39,7 +39,11 @@ fn spec(short: &'static str) -> Spec {
 }
 
 /// The operands and the open store. Without operands, where there must be some, the usage.
-async fn begin<'a>(sys: &'a Sys, short: &'static str, usage: &str) -> Result<(Vec<String>, XenStore<'a>, bool, bool), i32> {
+async fn begin<'a>(
+    sys: &'a Sys,
+    short: &'static str,
+    usage: &str,
+) -> Result<(Vec<String>, XenStore<'a>, bool, bool), i32> {
     let options = sys.getopt(&spec(short)).await?;
     let operands = options.operands.clone();
     if operands.is_empty() && !usage.is_empty() {

@@ -46,7 +46,8 @@ pub async fn create(mut xl: Xl<'_>, words: &[String]) -> Result<i32, i32> {
         }
     };
     if config.kind != "pv" {
-        sys.eprint(format!("xl create: domains of type \"{}\" are not modelled here, only \"pv\"\n", config.kind)).await;
+        sys.eprint(format!("xl create: domains of type \"{}\" are not modelled here, only \"pv\"\n", config.kind))
+            .await;
         return Err(1);
     }
     let domid = match make(&xl, &config).await {
@@ -74,7 +75,8 @@ async fn make(xl: &Xl<'_>, config: &DomainConfig) -> Result<i64, i32> {
     }
     if let Err(e) = sys.stat(&config.kernel).await {
         let kernel = &config.kernel;
-        sys.eprint(format!("libxl: error: libxl_dom.c: libxl__build_pv: xc_dom_kernel_file({kernel}) failed: {e}\n")).await;
+        sys.eprint(format!("libxl: error: libxl_dom.c: libxl__build_pv: xc_dom_kernel_file({kernel}) failed: {e}\n"))
+            .await;
         return Err(1);
     }
     let fields = [("max_vcpus", config.vcpus.into()), ("handle", Value::str(config.name.as_str()))];
@@ -134,7 +136,12 @@ async fn build(xl: &mut Xl<'_>, domid: i64, config: &DomainConfig) -> Result<(),
     }
     let nodes = async {
         let at = format!("/local/domain/{domid}");
-        for (name, value) in [("memory/static-max", kib), ("memory/target", kib), ("store/port", store_port), ("store/ring-ref", special)] {
+        for (name, value) in [
+            ("memory/static-max", kib),
+            ("memory/target", kib),
+            ("store/port", store_port),
+            ("store/ring-ref", special),
+        ] {
             xl.store.write(&format!("{at}/{name}"), &value.to_string()).await?;
         }
         for vcpu in 0..config.vcpus {
@@ -193,25 +200,38 @@ async fn device(
 
 async fn add_disk(xl: &mut Xl<'_>, domid: i64, disk: &DiskConfig) -> Result<(), Errno> {
     let Some(number) = config::disk_number(&disk.vdev) else {
-        xl.sys.eprint(format!("libxl: error: libxl_disk.c: Invalid or unsupported virtual disk identifier {}\n", disk.vdev)).await;
+        xl.sys
+            .eprint(format!(
+                "libxl: error: libxl_disk.c: Invalid or unsupported virtual disk identifier {}\n",
+                disk.vdev
+            ))
+            .await;
         return Err(Errno::EINVAL);
     };
     let stat = match xl.sys.stat(&disk.target).await {
         Ok(stat) if stat.st_mode & 0o170_000 == 0o060_000 => stat,
         Ok(_) => {
             let target = &disk.target;
-            xl.sys.eprint(format!("xl create: {target}: disks that are no block devices are not modelled here\n")).await;
+            xl.sys
+                .eprint(format!("xl create: {target}: disks that are no block devices are not modelled here\n"))
+                .await;
             return Err(Errno::ENOTBLK);
         }
         Err(e) => {
-            let text = format!("libxl: error: libxl_device.c: Disk vdev={} failed to stat: {}: {e}\n", disk.vdev, disk.target);
+            let text =
+                format!("libxl: error: libxl_device.c: Disk vdev={} failed to stat: {}: {e}\n", disk.vdev, disk.target);
             xl.sys.eprint(text).await;
             return Err(e);
         }
     };
     let (text, id, script) = (number.to_string(), domid.to_string(), format!("/etc/xen/scripts/{}", disk.script));
-    let front =
-        [("state", "1"), ("virtual-device", &text), ("device-type", "disk"), ("trusted", "1"), ("protocol", "x86_64-abi")];
+    let front = [
+        ("state", "1"),
+        ("virtual-device", &text),
+        ("device-type", "disk"),
+        ("trusted", "1"),
+        ("protocol", "x86_64-abi"),
+    ];
     let back = [
         ("params", disk.target.as_str()),
         ("script", &script),
@@ -254,7 +274,8 @@ async fn add_vif(xl: &mut Xl<'_>, domid: i64, number: usize, vif: &VifConfig) ->
 
 /// What the script of an interface does: it is put up, and `vif-bridge` puts it into its bridge, if there is one.
 async fn plug(xl: &Xl<'_>, name: &str, vif: &VifConfig) {
-    let bridge: &[&str] = if vif.script == "vif-bridge" { &["ip", "link", "set", name, "master", &vif.bridge] } else { &[] };
+    let bridge: &[&str] =
+        if vif.script == "vif-bridge" { &["ip", "link", "set", name, "master", &vif.bridge] } else { &[] };
     for words in [bridge, &["ip", "link", "set", name, "up"]] {
         if words.is_empty() {
             continue;

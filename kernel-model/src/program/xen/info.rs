@@ -61,7 +61,8 @@ pub async fn vcpu_list(xl: &Xl<'_>, words: &[String]) -> Result<i32, i32> {
             };
             let cpu = if is("online") { vcpu.to_string() } else { "-".to_owned() };
             let seconds = written(&told, "cpu_time") as f64 / 1e9;
-            let line = format!("{name:<32} {:>5} {vcpu:>5} {cpu:>5}   {state}  {seconds:>8.1}  all / all\n", info.domid);
+            let line =
+                format!("{name:<32} {:>5} {vcpu:>5} {cpu:>5}   {state}  {seconds:>8.1}  all / all\n", info.domid);
             xl.sys.print(line).await;
         }
     }
@@ -71,7 +72,8 @@ pub async fn vcpu_list(xl: &Xl<'_>, words: &[String]) -> Result<i32, i32> {
 /// `xl info`.
 pub async fn info(xl: &Xl<'_>) -> Result<i32, i32> {
     let mut rows: Vec<(&str, String)> = Vec::new();
-    for (label, field) in [("host", "nodename"), ("release", "release"), ("version", "version"), ("machine", "machine")] {
+    for (label, field) in [("host", "nodename"), ("release", "release"), ("version", "version"), ("machine", "machine")]
+    {
         rows.push((label, xl.sys.uname(field).await.unwrap_or_default()));
     }
     let machine = xl.xen.call(SYSCTL, PHYSINFO, &[]).await.map_err(|_| 1)?;
@@ -158,7 +160,11 @@ pub async fn sched_credit(xl: &Xl<'_>, words: &[String]) -> Result<i32, i32> {
     }
     if !(0..=100 * info.vcpus).contains(&cap) {
         let most = 100 * info.vcpus;
-        xl.sys.eprint(format!("libxl: error: Cpu cap out of range, valid range is from 0 to {most} for specified number of vcpus\n")).await;
+        xl.sys
+            .eprint(format!(
+                "libxl: error: Cpu cap out of range, valid range is from 0 to {most} for specified number of vcpus\n"
+            ))
+            .await;
         return Err(1);
     }
     let fields = [("weight", weight.into()), ("cap", cap.into())];

@@ -72,7 +72,10 @@ async fn main(sys: Sys) -> Result<i32, i32> {
     let (xen, store) = match opened.await {
         Ok(both) => both,
         Err(e) => {
-            sys.eprint(format!("libxl: error: libxl_ctx_alloc: cannot open libxc handle: {e}\ncannot init xl context\n")).await;
+            sys.eprint(format!(
+                "libxl: error: libxl_ctx_alloc: cannot open libxc handle: {e}\ncannot init xl context\n"
+            ))
+            .await;
             return Err(1);
         }
     };
@@ -99,7 +102,11 @@ async fn main(sys: Sys) -> Result<i32, i32> {
                 Ok(0)
             }
             None => {
-                sys.eprint(format!("Can't get domid of domain name '{}', maybe this domain does not exist.\n", last(words))).await;
+                sys.eprint(format!(
+                    "Can't get domid of domain name '{}', maybe this domain does not exist.\n",
+                    last(words)
+                ))
+                .await;
                 Err(1)
             }
         },
@@ -109,7 +116,11 @@ async fn main(sys: Sys) -> Result<i32, i32> {
                 Ok(0)
             }
             Err(_) => {
-                sys.eprint(format!("Can't get domain name of domain id '{}', maybe this domain does not exist.\n", last(words))).await;
+                sys.eprint(format!(
+                    "Can't get domain name of domain id '{}', maybe this domain does not exist.\n",
+                    last(words)
+                ))
+                .await;
                 Err(1)
             }
         },
@@ -168,7 +179,8 @@ async fn memory_set(xl: &Xl<'_>, words: &[String]) -> Result<i32, i32> {
         return Err(1);
     };
     let at = format!("/local/domain/{domid}/memory");
-    let most: i64 = xl.store.read(&format!("{at}/static-max")).await.ok().and_then(|kib| kib.parse().ok()).unwrap_or(i64::MAX);
+    let most: i64 =
+        xl.store.read(&format!("{at}/static-max")).await.ok().and_then(|kib| kib.parse().ok()).unwrap_or(i64::MAX);
     if mib << 10 > most {
         xl.sys.eprint(format!(
             "libxl: error: libxl_mem.c: Domain {domid}:memory_dynamic_max must be less than or equal to memory_static_max\n\

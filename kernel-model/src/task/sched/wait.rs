@@ -91,13 +91,16 @@ impl World {
         self.next_timer().map(|(at, _)| at)
     }
 
+    fn has_throttled(&self) -> bool {
+        self.sched.queues.values().any(|rq| rq.throttled_since.is_some() && rq.tasks > 0)
+    }
 
     /// Whether something is under way for which time passes: a command in the foreground, or a group that waits for its next
     /// period.
     pub fn is_busy(&self) -> bool {
         let waits = |console: ConsoleId| !self.waits_for_typing(console);
         let mut consoles = self.consoles.iter();
-        self.is_throttled() || consoles.any(|(id, c)| !c.at_prompt && self.tasks.contains(c.shell) && waits(id))
+        self.has_throttled() || consoles.any(|(id, c)| !c.at_prompt && self.tasks.contains(c.shell) && waits(id))
     }
 
     /// Whether somebody in the foreground of the console waits for what is typed there and for nothing else, as a shell
@@ -120,7 +123,7 @@ impl Kernel<'_> {
     /// Everybody sleeps: moves the clock to the next timer if somebody waits for that. Whether it did.
     pub(crate) fn pass_time(&mut self) -> bool {
         let asked = self.run_until > self.clock;
-        let throttled = self.is_throttled();
+        let throttled = self.has_throttled();
         let busy = self.is_busy() || self.machine.is_busy();
         let sleeper = self.sched.timers.get_min().map(|(at, _)| *at);
         let alarm = self.sched.alarms.get_min().map(|(at, _)| *at);

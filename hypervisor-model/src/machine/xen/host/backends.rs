@@ -64,9 +64,10 @@ impl Backends {
     /// The shared rings, each with its device and what it is for.
     pub fn rings(&self) -> Vec<(DeviceId, &'static str, SharedRing)> {
         let disks = self.vbds.iter().filter_map(|(device, vbd)| Some((*device, "requests", vbd.back.ring()?)));
-        let cards = self.vifs.iter().flat_map(|(device, vif)| {
-            vif.back.rings().into_iter().map(move |(name, ring)| (*device, name, ring))
-        });
+        let cards = self
+            .vifs
+            .iter()
+            .flat_map(|(device, vif)| vif.back.rings().into_iter().map(move |(name, ring)| (*device, name, ring)));
         disks.chain(cards).collect()
     }
 
@@ -152,8 +153,7 @@ impl XenHost {
         if !self.backends.is_stale {
             return false;
         }
-        let devices: Vec<DeviceId> =
-            self.backends.vbds.keys().chain(self.backends.vifs.keys()).copied().collect();
+        let devices: Vec<DeviceId> = self.backends.vbds.keys().chain(self.backends.vifs.keys()).copied().collect();
         for device in devices {
             for is_front in [false, true] {
                 let state =

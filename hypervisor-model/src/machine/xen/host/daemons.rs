@@ -79,8 +79,7 @@ impl End {
         host.close(DomId::DOM0, self.port);
         for (handle, host_addr) in self.handles.into_iter().zip(MAPPED_AT) {
             if let Some(handle) = handle {
-                let _unmapped =
-                    host.xen.unmap_grant_ref(DOM0, UnmapGrantRef { host_addr, dev_bus_addr: 0, handle });
+                let _unmapped = host.xen.unmap_grant_ref(DOM0, UnmapGrantRef { host_addr, dev_bus_addr: 0, handle });
             }
         }
     }

@@ -207,7 +207,11 @@ impl XenHost {
                         data: Vec::new(),
                     });
                 } else {
-                    domu.cards.entry(device).or_insert_with(|| Card { front: NetFront::new(device), port, is_known: false });
+                    domu.cards.entry(device).or_insert_with(|| Card {
+                        front: NetFront::new(device),
+                        port,
+                        is_known: false,
+                    });
                 }
             }
         }
@@ -226,8 +230,7 @@ impl XenHost {
                 self.with_host(|host| disk.front.submit(host, blkif::READ, 0, PAGE_SIZE as usize, &[]));
                 let letter = char::from(b'a' + (device.number >> 4 & 15) as u8);
                 let partition = device.number & 15;
-                let name =
-                    if partition == 0 { format!("xvd{letter}") } else { format!("xvd{letter}{partition}") };
+                let name = if partition == 0 { format!("xvd{letter}") } else { format!("xvd{letter}{partition}") };
                 let dev = (XVD_MAJOR, device.number & 0xff);
                 let size = sectors * blkif::SECTOR;
                 domu.kernel.interrupt(Interrupt::Disk { name, dev, size, port: disk.port });
@@ -396,7 +399,11 @@ impl XenHost {
             let sent = hvc.ring.produce(&mut host.xen.memory, OUT, waiting);
             hvc.waiting.drain(..sent);
             let numbers = vec![("domain", u64::from(id.0)), ("bytes", sent as u64)];
-            host.tell(Lane::GuestKernel, numbers, "The kernel of domain {domain} puts {bytes} bytes into its console ring.");
+            host.tell(
+                Lane::GuestKernel,
+                numbers,
+                "The kernel of domain {domain} puts {bytes} bytes into its console ring.",
+            );
             host.notify(id, hvc.port);
         });
     }

@@ -20,7 +20,8 @@ impl XenHost {
             Hypercall::Domctl(op) => Some(op.clone()),
             _ => None,
         };
-        let (number, output) = self.with_host(|host| host.xen.hypercall(DOM0, call)).map_err(|refusal| refusal.errno)?;
+        let (number, output) =
+            self.with_host(|host| host.xen.hypercall(DOM0, call)).map_err(|refusal| refusal.errno)?;
         if let Output::Done(_, Some(refusal)) = output {
             return Err(refusal.errno);
         }
