@@ -139,6 +139,6 @@ impl Measured for Host<Box<dyn Measured>> {
 
     fn virtual_processors(&self) -> Vec<(String, VirtualProcessor)> {
         let guests = self.kvm.vms().filter_map(|(_, vm)| vm.guest.as_ref());
-        guests.filter_map(|guest| Some((guest.name.to_string(), guest.virtual_processor()?))).collect()
+        guests.filter_map(|guest| Some((guest.kernel.name.to_string(), guest.virtual_processor()?))).collect()
     }
 }
