@@ -66,6 +66,7 @@ impl Kernel<'_> {
             Interrupt::DiskDone(disk) => self.end_request(disk),
             Interrupt::Frame(port, frame) => {
                 if let Some(at) = self.device_below(port) {
+                    let frame = frame.numbered(|| self.next_packet_id());
                     self.backlog.push_back(InFlight { at, frame });
                     self.net_rx_action();
                 }

@@ -33,3 +33,4 @@ pub mod tcp;
 pub mod timer;
 pub mod udp;
 pub mod unix;
+pub mod wire;
