@@ -68,6 +68,11 @@ impl<H: Hardware> Computer<H> {
         &self.tables
     }
 
+    /// The page tables of its kernel, and the frames that it hands out.
+    pub fn tables_mut(&mut self) -> &mut KernelTables {
+        &mut self.tables
+    }
+
     fn apply(&mut self, cpu: usize, writes: &[EntryWrite]) {
         for write in writes {
             self.hardware.write_entry(cpu, *write, &mut self.counters);

@@ -57,6 +57,8 @@ pub const RECENT: usize = 8;
 struct FramePool {
     next: u64,
     end: u64,
+    /// Frames behind the end that a balloon has given away.
+    lent: u64,
     free: Vector<Gfn>,
     users: OrdMap<Gfn, u32>,
 }
@@ -87,6 +89,9 @@ impl FramePool {
         }
     }
 }
+
+/// Frames that a balloon leaves to its kernel beyond those in use.
+const LEFT_BY_BALLOON: u64 = 8 << 8;
 
 /// An address space.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -147,7 +152,7 @@ impl KernelTables {
             (index(DIRECT_MAP, 4), map_pdpt.address().0 | TABLE),
             (index(KERNEL_TEXT, 4), text_pdpt.address().0 | TABLE),
         ];
-        let pool = FramePool { next: FIRST_FREE, end: frames, free: Vector::new(), users: OrdMap::new() };
+        let pool = FramePool { next: FIRST_FREE, end: frames, lent: 0, free: Vector::new(), users: OrdMap::new() };
         KernelTables { pool, spaces: OrdMap::new(), cache: OrdMap::new(), upper }
     }
 
@@ -180,6 +185,27 @@ impl KernelTables {
             }
         }
         (KernelTables::with_upper(frames, map_pdpt, text_pdpt), writes)
+    }
+
+    /// Gives away frames that nobody uses, the last ones of its memory, at most so many; some are left.
+    pub fn lend_frames(&mut self, count: u64) -> Vec<Gfn> {
+        let unused = self.pool.end.saturating_sub(self.pool.next + LEFT_BY_BALLOON);
+        let count = count.min(unused);
+        self.pool.end -= count;
+        self.pool.lent += count;
+        (self.pool.end..self.pool.end + count).map(Gfn).collect()
+    }
+
+    /// How many frames are given away, and which is the first of them.
+    pub fn lent_frames(&self) -> (u64, Gfn) {
+        (self.pool.lent, Gfn(self.pool.end))
+    }
+
+    /// So many of these are there again, from the first on.
+    pub fn take_frames_back(&mut self, count: u64) {
+        let count = count.min(self.pool.lent);
+        self.pool.end += count;
+        self.pool.lent -= count;
     }
 
     /// The top-level table of an address space that has one.

@@ -330,6 +330,18 @@ impl PhysicalMemory {
         self.write_u64(at, word | u64::from(value) << shift);
     }
 
+    /// Bytes from an address on.
+    pub fn read_bytes(&self, at: Hpa, count: u64) -> Vec<u8> {
+        (0..count).map(|offset| self.read_u8(at.plus(offset))).collect()
+    }
+
+    /// Writes bytes from an address on.
+    pub fn write_bytes(&mut self, at: Hpa, bytes: &[u8]) {
+        for (offset, byte) in (0..).zip(bytes) {
+            self.write_u8(at.plus(offset), *byte);
+        }
+    }
+
     /// Reads `size` bytes (at most 8, aligned or not) as a little-endian number.
     pub fn read(&self, at: Hpa, size: u8) -> u64 {
         (0..u64::from(size.min(8))).fold(0, |sum, i| sum | u64::from(self.read_u8(at.plus(i))) << (8 * i))

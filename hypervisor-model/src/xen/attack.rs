@@ -2,13 +2,12 @@
 //! guests, and the refusal is Xen's own.
 
 use super::call::{EventChannelOp, Hypercall, Output};
-use super::domain::{DomId, VcpuId};
+use super::domain::{DomId, Domain, GuestKind, VcpuId};
 use super::domctl::Domctl;
+use super::driver::{DriverPool, Host};
 use super::grant_table::map::{GNTMAP_HOST_MAP, MapGrantRef};
 use super::mm::mmuext::MmuextOp;
 use super::mm::update::{Foreign, MmuUpdate};
-use super::toolstack::XenSystem;
-use super::toolstack::config::DomainConfig;
 use crate::memory::{GuestId, Hfn, Owner};
 use crate::paging::format::{P, RW};
 use crate::xen::Xen;
@@ -38,39 +37,42 @@ pub struct Attack {
 
 /// Two guests on a machine.
 struct Ground {
-    system: XenSystem,
+    host: Host,
     attacker: VcpuId,
     victim: DomId,
 }
 
+/// Frames of the machine, of Xen itself, and of each domain.
+const FRAMES: u64 = 26 << 8;
+const XENS: u64 = 19 << 8;
+const EACH: u64 = 2 << 8;
+/// Of these, how many a domain's drivers have.
+const DRIVERS: usize = 64;
+
 impl Ground {
     fn new() -> Option<Ground> {
-        let mut system = XenSystem::new(26 << 8, 2 << 8);
-        let config = |name: &str| DomainConfig {
-            name: name.to_owned(),
-            kind: "pv".to_owned(),
-            memory: 2,
-            vcpus: 1,
-            ..DomainConfig::default()
-        };
-        let victim = system.create(&config("victim")).ok()?;
-        let attacker = VcpuId::first(system.create(&config("attacker")).ok()?);
-        Some(Ground { system, attacker, victim })
+        let mut host = Host::new(Xen::new(FRAMES, XENS));
+        let mut dom0 = Domain::new(DomId::DOM0, GuestKind::Pv64, 1);
+        (dom0.max_pages, dom0.vcpus[0].is_up) = (EACH, true);
+        host.xen.insert_domain(dom0);
+        let victim = guest(&mut host)?;
+        let attacker = VcpuId::first(guest(&mut host)?);
+        Some(Ground { host, attacker, victim })
     }
 
     fn xen(&mut self) -> &mut Xen {
-        &mut self.system.host.xen
+        &mut self.host.xen
     }
 
     fn frame_of(&self, domain: DomId) -> Hfn {
         let owner = Owner::Guest(GuestId(u32::from(domain.0)));
-        let own = self.system.host.xen.memory.owned().find(|(_, known)| *known == owner);
+        let own = self.host.xen.memory.owned().find(|(_, known)| *known == owner);
         own.map_or(Hfn(0), |(frame, _)| frame)
     }
 
     /// A frame of the attacker's that is a page table of the last level.
     fn table(&mut self) -> Hfn {
-        let table = self.system.host.take_frame(self.attacker.domain).unwrap_or_default();
+        let table = self.host.take_frame(self.attacker.domain).unwrap_or_default();
         let attacker = self.attacker;
         let _pinned = self.xen().mmuext_op(attacker, &[MmuextOp::PinTable(1, table)], Foreign::NONE);
         table
@@ -95,6 +97,24 @@ impl Ground {
         let update = MmuUpdate::normal(at, frame.address().0 | P | RW);
         self.call(Hypercall::MmuUpdate { updates: vec![update], foreign: Foreign::NONE })
     }
+}
+
+/// A guest as the toolstack builds one: memory, and a channel to xenstore that domain 0 has bound.
+fn guest(host: &mut Host) -> Option<DomId> {
+    let dom0 = VcpuId::first(DomId::DOM0);
+    let create =
+        Domctl::Create { kind: GuestKind::Pv64, vcpus: 1, handle: [0; 16], max_port: 1023, max_grant_frames: 64 };
+    let (id, _) = host.xen.domctl(dom0, create).ok()?;
+    let id = DomId(id as u16);
+    host.xen.domctl(dom0, Domctl::MaxMem(id, EACH * 4)).ok()?;
+    let frames: Vec<Hfn> = (0..EACH).map_while(|_| host.xen.allocate_frame(id)).collect();
+    host.pools.insert(id, DriverPool::new(frames.get(frames.len().checked_sub(DRIVERS)?..)?.to_vec()));
+    let port = host.port(DomId::DOM0, EventChannelOp::AllocUnbound { dom: id, remote: DomId::DOM0 })?;
+    host.port(DomId::DOM0, EventChannelOp::BindInterdomain { remote: id, port })?;
+    host.xen.domctl(dom0, Domctl::SetVcpuContext(id, 0)).ok()?;
+    host.xen.domctl(dom0, Domctl::Unpause(id)).ok()?;
+    host.xen.vcpu_mut(VcpuId::first(id))?.upcall_mask = false;
+    Some(id)
 }
 
 fn map_foreign_frame(ground: &mut Ground) -> Outcome {
@@ -136,9 +156,9 @@ fn flood(ground: &mut Ground) -> Outcome {
     // A channel that both have agreed on, and a hundred thousand events in it.
     let (victim, attacker) = (ground.victim, ground.attacker);
     let allocate = EventChannelOp::AllocUnbound { dom: DomId::SELF, remote: attacker.domain };
-    let Some(port) = ground.system.host.port(victim, allocate) else { return Outcome::Harmless(String::new()) };
+    let Some(port) = ground.host.port(victim, allocate) else { return Outcome::Harmless(String::new()) };
     let bind = EventChannelOp::BindInterdomain { remote: victim, port };
-    let Some(own) = ground.system.host.port(attacker.domain, bind) else { return Outcome::Harmless(String::new()) };
+    let Some(own) = ground.host.port(attacker.domain, bind) else { return Outcome::Harmless(String::new()) };
     for _ in 0..100_000 {
         let _sent = ground.xen().evtchn_send(attacker, own);
     }

@@ -6,6 +6,7 @@
 //! program's INT 0x80 goes straight there, and IRET straight back. (Of the 32-bit flavour only that is modelled: its page
 //! tables are those of 64 bit.) What the guest's kernel does so that few crossings are needed is in `guest_kernel.rs`.
 
+mod balloon;
 mod boot;
 mod guest_kernel;
 pub mod host;
@@ -28,7 +29,7 @@ use super::processor::Processor;
 use crate::memory::{Gpa, Hfn, PhysicalMemory};
 use crate::paging::{Flat, Flush};
 use crate::xen::Xen;
-use crate::xen::call::Hypercall;
+use crate::xen::call::{Hypercall, Output};
 use crate::xen::domain::{DomId, VcpuId};
 use crate::xen::mm::mmuext::MmuextOp;
 use crate::xen::mm::update::{Foreign, MmuUpdate};
@@ -128,20 +129,32 @@ impl XenPv {
         true
     }
 
+    /// The kernel is at work on a processor: it does not sleep there.
+    pub fn wakes(&mut self, cpu: usize) {
+        let who = self.who(cpu);
+        if let Some(v) = self.xen.vcpu_mut(who) {
+            v.is_blocked = false;
+        }
+    }
+
     /// The kernel makes a hypercall.
     fn call(&mut self, cpu: usize, call: Hypercall, counters: &mut Counters) {
+        self.ask(cpu, call, counters);
+    }
+
+    /// The kernel makes a hypercall, and looks what came back.
+    fn ask(&mut self, cpu: usize, call: Hypercall, counters: &mut Counters) -> Option<Output> {
         counters.ring_crossings += 2;
         counters.spend("hypercalls", self.costs.hypercall.cycles);
         self.count(&call, counters);
         self.xen.deeds.is_heard = counters.told.listens;
         self.xen.deeds.cpu = cpu as u32;
-        let refused = match self.xen.hypercall(self.who(cpu), call) {
-            Ok((_, output)) => guest_kernel::refusals(&output),
-            Err(_) => 1,
-        };
+        let output = self.xen.hypercall(self.who(cpu), call).ok().map(|(_, output)| output);
+        let refused = output.as_ref().map_or(1, guest_kernel::refusals);
         debug_assert_eq!(refused, 0, "Xen refuses what the kernel asks");
         self.tell(counters);
         self.refused += refused;
+        output
     }
 
     fn count(&self, call: &Hypercall, counters: &mut Counters) {
@@ -334,6 +347,10 @@ impl Hardware for XenPv {
 
     fn halt(&mut self, cpu: usize, counters: &mut Counters) {
         if self.sleeps {
+            // Its processor sleeps already: nothing has come since.
+            if self.xen.vcpu(self.who(cpu)).is_some_and(|v| v.is_blocked) {
+                return;
+            }
             let timer = VcpuOp::SetSingleshotTimer(self.xen.now + TICK, false);
             self.call(cpu, Hypercall::VcpuOp(timer, self.who(cpu).vcpu), counters);
             return self.call(cpu, Hypercall::SchedOp(SchedOp::Block), counters);

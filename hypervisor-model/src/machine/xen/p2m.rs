@@ -19,19 +19,33 @@ pub(super) struct P2m {
 impl P2m {
     /// The machine frames behind the guest's, from its first on.
     pub fn of(frames: impl IntoIterator<Item = Hfn>) -> P2m {
-        let mut runs: Vec<Run> = Vec::new();
-        for (pfn, frame) in (0..).zip(frames) {
-            match runs.last_mut() {
-                Some(last) if last.mfn + last.count == frame.0 => last.count += 1,
-                _ => runs.push(Run { pfn, mfn: frame.0, count: 1 }),
-            }
-        }
-        P2m { runs }
+        let mut p2m = P2m::default();
+        frames.into_iter().for_each(|frame| p2m.push(frame));
+        p2m
     }
 
     /// How many frames there are.
     pub fn len(&self) -> u64 {
         self.runs.iter().map(|run| run.count).sum()
+    }
+
+    /// From this frame of the guest's on there are none any more.
+    pub fn truncate(&mut self, first: Gfn) {
+        self.runs.retain(|run| run.pfn < first.0);
+        if let Some(last) = self.runs.last_mut() {
+            last.count = last.count.min(first.0 - last.pfn);
+        }
+    }
+
+    /// One more frame, after the last.
+    pub fn push(&mut self, frame: Hfn) {
+        match self.runs.last_mut() {
+            Some(last) if last.mfn + last.count == frame.0 => last.count += 1,
+            _ => {
+                let pfn = self.len();
+                self.runs.push(Run { pfn, mfn: frame.0, count: 1 });
+            }
+        }
     }
 
     /// `pfn_to_mfn`.
@@ -58,5 +72,9 @@ mod tests {
         for (pfn, mfn) in [(0, 10), (1, 11), (2, 30), (4, 32)] {
             assert_eq!((p2m.machine(Gfn(pfn)), p2m.guest(Hfn(mfn))), (Hfn(mfn), Gfn(pfn)));
         }
+        let mut p2m = p2m;
+        p2m.truncate(Gfn(3));
+        p2m.push(Hfn(70));
+        assert_eq!((p2m.len(), p2m.machine(Gfn(2)), p2m.machine(Gfn(3))), (4, Hfn(30), Hfn(70)));
     }
 }

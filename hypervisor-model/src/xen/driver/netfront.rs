@@ -9,7 +9,7 @@ use kernel_model::machine::report::Lane;
 use serde::{Deserialize, Serialize};
 
 use super::Host;
-use crate::memory::Hfn;
+use crate::memory::{Hfn, PAGE_SIZE};
 use crate::xen::call::EventChannelOp;
 use crate::xen::domain::DomId;
 use crate::xen::grant_table::GrantRef;
@@ -17,8 +17,8 @@ use crate::xen::io::netif::{self, Response, RxRequest, TxRequest};
 use crate::xen::io::ring::{SharedRing, Way};
 use crate::xen::io::xenbus::{self, DeviceId, XenbusState};
 
-/// Pages that wait to be received into, at the start (`NET_RX_SLOTS_MIN`): one for every entry in Linux; fewer suffice.
-const RX_PAGES: u32 = 8;
+/// Pages that wait to be received into: as many as Linux posts at the least (`NET_RX_SLOTS_MIN`), enough for any packet.
+const RX_PAGES: u32 = 19;
 /// References that are set aside for each ring: one for every entry.
 const RESERVED: u32 = 256;
 
@@ -136,34 +136,35 @@ impl NetFront {
         Some(())
     }
 
-    /// `xennet_start_xmit`: a packet leaves; whether there was room.
+    /// `xennet_start_xmit`: a packet leaves, page by page; whether there was room.
     pub fn transmit(&mut self, host: &mut Host, packet: &[u8]) -> bool {
         let (domain, backend) = (self.domain(), self.device.backend);
         let Some(tx) = &mut self.tx else { return false };
-        if tx.req_prod.wrapping_sub(tx.rsp_cons) >= tx.ring.shape.entries() || packet.len() > 4096 {
+        let slots: Vec<&[u8]> = packet.chunks(PAGE_SIZE as usize).collect();
+        let room = tx.ring.shape.entries() - tx.req_prod.wrapping_sub(tx.rsp_cons).min(tx.ring.shape.entries());
+        let has_pages = host.pools.get(&domain).is_some_and(|pool| pool.frames.len() >= slots.len());
+        if slots.len() > netif::SLOTS_MAX || slots.len() > (room as usize).min(tx.spare.len()) || !has_pages {
             return false;
         }
-        let Some(frame) = host.take_frame(domain) else { return false };
-        let Some(gref) = tx.spare.pop() else { return false };
-        for (i, byte) in packet.iter().enumerate() {
-            host.xen.memory.write_u8(frame.address().plus(i as u64), *byte);
+        for (n, bytes) in slots.iter().enumerate() {
+            let (Some(frame), Some(gref)) = (host.take_frame(domain), tx.spare.pop()) else { return false };
+            host.xen.memory.write_bytes(frame.address(), bytes);
+            host.grant(domain, gref, backend, frame, true);
+            let id = (tx.req_prod % tx.ring.shape.entries()) as u16;
+            let flags = if n + 1 < slots.len() { netif::MORE_DATA } else { 0 };
+            let size = if n == 0 { packet.len() } else { bytes.len() } as u16;
+            let request = TxRequest { gref, offset: 0, flags, id, size };
+            request.put(&mut host.xen.memory, tx.ring.entry(tx.req_prod));
+            let numbers = vec![("id", id.into()), ("bytes", bytes.len() as u64), ("gref", gref.into())];
+            host.tell(
+                Lane::GuestKernel,
+                numbers,
+                "netfront copies {bytes} bytes of a packet into the page of grant {gref} and puts request {id} into its ring for \
+                 sending.",
+            );
+            tx.pages.insert(id, (gref, frame));
+            tx.req_prod = tx.req_prod.wrapping_add(1);
         }
-        host.grant(domain, gref, backend, frame, true);
-        let id = (tx.req_prod % tx.ring.shape.entries()) as u16;
-        let request = TxRequest { gref, offset: 0, flags: 0, id, size: packet.len() as u16 };
-        request.put(&mut host.xen.memory, tx.ring.entry(tx.req_prod));
-        tx.pages.insert(id, (gref, frame));
-        tx.req_prod = tx.req_prod.wrapping_add(1);
-        let numbers = vec![("id", id.into()), ("bytes", packet.len() as u64)];
-        let sentence = "netfront puts packet {id}, {bytes} bytes, into its ring for sending.";
-        host.xen.deeds.tell(
-            kernel_model::machine::report::DeedKind::Device,
-            "split driver",
-            (Lane::GuestKernel, Lane::GuestKernel),
-            numbers,
-            sentence,
-            "xen/include/public/io/netif.h",
-        );
         if tx.ring.push(&mut host.xen.memory, Way::Request, tx.req_prod) {
             host.notify(domain, tx.port);
         }
@@ -183,6 +184,10 @@ impl NetFront {
                 {
                     tx.spare.push(gref);
                     host.put_frame(domain, frame);
+                    let numbers = vec![("id", response.id.into()), ("gref", gref.into())];
+                    let sentence = "netfront takes the response to request {id} off its ring for sending, and takes grant \
+                                    {gref} back.";
+                    host.tell(Lane::GuestKernel, numbers, sentence);
                 }
             }
             if !tx.ring.final_check(&mut host.xen.memory, Way::Response, tx.rsp_cons) {
@@ -196,26 +201,29 @@ impl NetFront {
         let domain = self.domain();
         let mut packets = Vec::new();
         let Some(rx) = &mut self.rx else { return packets };
+        let mut packet = Vec::new();
         loop {
             while rx.rsp_cons != rx.ring.produced(&host.xen.memory, Way::Response) {
                 let response = Response::get(&host.xen.memory, rx.ring.entry(rx.rsp_cons), netif::RX);
                 rx.rsp_cons = rx.rsp_cons.wrapping_add(1);
                 let Some((gref, frame)) = rx.pages.remove(&response.id) else { continue };
-                let bytes = u64::try_from(response.status).unwrap_or(0).min(4096);
+                let bytes = u64::try_from(response.status).unwrap_or(0).min(PAGE_SIZE);
                 if host.revoke(domain, gref) {
-                    let packet = (0..bytes).map(|i| host.xen.memory.read_u8(frame.address().plus(i))).collect();
-                    packets.push(packet);
+                    packet.extend(host.xen.memory.read_bytes(frame.address(), bytes));
                     rx.spare.push(gref);
                     host.put_frame(domain, frame);
+                    let numbers = vec![("id", response.id.into()), ("bytes", bytes), ("gref", gref.into())];
+                    let sentence = "netfront takes {bytes} bytes in page {id} off its ring for receiving, and takes grant {gref} \
+                                    back.";
+                    host.tell(Lane::GuestKernel, numbers, sentence);
+                }
+                if response.flags & netif::MORE_DATA == 0 && !packet.is_empty() {
+                    packets.push(std::mem::take(&mut packet));
                 }
             }
             if !rx.ring.final_check(&mut host.xen.memory, Way::Response, rx.rsp_cons) {
                 break;
             }
-        }
-        for packet in &packets {
-            let sentence = "netfront takes a packet of {bytes} bytes off its ring for receiving, and its page back.";
-            host.tell(Lane::GuestKernel, vec![("bytes", packet.len() as u64)], sentence);
         }
         self.post(host);
         packets

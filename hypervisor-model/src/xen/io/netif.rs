@@ -6,6 +6,9 @@
 //!   rx request   0 id u16 | 4 gref u32                                                  8 bytes, 256 entries
 //!   rx response  0 id u16 | 2 offset u16 | 4 flags u16 | 6 status i16: bytes, or an error
 //! ```
+//!
+//! A packet that is longer than a page has several entries, all but the last with [`MORE_DATA`]. The size in the first entry of
+//! one that is sent is that of the whole packet.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +19,12 @@ use crate::memory::{Hpa, PhysicalMemory};
 pub const TX: RingShape = RingShape { entry: 12 };
 /// The ring for what the guest receives.
 pub const RX: RingShape = RingShape { entry: 8 };
+
+/// `NETTXF_more_data`, `NETRXF_more_data`: the next entry goes on with the packet.
+pub const MORE_DATA: u16 = 4;
+
+/// Entries that a packet has at most (`XEN_NETIF_NR_SLOTS_MIN`): 64 KiB and a page that is not full at either end.
+pub const SLOTS_MAX: usize = 18;
 
 /// `NETIF_RSP_OKAY`.
 pub const OKAY: i16 = 0;
@@ -83,6 +92,8 @@ impl RxRequest {
 pub struct Response {
     /// The request's.
     pub id: u16,
+    /// `NETRXF_...`; of what was sent there are none.
+    pub flags: u16,
     /// How it ended; for what was received, how many bytes.
     pub status: i16,
 }
@@ -91,12 +102,16 @@ impl Response {
     /// Puts it into an entry of the ring for sending, or for receiving.
     pub fn put(&self, memory: &mut PhysicalMemory, at: Hpa, shape: RingShape) {
         memory.write(at, 2, self.id.into());
+        if shape == RX {
+            memory.write(at.plus(4), 2, self.flags.into());
+        }
         memory.write(at.plus(if shape == TX { 2 } else { 6 }), 2, self.status as u16 as u64);
     }
 
     /// Takes it out of an entry.
     pub fn get(memory: &PhysicalMemory, at: Hpa, shape: RingShape) -> Response {
-        let status = memory.read(at.plus(if shape == TX { 2 } else { 6 }), 2) as i16;
-        Response { id: memory.read(at, 2) as u16, status }
+        let half = |offset| memory.read(at.plus(offset), 2) as u16;
+        let (flags, status) = if shape == TX { (0, half(2)) } else { (half(4), half(6)) };
+        Response { id: half(0), flags, status: status as i16 }
     }
 }

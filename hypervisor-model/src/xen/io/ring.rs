@@ -124,6 +124,13 @@ impl SharedRing {
         self.produced(memory, way) != consumed
     }
 
+    /// A consumer that has seen all up to `seen`, and needs more before it can go on, asks to be told of the next one; whether
+    /// there is one already (`xenvif_rx_ring_slots_available`).
+    pub fn wait_beyond(&self, memory: &mut PhysicalMemory, way: Way, seen: u32) -> bool {
+        memory.write_u32(self.at(way.event()), seen.wrapping_add(1));
+        self.produced(memory, way) != seen
+    }
+
     /// Whether more requests than entries seem to be under way: a frontend that lies (`RING_REQUEST_PROD_OVERFLOW`).
     pub fn is_overflown(&self, memory: &PhysicalMemory, responded: u32) -> bool {
         self.produced(memory, Way::Request).wrapping_sub(responded) > self.shape.entries()

@@ -316,6 +316,11 @@ impl XenStore {
         self.fire("@releaseDomain");
     }
 
+    /// A domain has shut down, or is being taken apart: those who wait for `@releaseDomain` are told.
+    pub fn tell_of_an_end(&mut self) {
+        self.fire("@releaseDomain");
+    }
+
     /// XS_IS_DOMAIN_INTRODUCED.
     pub fn is_introduced(&self, domain: DomId) -> bool {
         self.domains.contains(&domain)

@@ -68,9 +68,7 @@ impl XenStore {
             match transaction.view.node(path) {
                 Some(node) => {
                     self.adopt(&transaction.view, path);
-                    self.generation += 1;
-                    let node = super::Node { generation: self.generation, ..node.clone() };
-                    self.nodes.insert(path.clone(), node);
+                    self.take_over(path, node);
                 }
                 None => {
                     // Whether it may go was asked in the transaction.
@@ -96,8 +94,16 @@ impl XenStore {
         }
         self.adopt(view, above);
         if let Some(node) = view.node(above) {
-            self.nodes.insert(above.to_owned(), node.clone());
+            self.take_over(above, node);
         }
+    }
+
+    /// A node is as a transaction has left it. One that is new is made now: the transaction counted for itself.
+    fn take_over(&mut self, path: &str, node: &super::Node) {
+        self.generation += 1;
+        let made = self.node(path).map_or(self.generation, |known| known.made);
+        let node = super::Node { generation: self.generation, made, ..node.clone() };
+        self.nodes.insert(path.to_owned(), node);
     }
 
     /// The store as an asker sees it.

@@ -26,6 +26,18 @@ pub struct VifConfig {
     pub script: String,
 }
 
+/// What is done with a domain that has ended by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Action {
+    /// It is destroyed.
+    #[default]
+    Destroy,
+    /// It is destroyed, and made anew.
+    Restart,
+    /// It stays as it is, for eyes.
+    Preserve,
+}
+
 /// A domain's configuration.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct DomainConfig {
@@ -45,6 +57,14 @@ pub struct DomainConfig {
     pub disks: Vec<DiskConfig>,
     /// Network interfaces.
     pub vifs: Vec<VifConfig>,
+    /// What is done when it has powered off, rebooted, crashed, or when its watchdog has barked.
+    pub on_poweroff: Action,
+    /// See there.
+    pub on_reboot: Action,
+    /// See there.
+    pub on_crash: Action,
+    /// See there.
+    pub on_watchdog: Action,
 }
 
 /// A file that `xl` does not take.
@@ -56,6 +76,12 @@ pub enum ConfigError {
     /// Something is missing.
     #[error("{0} must be specified")]
     Missing(&'static str),
+    /// An action that there is not: which key, and what it says.
+    #[error("Unknown {0} action \"{1}\" specified")]
+    Action(String, String),
+    /// An action that this model does not do: which key, and what it says.
+    #[error("xl create: {0}=\"{1}\": this action is not modelled here")]
+    NotModelled(String, String),
     /// A disk that cannot be understood.
     #[error("unknown value '{0}' for disk")]
     Disk(String),
@@ -130,13 +156,48 @@ fn vif(text: &str, at: usize) -> VifConfig {
     vif
 }
 
+fn action(key: &str, text: &str) -> Result<Action, ConfigError> {
+    Ok(match text {
+        "destroy" => Action::Destroy,
+        "restart" => Action::Restart,
+        "preserve" => Action::Preserve,
+        "rename-restart" | "coredump-destroy" | "coredump-restart" | "soft-reset" => {
+            return Err(ConfigError::NotModelled(key.to_owned(), text.to_owned()));
+        }
+        _ => return Err(ConfigError::Action(key.to_owned(), text.to_owned())),
+    })
+}
+
+/// `SHUTDOWN_poweroff`, `_reboot`, `_crash`, `_watchdog`.
+const POWEROFF: i64 = 0;
+const REBOOT: i64 = 1;
+const CRASH: i64 = 3;
+const WATCHDOG: i64 = 4;
+
 impl DomainConfig {
+    /// What is to be done when it has shut down for this reason.
+    pub fn action(&self, why: i64) -> Action {
+        match why {
+            POWEROFF => self.on_poweroff,
+            REBOOT => self.on_reboot,
+            CRASH => self.on_crash,
+            WATCHDOG => self.on_watchdog,
+            _ => Action::Preserve,
+        }
+    }
+
     /// Reads a file.
     ///
     /// # Errors
     /// What `xl create` says of it.
     pub fn parse(text: &str) -> Result<DomainConfig, ConfigError> {
-        let mut config = DomainConfig { kind: "pv".to_owned(), memory: 32, vcpus: 1, ..DomainConfig::default() };
+        let mut config = DomainConfig {
+            kind: "pv".to_owned(),
+            memory: 32,
+            vcpus: 1,
+            on_reboot: Action::Restart,
+            ..DomainConfig::default()
+        };
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let (key, value) = line.split_once('=').ok_or_else(|| ConfigError::Syntax(line.to_owned()))?;
             let values = values(value).ok_or_else(|| ConfigError::Syntax(line.to_owned()))?;
@@ -151,6 +212,10 @@ impl DomainConfig {
                 "vcpus" => config.vcpus = number()? as u32,
                 "disk" => config.disks = values.iter().map(|text| disk(text)).collect::<Result<_, _>>()?,
                 "vif" => config.vifs = values.iter().enumerate().map(|(at, text)| vif(text, at)).collect(),
+                "on_poweroff" => config.on_poweroff = action("on_poweroff", &first)?,
+                "on_reboot" => config.on_reboot = action("on_reboot", &first)?,
+                "on_crash" => config.on_crash = action("on_crash", &first)?,
+                "on_watchdog" => config.on_watchdog = action("on_watchdog", &first)?,
                 // Of the many other keys nothing is modelled; xl takes them too.
                 _ => {}
             }
@@ -186,6 +251,11 @@ mod tests {
         assert_eq!((config.disks[0].vdev.as_str(), config.disks[0].is_writable), ("xvdb", false));
         assert_eq!(DomainConfig::parse("memory=1"), Err(ConfigError::Missing("domain name")));
         assert_eq!(DomainConfig::parse("nonsense"), Err(ConfigError::Syntax("nonsense".to_owned())));
+        let ends = DomainConfig::parse("name='g'\non_crash=\"preserve\"").expect("it is right");
+        let actions = [POWEROFF, REBOOT, CRASH].map(|why| ends.action(why));
+        assert_eq!(actions, [Action::Destroy, Action::Restart, Action::Preserve]);
+        let wrong = DomainConfig::parse("name='g'\non_reboot='dance'").expect_err("there is no such action");
+        assert_eq!(wrong.to_string(), "Unknown on_reboot action \"dance\" specified");
         assert_eq!((disk_number("xvda"), disk_number("xvdb1"), disk_number("hda")), (Some(51712), Some(51729), None));
     }
 }

@@ -6,6 +6,7 @@
 use super::config::{self, DiskConfig, DomainConfig, VifConfig};
 use super::console;
 use super::info::by_name;
+use super::monitor;
 use super::privcmd::{
     CREATEDOMAIN, DOMCTL, EVENT_CHANNEL_OP, MAX_MEM, MEMORY_OP, SETVCPUCONTEXT, UNPAUSEDOMAIN, written,
 };
@@ -20,7 +21,7 @@ const POPULATE_PHYSMAP: i64 = 6;
 /// those that its drivers use.
 const SPECIAL: i64 = 68 << 8;
 
-/// `xl create [-c] [-p] [-f] FILE [KEY=VALUE...]`.
+/// `xl create [-c] [-p] [-e] FILE [KEY=VALUE...]`.
 pub async fn create(mut xl: Xl<'_>, words: &[String]) -> Result<i32, i32> {
     let sys = xl.sys;
     let has = |flag: &str| words.iter().any(|word| word == flag);
@@ -50,19 +51,28 @@ pub async fn create(mut xl: Xl<'_>, words: &[String]) -> Result<i32, i32> {
             .await;
         return Err(1);
     }
-    let domid = match make(&xl, &config).await {
-        Ok(domid) => domid,
-        Err(status) => return Err(status),
-    };
-    if let Err(step) = build(&mut xl, domid, &config).await {
-        sys.eprint(format!("libxl: error: libxl_create.c: domcreate_rebuild_done: Domain {domid}:{step}\n")).await;
-        let _ = super::destroy::destroy(&xl, &domid.to_string()).await;
-        return Err(1);
-    }
-    if !has("-p") {
-        let _ = xl.xen.domctl(UNPAUSEDOMAIN, domid, &[]).await;
+    let domid = start(&mut xl, &config, has("-p")).await?;
+    if !has("-e") {
+        monitor::leave_behind(&xl, domid, &text).await;
     }
     if has("-c") { console::attach(sys, domid).await } else { Ok(0) }
+}
+
+/// `libxl_domain_create_new`, and it runs: its number.
+///
+/// # Errors
+/// The exit status, after a message; nothing is left of it.
+pub async fn start(xl: &mut Xl<'_>, config: &DomainConfig, is_paused: bool) -> Result<i64, i32> {
+    let domid = make(xl, config).await?;
+    if let Err(step) = build(xl, domid, config).await {
+        xl.sys.eprint(format!("libxl: error: libxl_create.c: domcreate_rebuild_done: Domain {domid}:{step}\n")).await;
+        let _ = super::destroy::destroy_domain(xl, domid).await;
+        return Err(1);
+    }
+    if !is_paused {
+        let _ = xl.xen.domctl(UNPAUSEDOMAIN, domid, &[]).await;
+    }
+    Ok(domid)
 }
 
 /// `libxl__domain_make`: the domain, and its place in the store.

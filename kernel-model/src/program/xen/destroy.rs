@@ -1,4 +1,4 @@
-//! `xl destroy`, `shutdown`. Source: Xen 4.17, `tools/libs/light/libxl_domain.c`.
+//! `xl destroy`. Source: Xen 4.17, `tools/libs/light/libxl_domain.c`.
 
 use super::privcmd::DESTROYDOMAIN;
 use super::xl::{Xl, find};
@@ -10,6 +10,14 @@ pub async fn destroy(xl: &Xl<'_>, word: &str) -> Result<i32, i32> {
         xl.sys.eprint("Cannot destroy privileged domain 0.\n\n").await;
         return Err(255);
     }
+    destroy_domain(xl, domid).await
+}
+
+/// `libxl_domain_destroy`.
+///
+/// # Errors
+/// The exit status, after a message.
+pub async fn destroy_domain(xl: &Xl<'_>, domid: i64) -> Result<i32, i32> {
     if let Err(e) = xl.xen.domctl(DESTROYDOMAIN, domid, &[]).await {
         xl.sys.eprint(format!("libxl: error: libxl_domain.c: Domain {domid}:Unable to destroy guest: {e}\n")).await;
         return Err(1);
@@ -27,17 +35,5 @@ pub async fn destroy(xl: &Xl<'_>, word: &str) -> Result<i32, i32> {
         let _ = xl.store.rm("/local/domain/0/backend").await;
     }
     let _ = xl.store.rm(&format!("/local/domain/{domid}")).await;
-    Ok(0)
-}
-
-/// Asks a domain to end: the wish is written to xenstore, the guest's kernel watches for it.
-pub async fn shutdown(xl: &Xl<'_>, words: &[String]) -> Result<i32, i32> {
-    let word = words.iter().find(|word| !word.starts_with('-')).map_or("", String::as_str);
-    let domid = find(xl, word).await?;
-    xl.sys.eprint(format!("Shutting down domain {domid}\n")).await;
-    if xl.store.write(&format!("/local/domain/{domid}/control/shutdown"), "poweroff").await.is_err() {
-        xl.sys.eprint(format!("libxl: error: libxl_domain.c: Domain {domid}:shutdown failed\n")).await;
-        return Err(1);
-    }
     Ok(0)
 }

@@ -8,9 +8,12 @@ mod config;
 mod console;
 mod create;
 mod destroy;
+mod devices;
 mod info;
 mod lsevtchn;
+mod monitor;
 mod privcmd;
+mod shutdown;
 #[cfg(test)]
 mod tests;
 mod xenstore;

@@ -61,6 +61,11 @@ impl DomainInfo {
         }
     }
 
+    /// It is being taken apart.
+    pub fn is_dying(&self) -> bool {
+        self.flags & 1 != 0
+    }
+
     /// It has shut down, and why.
     pub fn shutdown(&self) -> Option<i64> {
         (self.flags & 1 << 2 != 0).then_some(self.flags >> 16 & 0xff)
@@ -83,6 +88,16 @@ impl DomainInfo {
 }
 
 impl PrivCmd<'_> {
+    /// The node that was opened before as this descriptor.
+    pub fn at(sys: &Sys, fd: i32) -> PrivCmd<'_> {
+        PrivCmd { sys, fd }
+    }
+
+    /// Its descriptor.
+    pub fn fd(&self) -> i32 {
+        self.fd
+    }
+
     /// Opens the node (`xc_interface_open`); says what is wrong if it cannot.
     ///
     /// # Errors

@@ -37,6 +37,16 @@ impl XenStore<'_> {
         Ok(XenStore { sys, fd, transaction: 0 })
     }
 
+    /// The connection that was opened before as this descriptor.
+    pub fn at(sys: &Sys, fd: i32) -> XenStore<'_> {
+        XenStore { sys, fd, transaction: 0 }
+    }
+
+    /// Its descriptor.
+    pub fn fd(&self) -> i32 {
+        self.fd
+    }
+
     async fn message(&self) -> Result<(u32, Vec<u8>), Errno> {
         let mut bytes = Vec::new();
         let mut wanted = 16;

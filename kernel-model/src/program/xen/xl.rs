@@ -3,7 +3,7 @@
 use super::info::by_name;
 use super::privcmd::{MAX_MEM, PAUSEDOMAIN, PrivCmd, UNPAUSEDOMAIN};
 use super::xenstore::XenStore;
-use super::{console, create, destroy, info};
+use super::{console, create, destroy, devices, info, monitor, shutdown};
 use crate::program::{Resume, Sys};
 
 crate::program!(
@@ -13,9 +13,11 @@ crate::program!(
     "info              what machine and hypervisor are
 list [DOMAIN]     domains
 vcpu-list [DOMAIN]  virtual processors
-create FILE [-c] [-p]  make a domain; -c with its console, -p paused
+create FILE [-c] [-p] [-e]  make a domain; -c with its console, -p paused, -e without a process that waits for its end
 console DOMAIN    attach to its console; Ctrl-] ends
-pause, unpause, destroy, shutdown DOMAIN
+pause, unpause, destroy DOMAIN
+shutdown, reboot [-w] -a|DOMAIN  ask it to end, or all; -w waits
+block-list, network-list DOMAIN  its devices
 mem-set DOMAIN MIB  its memory, by its balloon
 sched-credit [-d DOMAIN [-w WEIGHT] [-c CAP]]  shares of the processors
 dmesg [-c], debug-keys KEYS  Xen's own console; keys g and e
@@ -40,6 +42,9 @@ const NEEDS: &[(&str, usize)] = &[
     ("unpause", 1),
     ("destroy", 1),
     ("shutdown", 1),
+    ("reboot", 1),
+    ("block-list", 1),
+    ("network-list", 1),
     ("mem-set", 2),
     ("debug-keys", 1),
     ("domid", 1),
@@ -48,7 +53,10 @@ const NEEDS: &[(&str, usize)] = &[
 
 async fn main(sys: Sys) -> Result<i32, i32> {
     if let Resume::Saved(saved) = sys.resume().clone() {
-        return Ok(console::run(&sys, console::Context::from_value(&saved)).await);
+        return Ok(match monitor::Watching::from_value(&saved) {
+            Some(watching) => monitor::run(&sys, watching).await,
+            None => console::run(&sys, console::Context::from_value(&saved)).await,
+        });
     }
     let words: Vec<String> = sys.argv()[1..].to_vec();
     let Some(command) = words.first().cloned() else {
@@ -94,7 +102,9 @@ async fn main(sys: Sys) -> Result<i32, i32> {
         }
         "pause" | "unpause" => pause(&xl, &command, words).await,
         "destroy" => destroy::destroy(&xl, last(words)).await,
-        "shutdown" => destroy::shutdown(&xl, words).await,
+        "shutdown" | "reboot" => shutdown::ask(&xl, &command, words).await,
+        "block-list" => devices::block_list(&xl, words).await,
+        "network-list" => devices::network_list(&xl, words).await,
         "mem-set" => memory_set(&xl, words).await,
         "domid" => match by_name(&xl.xen, &xl.store, last(words)).await {
             Some(domid) => {
@@ -124,8 +134,8 @@ async fn main(sys: Sys) -> Result<i32, i32> {
                 Err(1)
             }
         },
-        "reboot" | "save" | "restore" | "migrate" | "block-attach" | "network-attach" | "vcpu-pin" | "vcpu-set"
-        | "rename" | "sched-credit2" | "top" | "uptime" | "trigger" | "sysrq" | "dump-core" => {
+        "save" | "restore" | "migrate" | "block-attach" | "network-attach" | "vcpu-pin" | "vcpu-set" | "rename"
+        | "sched-credit2" | "top" | "uptime" | "trigger" | "sysrq" | "dump-core" => {
             sys.eprint(format!("xl {command}: this command is not modelled here\n")).await;
             Err(1)
         }

@@ -56,8 +56,6 @@ pub(super) struct Backends {
     seen: BTreeMap<(DeviceId, bool), XenbusState>,
     /// Something in the store has changed since the handshakes were looked at.
     is_stale: bool,
-    /// Packets under way: what a guest's ring carries is the bytes; the rest of a frame is kept here by its length and order.
-    frames: BTreeMap<(DeviceId, bool), std::collections::VecDeque<Frame>>,
 }
 
 impl Backends {
@@ -122,6 +120,7 @@ impl XenHost {
             }
         }
         self.backends.is_stale = true;
+        self.fire_watches_of_guests();
     }
 
     /// The handshakes are to be looked at again.
@@ -224,11 +223,10 @@ impl XenHost {
         let Some(device) = self.backends.vifs.iter().find(|(_, v)| of_vif(v)).map(|(d, _)| *d) else { return false };
         let Some(mut vif) = self.backends.vifs.remove(&device) else { return true };
         let packets = self.with_host(|host| vif.back.tx_interrupt(host));
-        for _packet in packets {
-            // The bytes have come through the ring; what a frame is beside its bytes comes along.
-            let frame = self.backends.frames.get_mut(&(device, true)).and_then(std::collections::VecDeque::pop_front);
-            self.interrupts.extend(frame.map(|frame| Interrupt::Frame(vif.port, frame)));
-        }
+        // What is no frame of a protocol that the kernel knows is dropped.
+        let frames = packets.iter().filter_map(|packet| Frame::from_bytes(packet));
+        self.interrupts.extend(frames.map(|frame| Interrupt::Frame(vif.port, frame)));
+        self.with_host(|host| vif.back.rx_action(host));
         self.backends.vifs.insert(device, vif);
         true
     }
@@ -271,21 +269,8 @@ impl XenHost {
     pub(super) fn receive_for_guest(&mut self, port: Port, frame: &Frame) {
         let Some(device) = self.backends.vifs.iter().find(|(_, vif)| vif.port == port).map(|(d, _)| *d) else { return };
         let Some(mut vif) = self.backends.vifs.remove(&device) else { return };
-        let bytes = super::domu::bytes_of(frame);
-        if self.with_host(|host| vif.back.receive(host, &bytes)) {
-            self.backends.frames.entry((device, false)).or_default().push_back(frame.clone());
-        }
+        self.with_host(|host| vif.back.receive(host, &frame.to_bytes()));
         self.backends.vifs.insert(device, vif);
-    }
-
-    /// A guest's frontend has put a frame into its ring: what it is beside its bytes.
-    pub(super) fn note_sent(&mut self, device: DeviceId, frame: Frame) {
-        self.backends.frames.entry((device, true)).or_default().push_back(frame);
-    }
-
-    /// The next frame that has come to a guest through its ring.
-    pub(super) fn take_received(&mut self, device: DeviceId) -> Option<Frame> {
-        self.backends.frames.get_mut(&(device, false))?.pop_front()
     }
 
     /// A domain is gone: its backends let go.
@@ -305,7 +290,6 @@ impl XenHost {
             }
         }
         self.backends.seen.retain(|(device, _), _| device.frontend != id);
-        self.backends.frames.retain(|(device, _), _| device.frontend != id);
         self.backends.questions.retain(|_, question| {
             let (Question::Open(device) | Question::Io(device, _)) = question;
             device.frontend != id

@@ -1,7 +1,7 @@
 //! How the machine starts: Xen builds domain 0, whose kernel binds its interrupts, and whose daemons start. Source: as
 //! recorded from Xen 4.17 with a Linux 6.1 (which ports are bound in which order); `tools/helpers/init-dom0.c`.
 
-use crate::machine::computer::{Computer, PROCESSORS};
+use crate::machine::computer::Computer;
 use crate::machine::cost::Costs;
 use crate::machine::kernel_tables::KernelPages;
 use crate::machine::xen::{KernelRing, XenPv};
@@ -21,14 +21,14 @@ const KERNELS_FRAMES: u64 = 512 << 8;
 /// Physical interrupts of domain 0.
 const PIRQS: [u32; 5] = [1, 3, 8, 9, 12];
 
-/// Domain 0's computer, and what its drivers have.
-pub(super) fn boot(ring: KernelRing, costs: Costs) -> Option<(Computer<XenPv>, Host)> {
+/// Domain 0's computer, and what its drivers have. Domain 0 has as many processors as the machine.
+pub(super) fn boot(ring: KernelRing, costs: Costs, vcpus: u32) -> Option<(Computer<XenPv>, Host)> {
     let mut xen = Xen::new(FRAMES, XENS_FRAMES);
-    xen.nr_cpus = PROCESSORS as u32;
+    xen.nr_cpus = vcpus;
     for line in ["Xen version 4.17.7 (Debian 4.17.7-1)", "Using scheduler: SMP Credit Scheduler (credit)"] {
         xen.print(line.to_owned());
     }
-    let mut dom0 = Domain::new(DomId::DOM0, GuestKind::Pv64, PROCESSORS as u32);
+    let mut dom0 = Domain::new(DomId::DOM0, GuestKind::Pv64, vcpus);
     (dom0.max_pages, dom0.tot_pages) = (DOM0_FRAMES, DOM0_FRAMES);
     dom0.pirqs = PIRQS.to_vec();
     dom0.iomem = vec![(0xf_0000, 0xf_ffff)];
@@ -38,9 +38,9 @@ pub(super) fn boot(ring: KernelRing, costs: Costs) -> Option<(Computer<XenPv>, H
     for _ in KERNELS_FRAMES..DOM0_FRAMES {
         xen.memory.allocate(owner)?;
     }
-    xen.print(format!("*** LOADING DOMAIN 0: {} MiB, {PROCESSORS} vcpus ***", DOM0_FRAMES >> 8));
+    xen.print(format!("*** LOADING DOMAIN 0: {} MiB, {vcpus} vcpus ***", DOM0_FRAMES >> 8));
     let frames = (first.0..first.0 + KERNELS_FRAMES).map(Hfn);
-    let guest = XenPv::guest(xen, DomId::DOM0, frames, ring, costs)?;
+    let guest = XenPv { sleeps: true, ..XenPv::guest(xen, DomId::DOM0, frames, ring, costs)? };
     let mut host = Host::new(Xen::default());
     host.pools.insert(DomId::DOM0, DriverPool::new(guest.driver_frames()));
     Some((Computer::with_pages(guest, KERNELS_FRAMES, false, KernelPages::Small), host))
@@ -48,9 +48,9 @@ pub(super) fn boot(ring: KernelRing, costs: Costs) -> Option<(Computer<XenPv>, H
 
 /// The kernel of domain 0 binds its interrupts, then the daemons theirs: in this order the ports are given out. What
 /// `init-dom0` and the kernel write into the new store.
-pub(super) fn init_dom0(host: &mut Host) {
+pub(super) fn init_dom0(host: &mut Host, vcpus: u32) {
     let mut bind = |op| host.port(DomId::DOM0, op);
-    for vcpu in 0..PROCESSORS as u32 {
+    for vcpu in 0..vcpus {
         bind(Op::BindVirq { virq: 0, vcpu });
         (0..4).for_each(|_| {
             bind(Op::BindIpi(vcpu));

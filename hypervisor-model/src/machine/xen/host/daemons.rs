@@ -1,13 +1,15 @@
 //! What xenstored and xenconsoled of domain 0 have of each guest: the rings that they share with it, and the channels. Source:
 //! Xen 4.17, `tools/xenstored/domain.c`, `tools/console/daemon/io.c`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{DOM0, XenHost};
 use crate::memory::Hfn;
 use crate::xen::call::EventChannelOp as Op;
 use crate::xen::domain::DomId;
 use crate::xen::driver::Host;
+use crate::xen::event_channel::PortState;
+use crate::xen::event_channel::virq::DOM_EXC;
 use crate::xen::grant_table::map::{GNTMAP_APPLICATION_MAP, GNTMAP_HOST_MAP, MapGrantRef, UnmapGrantRef};
 use crate::xen::io::console::{ConsoleRing, IN, OUT};
 use crate::xen::xenstore::Asker;
@@ -40,6 +42,8 @@ struct Console {
 pub(super) struct Daemons {
     stores: BTreeMap<DomId, End>,
     consoles: BTreeMap<DomId, Console>,
+    /// Domains of whose end xenstored has told those who wait for it.
+    ended: BTreeSet<DomId>,
 }
 
 impl Daemons {
@@ -110,6 +114,23 @@ impl XenHost {
             host.xen.reap(id);
             host.pools.remove(&id);
         });
+    }
+
+    /// Whether a port of domain 0 is where Xen says that a domain has ended (`VIRQ_DOM_EXC`).
+    pub(super) fn is_end_of_a_domain(&self, port: u32) -> bool {
+        let known = self.dom0.hardware.xen.domain(DomId::DOM0).and_then(|d| d.channels.ports.get(&port));
+        known.is_some_and(|port| port.state == PortState::Virq(DOM_EXC))
+    }
+
+    /// xenstored looks which domains have ended, and tells those who wait for that (`domain_cleanup`).
+    pub(super) fn domains_ended(&mut self) {
+        let xen = &self.dom0.hardware.xen;
+        let has_ended = |id: &DomId| xen.domain(*id).is_none_or(|d| d.is_dying || d.shutdown.is_some());
+        let ended: BTreeSet<DomId> = self.daemons.stores.keys().copied().filter(has_ended).collect();
+        if !ended.is_subset(&self.daemons.ended) {
+            self.host.store.tell_of_an_end();
+        }
+        self.daemons.ended = ended;
     }
 
     /// xenconsoled looks for consoles that are new (`domain_create_ring`).

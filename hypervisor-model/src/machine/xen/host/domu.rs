@@ -18,6 +18,7 @@ use crate::guest::kernel::{Asked, GuestKernel};
 use crate::guest::line_discipline::LineDiscipline;
 use crate::guest::machine::GuestMachine;
 use crate::machine::computer::Computer;
+use crate::machine::counters::Counters;
 use crate::machine::kernel_tables::KernelPages;
 use crate::machine::xen::XenPv;
 use crate::memory::{Hfn, PAGE_SIZE};
@@ -75,13 +76,17 @@ struct Hvc {
 /// A domain that runs.
 #[derive(Clone)]
 pub(super) struct DomU {
-    id: DomId,
+    pub id: DomId,
     kernel: GuestKernel<XenPv>,
     hvc: Hvc,
     disks: BTreeMap<DeviceId, Disk>,
     cards: BTreeMap<DeviceId, Card>,
     /// It has nothing to do until an event comes, at the latest at this moment.
     halted: Option<Option<Nanos>>,
+    /// A watch of its kernel has fired since it ran last.
+    pub has_watch: bool,
+    /// KiB that it is to have, as its kernel knows.
+    pub memory_target: u64,
     /// That it was given a processor since it halted has been told.
     pub has_told_turn: bool,
 }
@@ -102,7 +107,13 @@ impl DomU {
         self.world().clock
     }
 
-    fn vcpu(&self) -> VcpuId {
+    /// What its kernel has made its processors and Xen do.
+    pub fn counters(&self) -> &Counters {
+        &self.kernel.running.machine.computer.counters
+    }
+
+    /// Its first processor.
+    pub fn vcpu(&self) -> VcpuId {
         VcpuId::first(self.id)
     }
 
@@ -110,7 +121,7 @@ impl DomU {
     pub fn ready_at(&self, xen: &Xen) -> Option<Nanos> {
         match self.halted {
             None => Some(self.clock()),
-            Some(_) if self.has_events(xen) => Some(self.clock()),
+            Some(_) if self.has_watch || self.has_events(xen) => Some(self.clock()),
             Some(until) => until,
         }
     }
@@ -123,20 +134,17 @@ impl DomU {
 
     /// It is at work, or somebody waits for what runs in it.
     pub fn is_busy(&self, xen: &Xen) -> bool {
-        self.halted.is_none() || self.has_events(xen) || self.world().is_busy()
+        self.halted.is_none() || self.has_watch || self.has_events(xen) || self.world().is_busy()
+    }
+
+    /// What its kernel runs on.
+    pub fn computer(&mut self) -> &mut Computer<XenPv> {
+        &mut self.kernel.running.machine.computer
     }
 
     fn hardware(&mut self) -> &mut XenPv {
-        &mut self.kernel.running.machine.computer.hardware
+        &mut self.computer().hardware
     }
-}
-
-/// The bytes of a frame as they are on the wire, as far as rings and counters ask for them: headers, and the data.
-pub(super) fn bytes_of(frame: &Frame) -> Vec<u8> {
-    let mut bytes = frame.destination.0.to_vec();
-    bytes.extend(frame.source.0);
-    bytes.resize(frame.payload_len() + 14, 0);
-    bytes
 }
 
 impl XenHost {
@@ -176,7 +184,11 @@ impl XenHost {
         kernel.running.world.limit_processors(vcpus);
         let hvc = Hvc { ring: ConsoleRing { frame: start.console_mfn }, port: start.console_evtchn, ..Hvc::default() };
         let (disks, cards) = (BTreeMap::new(), BTreeMap::new());
-        self.domus.insert(id, DomU { id, kernel, hvc, disks, cards, halted: None, has_told_turn: false });
+        let memory_target = start.nr_pages * 4;
+        let domu =
+            DomU { id, kernel, hvc, disks, cards, halted: None, has_watch: false, memory_target, has_told_turn: false };
+        self.domus.insert(id, domu);
+        self.register_watches(id);
         self.probe(id);
         true
     }
@@ -262,7 +274,7 @@ impl XenHost {
     }
 
     /// A domain runs: Xen is with its processor.
-    fn in_guest<T>(&mut self, domu: &mut DomU, what: impl FnOnce(&mut DomU) -> T) -> T {
+    pub(super) fn in_guest<T>(&mut self, domu: &mut DomU, what: impl FnOnce(&mut DomU) -> T) -> T {
         std::mem::swap(&mut self.dom0.hardware.xen, &mut domu.hardware().xen);
         let result = what(domu);
         std::mem::swap(&mut self.dom0.hardware.xen, &mut domu.hardware().xen);
@@ -285,8 +297,14 @@ impl XenHost {
             domu.kernel.advance_to(began)
         });
         self.serve(domu, asked);
+        if std::mem::take(&mut domu.has_watch) {
+            self.watch_fired(domu);
+            if !self.dom0.hardware.xen.domain(domu.id).is_some_and(crate::xen::domain::Domain::may_run) {
+                return;
+            }
+        }
         let ports = self.in_guest(domu, |domu| {
-            let computer = &mut domu.kernel.running.machine.computer;
+            let computer = domu.computer();
             computer.hardware.upcall(&mut computer.counters);
             std::mem::take(&mut computer.hardware.upcalls)
         });
@@ -327,15 +345,14 @@ impl XenHost {
             return self.disk_event(domu, device);
         }
         let of_card = |card: &Card| card.front.ports().is_some_and(|(tx, rx)| port == tx || port == rx);
-        if let Some((device, card)) = domu.cards.iter_mut().find(|(_, card)| of_card(card)) {
+        if let Some(card) = domu.cards.values_mut().find(|card| of_card(card)) {
             let packets = self.with_host(|host| {
                 card.front.tx_interrupt(host);
                 card.front.rx_interrupt(host)
             });
-            for _packet in packets {
-                if let Some(frame) = self.take_received(*device) {
-                    domu.kernel.interrupt(Interrupt::Frame(card.port, frame));
-                }
+            // What is no frame of a protocol that the kernel knows is dropped.
+            for frame in packets.iter().filter_map(|packet| Frame::from_bytes(packet)) {
+                domu.kernel.interrupt(Interrupt::Frame(card.port, frame));
             }
         }
     }
@@ -357,12 +374,8 @@ impl XenHost {
             self.with_host(|host| disk.push(host));
         }
         for (port, frame) in asked.frames {
-            let Some((device, card)) = domu.cards.iter_mut().find(|(_, card)| card.port == port) else { continue };
-            let device = *device;
-            let bytes = bytes_of(&frame);
-            if self.with_host(|host| card.front.transmit(host, &bytes)) {
-                self.note_sent(device, frame);
-            }
+            let Some(card) = domu.cards.values_mut().find(|card| card.port == port) else { continue };
+            self.with_host(|host| card.front.transmit(host, &frame.to_bytes()));
         }
     }
 
@@ -391,7 +404,7 @@ impl XenHost {
     }
 
     /// `domU_write_console`: bytes into the ring, and an event.
-    fn print(&mut self, domu: &mut DomU, bytes: &[u8]) {
+    pub(super) fn print(&mut self, domu: &mut DomU, bytes: &[u8]) {
         domu.hvc.waiting.extend(bytes);
         let (id, hvc) = (domu.id, &mut domu.hvc);
         self.with_host(|host| {

@@ -4,11 +4,13 @@
 //! domain runs, or drivers and daemons of domain 0 work, it is lent to them ([`XenHost::with_host`], [`XenHost::in_guest`]).
 //!
 //! [`files`] the nodes below `/dev/xen`; [`privcmd`] hypercalls of programs; [`daemons`] what xenstored and xenconsoled do;
-//! [`backends`] domain 0's halves of split drivers; [`domu`] another domain's kernel with its halves. xenstored and xenconsoled
+//! [`backends`] domain 0's halves of split drivers; [`domu`] another domain's kernel with its halves, [`control`] what the
+//! toolstack can ask of it. xenstored and xenconsoled
 //! are no processes here, and the guests' messages to xenstored do not go through its ring.
 
 mod backends;
 mod boot;
+mod control;
 mod daemons;
 mod domu;
 mod files;
@@ -29,7 +31,7 @@ use kernel_model::time::Nanos;
 use kernel_model::world::World;
 
 use super::{KernelRing, XenPv};
-use crate::machine::computer::Computer;
+use crate::machine::computer::{Computer, PROCESSORS};
 use crate::machine::cost::Costs;
 use crate::machine::counters::Counters;
 use crate::machine::measured::{Measured, NoMemory, Parts};
@@ -54,6 +56,8 @@ pub struct XenHost {
     daemons: Daemons,
     files: Files,
     domus: BTreeMap<DomId, DomU>,
+    /// KiB that domain 0 is to have, as it has heard; 0 before anybody said so.
+    dom0_target: u64,
     /// Another domain had the last turn: domain 0 has the next, if it wants it.
     was_elsewhere: bool,
     ring: KernelRing,
@@ -68,7 +72,16 @@ impl XenHost {
     /// # Errors
     /// There is no room for the hypervisor's tables.
     pub fn new(ring: KernelRing, costs: Costs) -> Result<XenHost, NoMemory> {
-        let (dom0, host) = boot::boot(ring, costs.clone()).ok_or(NoMemory)?;
+        XenHost::with_processors(ring, costs, PROCESSORS as u32)
+    }
+
+    /// The same with so many processors, at most [`PROCESSORS`]. The world of domain 0 must have as many
+    /// ([`World::limit_processors`]).
+    ///
+    /// # Errors
+    /// There is no room for the hypervisor's tables.
+    pub fn with_processors(ring: KernelRing, costs: Costs, processors: u32) -> Result<XenHost, NoMemory> {
+        let (dom0, host) = boot::boot(ring, costs.clone(), processors).ok_or(NoMemory)?;
         let mut machine = XenHost {
             dom0,
             host,
@@ -76,19 +89,25 @@ impl XenHost {
             daemons: Daemons::default(),
             files: Files::default(),
             domus: BTreeMap::new(),
+            dom0_target: 0,
             was_elsewhere: false,
             ring,
             costs,
             reports: Vec::new(),
             interrupts: Vec::new(),
         };
-        machine.with_host(boot::init_dom0);
+        machine.with_host(|host| boot::init_dom0(host, processors));
         Ok(machine)
     }
 
     /// Xen with the store, for eyes.
     pub fn parts_of_xen(&self) -> XenParts<'_> {
         XenParts { machine: self }
+    }
+
+    /// What the kernel of a domain has made its processors and Xen do.
+    pub fn counters_of(&self, id: DomId) -> Option<&Counters> {
+        if id == DomId::DOM0 { Some(&self.dom0.counters) } else { Some(self.domus.get(&id)?.counters()) }
     }
 
     /// Lends Xen to domain 0's drivers and daemons. What Xen did there is reported.
@@ -128,7 +147,9 @@ impl XenHost {
 
     /// The handler of a port of domain 0.
     fn event_in_domain_0(&mut self, port: u32) {
-        if !self.console_event(port) && !self.backend_event(port) {
+        if self.is_end_of_a_domain(port) {
+            self.domains_ended();
+        } else if !self.console_event(port) && !self.backend_event(port) {
             self.files.event(port, &mut self.interrupts);
         }
     }
@@ -190,6 +211,9 @@ impl<'a> XenParts<'a> {
 
 impl PvOps for XenHost {
     fn execute(&mut self, cpu: u32, op: PvOp) {
+        if op != PvOp::SafeHalt {
+            self.dom0.hardware.wakes(cpu as usize);
+        }
         self.dom0.execute(cpu, op);
     }
 
@@ -209,6 +233,7 @@ impl PvOps for XenHost {
     fn turn(&mut self, now: Nanos, is_idle: bool) -> bool {
         self.dom0.hardware.xen.advance(now.0);
         let served = self.serve_domain_0() | self.handshake();
+        self.fire_watches();
         if !is_idle && std::mem::take(&mut self.was_elsewhere) {
             return served && is_idle;
         }
