@@ -2,4 +2,8 @@
 //! in all their ways up to a bound.
 
 mod checked;
+mod hypercalls;
+mod life;
 mod recorded;
+mod session;
+mod trace;

@@ -1,0 +1,75 @@
+//! One write to a file and one ping from a process in a guest, to the device and back: every ring, page and event on the way.
+//!
+//! What is kept in `tests/xen/trace-*.txt` is what a session tells, none of it written by hand.
+
+use std::fmt::Write;
+
+use kernel_model::event::{Event, EventKind};
+use kernel_model::machine::report::{DeedKind, Lane, Report};
+use kernel_model::projection::label::label;
+use kernel_model::projection::machine::seen;
+
+use super::session::{GUEST, Session, must_be_kept};
+
+/// Who is at work, and what happens; `None` for what is no step on the way: page tables, processors and their clocks.
+fn step(session: &Session, event: &Event) -> Option<(String, String)> {
+    let (inner, world, names) = seen(event, &session.running.world, &session.running.machine);
+    if let EventKind::Machine(Report::Did(deed)) = &inner.kind {
+        if matches!(deed.kind, DeedKind::Walk | DeedKind::Flush | DeedKind::Table) {
+            return None;
+        }
+        let lane = |lane| match lane {
+            Lane::GuestUser => "program",
+            Lane::GuestKernel => "kernel",
+            Lane::Hypervisor => "Xen",
+            Lane::DeviceModel | Lane::Device => "domain 0",
+        };
+        let way = match (lane(deed.from), lane(deed.to)) {
+            (from, to) if from == to => from.to_owned(),
+            (from, to) => format!("{from} -> {to}"),
+        };
+        let name = if deed.kind == DeedKind::Hypercall { format!(" ({})", deed.name) } else { String::new() };
+        return Some((way, format!("{}{name}", deed.text())));
+    }
+    let is_noise = matches!(
+        inner.kind,
+        EventKind::Privileged { .. }
+            | EventKind::Switched { .. }
+            | EventKind::Idled { .. }
+            | EventKind::Migrated { .. }
+            | EventKind::ClockAdvanced { .. }
+            | EventKind::Output { .. }
+    );
+    let who = names.last().map_or_else(|| "domain 0".to_owned(), |name| (*name).to_owned());
+    (!is_noise).then(|| (who, label(&inner.kind, world)))
+}
+
+/// The steps of the last line, from the first that contains one text to the first after it that contains the other.
+fn steps(session: &Session, from: &str, to: &str) -> String {
+    let all = session.events.iter().filter_map(|event| step(session, event));
+    let mut text = String::new();
+    let mut is_on_the_way = false;
+    for (who, what) in all {
+        is_on_the_way |= what.contains(from);
+        if is_on_the_way {
+            let _ = writeln!(text, "{who:<20} {what}");
+            if what.contains(to) && !what.contains(from) {
+                return text;
+            }
+        }
+    }
+    panic!("no way from {from} to {to}:\n{text}");
+}
+
+#[test]
+fn one_ping_is_followed_from_a_process_of_a_guest_to_domain_0_and_back() {
+    let mut session = Session::with_guest(GUEST);
+    session.line("xl console guest1");
+    session.guest_line("ip addr add 10.0.0.2/24 dev eth0; ip link set eth0 up");
+    let first = session.guest_line("ping -c 1 10.0.0.1");
+    assert!(first.contains("1 packets transmitted, 1 received, 0% packet loss"), "{first}");
+    // The addresses are known now: the second one shows the packet alone.
+    session.guest_line("ping -c 1 10.0.0.1");
+    let text = steps(&session, "sendto(", "recvfrom = 84");
+    must_be_kept("trace-ping.txt", &text);
+}
