@@ -157,6 +157,24 @@ fn the_solution_of_every_lab_gets_all_points_whoever_hands_it_in() {
     assert_eq!(count, 12);
 }
 
+#[test]
+fn submissions_may_be_in_a_folder_that_is_called_as_the_lesson_is() {
+    let labs = folder("called-as-the-lesson");
+    let class = labs.join("291-lab-worlds");
+    fs::create_dir_all(&class).expect("a folder for the test");
+    let course = Catalog::built_in().expect("the course");
+    let entry = course.find("291-lab-worlds").expect("a lab");
+    fs::write(class.join("anna.txt"), solved(entry, "anna", usize::MAX).to_text()).expect("a file for the test");
+    let output = Command::new(env!("CARGO_BIN_EXE_ringside"))
+        .args(["grade", "291-lab-worlds", "291-lab-worlds"])
+        .current_dir(&labs)
+        .output()
+        .expect("the command starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 submissions, 0 refused"), "{text}");
+    let _ = fs::remove_dir_all(labs);
+}
+
 /// The folders as Gradescope's documentation describes them: `source/` with what was uploaded, `submission/`, `results/`.
 #[test]
 fn the_autograder_grades_what_is_handed_in() {

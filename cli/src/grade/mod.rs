@@ -9,21 +9,24 @@ pub mod supervisor;
 pub mod worker;
 
 use anyhow::{Context, Result};
-use lessons::catalog::{Catalog, Entry};
+use lessons::catalog::{Catalog, Entry, LESSON_FILE};
 use std::path::{Path, PathBuf};
 
-/// The lesson with this name in the course of this program, or in the folder with this name.
+/// The lesson in the folder with this name, or with this name in the course of this program: a folder in which there are
+/// submissions may be called as the lesson is.
 ///
 /// # Errors
-/// There is none.
+/// There is none, or the one in the folder is wrong.
 pub fn find_lesson(name: &str) -> Result<Entry> {
-    if Path::new(name).exists() {
-        let catalog = Catalog::of_folder(Path::new(name))?;
+    let course = Catalog::built_in()?;
+    let of_course = course.find(name);
+    let folder = Path::new(name);
+    if folder.exists() && (of_course.is_none() || folder.join(LESSON_FILE).exists()) {
+        let catalog = Catalog::of_folder(folder)?;
         return catalog.entries.into_iter().next().with_context(|| format!("there is no lesson in {name}"));
     }
-    let catalog = Catalog::built_in()?;
-    catalog.find(name).cloned().with_context(|| {
-        let names: Vec<&str> = catalog.entries.iter().map(|entry| entry.lesson.id.as_str()).collect();
+    of_course.cloned().with_context(|| {
+        let names: Vec<&str> = course.entries.iter().map(|entry| entry.lesson.id.as_str()).collect();
         format!("there is no lesson `{name}` and no folder of this name; there are: {}", names.join(", "))
     })
 }

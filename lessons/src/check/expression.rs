@@ -111,11 +111,10 @@ impl Expression {
     pub fn holds(&self, world: &World, event: Option<&Event>) -> Result<bool, BadExpression> {
         let mut context = Context::with_env(Arc::clone(&ENV));
         for root in &self.roots {
-            context.add_variable_from_value(root.name, (root.make)(world));
+            context.add_variable_as_val(root.name, root.fact(world).map_err(|e| BadExpression::Failed(e.to_string()))?);
         }
         if self.uses_event {
-            let value = event.map_or(Value::Null, |event| facts::event::event(event, world));
-            context.add_variable_from_value("event", value);
+            context.add_variable_as_val("event", facts::happened(event, world));
         }
         if self.uses_files {
             add_files(&mut context, world).map_err(|e| BadExpression::Failed(e.to_string()))?;

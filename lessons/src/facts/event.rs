@@ -4,6 +4,7 @@ use kernel_model::event::{Event, EventKind, Family};
 use kernel_model::task::TaskId;
 use kernel_model::world::World;
 
+use super::record::Ask;
 use super::value::{Value, map_of};
 
 /// An event with the world after the turn in which it happened.
@@ -11,23 +12,51 @@ use super::value::{Value, map_of};
 /// Its fields are those of the variant of [`EventKind`], and `kind`, `family`, `pid` (who did it, as a number of the
 /// machine, 0 for nobody), `comm` and `at_ms`. Calls have `call` (its name) and, when they have returned, `result` and
 /// `errno`; capability checks have `cap` (its name).
-pub fn event(event: &Event, world: &World) -> Value {
-    let who = event.task.and_then(|task| world.tasks.get(task));
-    let mut fields: Vec<(String, Value)> = vec![
-        ("kind".into(), Value::Null),
-        ("family".into(), family_name(event.kind.family()).into()),
-        ("pid".into(), event.task.map_or(0, |task| number(world, task)).into()),
-        ("comm".into(), who.map_or("", |task| task.comm.as_str()).into()),
-        ("at_ms".into(), ((event.at.0 / 1_000_000) as i64).into()),
-    ];
-    fields[0].1 = match special(&event.kind, world) {
-        Some((kind, more)) => {
-            fields.extend(more.into_iter().map(|(name, value)| (name.to_owned(), value)));
-            kind.into()
+#[derive(Clone, Copy)]
+pub(super) struct Happened<'w> {
+    pub event: &'w Event,
+    pub world: &'w World,
+}
+
+impl Happened<'_> {
+    /// A field that every event has.
+    fn common(&self, name: &str) -> Option<Value> {
+        let Happened { event, world } = self;
+        Some(match name {
+            "family" => family_name(event.kind.family()).into(),
+            "pid" => event.task.map_or(0, |task| number(world, task)).into(),
+            "comm" => event.task.and_then(|task| world.tasks.get(task)).map_or("", |task| task.comm.as_str()).into(),
+            "at_ms" => ((event.at.0 / 1_000_000) as i64).into(),
+            _ => return None,
+        })
+    }
+
+    /// The name of the variant, and its fields.
+    fn variant(&self) -> (Value, Vec<(String, Value)>) {
+        match special(&self.event.kind, self.world) {
+            Some((kind, fields)) => {
+                (kind.into(), fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+            }
+            None => by_fields(&self.event.kind),
         }
-        None => by_fields(&event.kind, &mut fields),
-    };
-    map_of(fields.iter().map(|(name, value)| (name.as_str(), value.clone())))
+    }
+}
+
+impl Ask for Happened<'_> {
+    fn field(&self, name: &str) -> Option<Value> {
+        let (kind, fields) = self.variant();
+        // A field of the variant's own comes before one that every event has.
+        let own = fields.into_iter().rev().find(|(known, _)| known == name).map(|(_, value)| value);
+        own.or_else(|| if name == "kind" { Some(kind) } else { self.common(name) })
+    }
+
+    fn value(&self) -> Value {
+        let common = ["family", "pid", "comm", "at_ms"];
+        let common = common.iter().filter_map(|name| Some((*name, self.common(name)?)));
+        let (kind, fields) = self.variant();
+        let own = fields.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        map_of([("kind", kind)].into_iter().chain(common).chain(own))
+    }
 }
 
 /// A family as checks name it: its label in small letters with hyphens.
@@ -78,9 +107,10 @@ fn special(kind: &EventKind, world: &World) -> Option<(&'static str, Vec<(&'stat
     })
 }
 
-/// The fields of a variant as they are kept; its name.
-fn by_fields(kind: &EventKind, fields: &mut Vec<(String, Value)>) -> Value {
+/// The name of a variant, and its fields as they are kept.
+fn by_fields(kind: &EventKind) -> (Value, Vec<(String, Value)>) {
     let mut name = String::new();
+    let mut fields = Vec::new();
     let mut value = cel::to_value(kind).unwrap_or(Value::Null);
     // A variant is a map with one key; variants that hold another enumeration are one inside another.
     loop {
@@ -107,7 +137,7 @@ fn by_fields(kind: &EventKind, fields: &mut Vec<(String, Value)>) -> Value {
             _ => break,
         }
     }
-    name.into()
+    (name.into(), fields)
 }
 
 /// The name of a variant, which begins with a capital letter, and what it holds.

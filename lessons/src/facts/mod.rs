@@ -11,15 +11,19 @@ mod groups;
 mod mounts;
 mod namespaces;
 mod network;
+mod record;
 mod tasks;
 mod value;
 
+use cel::common::types::CelNull;
 use kernel_model::event::{Event, EventKind, Family};
 use kernel_model::kernel::Trace;
 use kernel_model::syscall::Sysno;
 use kernel_model::world::World;
 
 pub use files::{file, files_of};
+use record::Ask;
+pub use record::Fact;
 pub use value::Value;
 use value::{list, map};
 
@@ -32,6 +36,17 @@ impl Root {
             _ => false,
         };
         self.changed_by.contains(&event.kind.family()) || call()
+    }
+
+    /// It in this world, for an expression.
+    ///
+    /// # Errors
+    /// It has no value there; none of these does that.
+    pub fn fact<'w>(&self, world: &'w World) -> Result<Fact<'w>, cel::ExecutionError> {
+        match self.fact {
+            Some(fact) => Ok(fact(world)),
+            None => record::owned((self.make)(world)),
+        }
     }
 }
 
@@ -50,6 +65,8 @@ pub struct Root {
     pub calls: &'static [Sysno],
     /// How it is made.
     pub make: fn(&World) -> Value,
+    /// How it is made for an expression, when not everything is made that is not asked for.
+    fact: Option<for<'w> fn(&'w World) -> Fact<'w>>,
 }
 
 /// The events that can change a task.
@@ -75,14 +92,16 @@ pub const ROOTS: &[Root] = &[
         about: "processes and threads that have not been reaped, oldest first",
         changed_by: CHANGE_TASKS,
         calls: CHANGE_TASKS_TOO,
-        make: tasks::tasks,
+        make: |world| record::whole(tasks::tasks(world)),
+        fact: Some(|world| record::facts(tasks::tasks(world))),
     },
     Root {
         name: "init",
         about: "the first process of the machine, as in `tasks`",
         changed_by: CHANGE_TASKS,
         calls: CHANGE_TASKS_TOO,
-        make: tasks::init,
+        make: |world| tasks::init(world).map_or(Value::Null, |init| init.value()),
+        fact: Some(|world| tasks::init(world).map_or_else(|| Box::new(CelNull) as Fact<'_>, record::fact)),
     },
     Root {
         name: "namespaces",
@@ -96,7 +115,8 @@ pub const ROOTS: &[Root] = &[
             Family::Network,
         ],
         calls: &[],
-        make: namespaces::namespaces,
+        make: |world| record::whole(namespaces::namespaces(world)),
+        fact: Some(|world| record::facts(namespaces::namespaces(world))),
     },
     Root {
         name: "mounts",
@@ -104,6 +124,7 @@ pub const ROOTS: &[Root] = &[
         changed_by: &[Family::Mount, Family::Namespace, Family::Process],
         calls: &[Sysno::MOUNT, Sysno::MOUNT_SETATTR],
         make: mounts::mounts,
+        fact: None,
     },
     Root {
         name: "cgroups",
@@ -111,6 +132,7 @@ pub const ROOTS: &[Root] = &[
         changed_by: &[Family::Cgroup, Family::Process, Family::Memory, Family::File, Family::Scheduling],
         calls: &[],
         make: groups::groups,
+        fact: None,
     },
     Root {
         name: "devices",
@@ -118,6 +140,7 @@ pub const ROOTS: &[Root] = &[
         changed_by: &[Family::Network, Family::Namespace],
         calls: &[],
         make: network::devices,
+        fact: None,
     },
     Root {
         name: "routes",
@@ -125,6 +148,7 @@ pub const ROOTS: &[Root] = &[
         changed_by: &[Family::Network, Family::Namespace],
         calls: &[],
         make: network::routes,
+        fact: None,
     },
     Root {
         name: "consoles",
@@ -132,6 +156,7 @@ pub const ROOTS: &[Root] = &[
         changed_by: &[Family::Command],
         calls: &[],
         make: consoles,
+        fact: None,
     },
     Root {
         name: "clock_ms",
@@ -139,6 +164,7 @@ pub const ROOTS: &[Root] = &[
         changed_by: &[Family::Scheduling, Family::Command],
         calls: &[],
         make: |world| Value::Int((world.clock.0 / 1_000_000) as i64),
+        fact: None,
     },
 ];
 
@@ -148,6 +174,11 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     ("file_of(pid, path)", "the same, as the process with this number (of the machine) sees it"),
     ("files_of(pid)", "the open files of the process with this number: a list of `{fd, what}`"),
 ];
+
+/// `event` for an expression, if there is one, with the world after it.
+pub fn happened<'w>(event: Option<&'w Event>, world: &'w World) -> Fact<'w> {
+    event.map_or_else(|| Box::new(CelNull) as Fact<'_>, |event| record::fact(event::Happened { event, world }))
+}
 
 fn consoles(world: &World) -> Value {
     let initial = initial_pid_ns(world);

@@ -5,51 +5,57 @@ use kernel_model::namespace::user::IdMap;
 use kernel_model::task::TaskState;
 use kernel_model::world::World;
 
+use super::record::{Field, Record};
 use super::value::{Value, list, map};
 
-pub(super) fn namespaces(world: &World) -> Value {
-    let w = world;
-    let pid = w.pid_namespaces.iter().map(|(id, n)| (NsRef::Pid(id), n.parent.map(NsRef::Pid)));
-    let user = w.user_namespaces.iter().map(|(id, n)| (NsRef::User(id), n.parent.map(NsRef::User)));
-    let flat = (w.mnt_namespaces.ids().map(NsRef::Mnt))
-        .chain(w.uts_namespaces.ids().map(NsRef::Uts))
-        .chain(w.ipc_namespaces.ids().map(NsRef::Ipc))
-        .chain(w.net_namespaces.ids().map(NsRef::Net))
-        .chain(w.cgroup_namespaces.ids().map(NsRef::Cgroup))
-        .chain(w.time_namespaces.ids().map(NsRef::Time))
-        .map(|ns| (ns, None));
-    let mut all: Vec<_> = pid.chain(user).chain(flat).map(|(ns, parent)| (inum(w, ns), ns, parent)).collect();
-    all.sort_by_key(|(inum, _, _)| *inum);
-    let members = members(world);
-    list(all.into_iter().map(|(number, ns, parent)| {
-        let owner = world.ns_common(ns).map_or(0, |c| inum(world, NsRef::User(c.owner)));
-        let inside = members.iter().filter(|(of, _)| *of == ns).map(|(_, pid)| Value::Int(*pid));
-        map([
-            ("inum", number.into()),
-            ("kind", ns.kind().name().into()),
-            ("owner", owner.into()),
-            ("parent", parent.map_or(Value::Null, |parent| inum(world, parent).into())),
-            ("level", level(world, ns).into()),
-            ("tasks", list(inside)),
-            ("hostname", hostname(world, ns)),
-            ("uid_map", id_map(world, ns, |n| &n.uid_map)),
-            ("gid_map", id_map(world, ns, |n| &n.gid_map)),
-            ("setgroups", setgroups(world, ns)),
-            ("forwarding", forwarding(world, ns)),
-            ("ipc_objects", ipc_objects(world, ns)),
-        ])
-    }))
+pub(super) fn namespaces(world: &World) -> impl Iterator<Item = Record<'_, NsRef>> {
+    let flat = (world.pid_namespaces.ids().map(NsRef::Pid))
+        .chain(world.user_namespaces.ids().map(NsRef::User))
+        .chain(world.mnt_namespaces.ids().map(NsRef::Mnt))
+        .chain(world.uts_namespaces.ids().map(NsRef::Uts))
+        .chain(world.ipc_namespaces.ids().map(NsRef::Ipc))
+        .chain(world.net_namespaces.ids().map(NsRef::Net))
+        .chain(world.cgroup_namespaces.ids().map(NsRef::Cgroup))
+        .chain(world.time_namespaces.ids().map(NsRef::Time));
+    let mut all: Vec<NsRef> = flat.collect();
+    all.sort_by_key(|ns| inum(world, *ns));
+    all.into_iter().map(|thing| Record { world, thing, fields: FIELDS })
+}
+
+/// What can be asked of a namespace.
+const FIELDS: &[Field<NsRef>] = &[
+    ("inum", |world, ns| inum(world, ns).into()),
+    ("kind", |_, ns| ns.kind().name().into()),
+    ("owner", |world, ns| world.ns_common(ns).map_or(0, |common| inum(world, NsRef::User(common.owner))).into()),
+    ("parent", |world, ns| parent(world, ns).map_or(Value::Null, |parent| inum(world, parent).into())),
+    ("level", |world, ns| level(world, ns).into()),
+    ("tasks", members),
+    ("hostname", hostname),
+    ("uid_map", |world, ns| id_map(world, ns, |user| &user.uid_map)),
+    ("gid_map", |world, ns| id_map(world, ns, |user| &user.gid_map)),
+    ("setgroups", setgroups),
+    ("forwarding", forwarding),
+    ("ipc_objects", ipc_objects),
+];
+
+fn parent(world: &World, ns: NsRef) -> Option<NsRef> {
+    match ns {
+        NsRef::Pid(id) => world.pid_namespaces.get(id)?.parent.map(NsRef::Pid),
+        NsRef::User(id) => world.user_namespaces.get(id)?.parent.map(NsRef::User),
+        _ => None,
+    }
 }
 
 fn inum(world: &World, ns: NsRef) -> i64 {
     world.ns_common(ns).map_or(0, |common| i64::from(common.inum))
 }
 
-/// Who is in which namespace, by the numbers of the machine.
-fn members(world: &World) -> Vec<(NsRef, i64)> {
+/// Who is in it, by the numbers of the machine.
+fn members(world: &World, ns: NsRef) -> Value {
     let alive = world.tasks.iter().filter(|(_, t)| !matches!(t.state, TaskState::Dead | TaskState::Zombie));
     let number = |task| super::initial_pid_ns(world).and_then(|ns| world.pid_in(ns, task)).map_or(0, i64::from);
-    alive.flat_map(|(id, _)| world.namespaces_of(id).map(|ns| (ns, number(id)))).collect()
+    let inside = alive.filter(|(id, _)| world.namespaces_of(*id).contains(&ns));
+    list(inside.map(|(id, _)| Value::Int(number(id))))
 }
 
 fn level(world: &World, ns: NsRef) -> i64 {

@@ -1,74 +1,80 @@
 //! Tasks as facts.
 
 use kernel_model::namespace::NsKind;
+use kernel_model::namespace::user::UserNamespace;
 use kernel_model::security::capability::CapSet;
-use kernel_model::task::{Task, TaskId, TaskState};
+use kernel_model::security::credentials::Cred;
+use kernel_model::task::{Process, TaskId, TaskState};
+use kernel_model::vfs::path::VfsPath;
 use kernel_model::world::World;
 
-use super::value::{Value, list, map, map_of, texts};
+use super::record::{Field, Record};
+use super::value::{Value, map, map_of, texts};
 
-pub(super) fn tasks(world: &World) -> Value {
-    list(world.tasks.iter().filter(|(_, t)| t.state != TaskState::Dead).map(|(id, task)| facts(world, id, task)))
+pub(super) fn tasks(world: &World) -> impl Iterator<Item = Record<'_, TaskId>> {
+    let unreaped = world.tasks.iter().filter(|(_, task)| task.state != TaskState::Dead);
+    unreaped.map(|(thing, _)| Record { world, thing, fields: FIELDS })
 }
 
-pub(super) fn init(world: &World) -> Value {
-    world.tasks.get(TaskId(1)).map_or(Value::Null, |task| facts(world, TaskId(1), task))
+pub(super) fn init(world: &World) -> Option<Record<'_, TaskId>> {
+    world.tasks.contains(TaskId(1)).then_some(Record { world, thing: TaskId(1), fields: FIELDS })
 }
 
-fn facts(world: &World, id: TaskId, task: &Task) -> Value {
-    let numbers: Vec<i64> =
-        world.pids.get(task.pid).map(|p| p.numbers.iter().map(|(_, nr)| i64::from(*nr)).collect()).unwrap_or_default();
-    let cred = &task.cred;
-    let user_ns = world.user_namespaces.get(cred.user_ns);
-    let inside = |id: u32, of: fn(&kernel_model::namespace::user::UserNamespace, u32) -> u32| {
-        user_ns.map_or(id, |ns| of(ns, id))
-    };
-    let uid =
-        |ns: &kernel_model::namespace::user::UserNamespace, id| ns.uid(kernel_model::security::credentials::Kuid(id));
-    let gid =
-        |ns: &kernel_model::namespace::user::UserNamespace, id| ns.gid(kernel_model::security::credentials::Kgid(id));
-    let (root, cwd) = places(world, id);
-    let process = &world.processes[task.process];
-    let parent = process.parent.and_then(|p| world.processes.get(p)).map(|p| p.leader);
-    map([
-        ("pid", numbers.first().copied().unwrap_or(0).into()),
-        ("own_pid", numbers.last().copied().unwrap_or(0).into()),
-        ("pids", Value::from(numbers)),
-        (
-            "ppid",
-            parent
-                .and_then(|p| world.tasks.get(p))
-                .and_then(|p| world.pids.get(p.pid))
-                .and_then(|p| p.numbers.first())
-                .map_or(0, |(_, nr)| i64::from(*nr))
-                .into(),
-        ),
-        ("is_thread", (process.leader != id).into()),
-        ("comm", task.comm.as_str().into()),
-        ("argv", texts(task.user.image.argv.iter().cloned())),
-        ("exe", task.user.image.exe.as_str().into()),
-        ("state", letter(&task.state).into()),
-        ("uid", i64::from(cred.uid.0).into()),
-        ("euid", i64::from(cred.euid.0).into()),
-        ("gid", i64::from(cred.gid.0).into()),
-        ("egid", i64::from(cred.egid.0).into()),
-        ("own_uid", i64::from(inside(cred.uid.0, uid)).into()),
-        ("own_euid", i64::from(inside(cred.euid.0, uid)).into()),
-        ("own_gid", i64::from(inside(cred.gid.0, gid)).into()),
-        ("caps", capabilities(cred)),
-        ("no_new_privs", task.no_new_privs.into()),
-        ("seccomp", task.seccomp.mode().into()),
-        ("filters", (task.seccomp.filters().count() as i64).into()),
-        ("ns", namespaces(world, id)),
-        ("apart", apart(world, id)),
-        ("root", root),
-        ("cwd", cwd),
-        ("cgroups", groups(world, id)),
-        ("nice", i64::from(task.nice).into()),
-        ("cpu_ms", ((task.cpu_time.0 / 1_000_000) as i64).into()),
-        ("oom_score_adj", i64::from(process.oom_score_adj).into()),
-        ("console", task.user.image.console.map_or(0, |c| i64::from(c.0)).into()),
-    ])
+/// What can be asked of a task.
+const FIELDS: &[Field<TaskId>] = &[
+    ("pid", |world, id| numbers(world, id).next().unwrap_or(0).into()),
+    ("own_pid", |world, id| numbers(world, id).last().unwrap_or(0).into()),
+    ("pids", |world, id| Value::from(numbers(world, id).collect::<Vec<_>>())),
+    ("ppid", |world, id| {
+        let parent = process(world, id).parent.and_then(|parent| world.processes.get(parent));
+        parent.and_then(|parent| numbers(world, parent.leader).next()).unwrap_or(0).into()
+    }),
+    ("is_thread", |world, id| (process(world, id).leader != id).into()),
+    ("comm", |world, id| world.tasks[id].comm.as_str().into()),
+    ("argv", |world, id| texts(world.tasks[id].user.image.argv.iter().cloned())),
+    ("exe", |world, id| world.tasks[id].user.image.exe.as_str().into()),
+    ("state", |world, id| letter(&world.tasks[id].state).into()),
+    ("uid", |world, id| i64::from(cred(world, id).uid.0).into()),
+    ("euid", |world, id| i64::from(cred(world, id).euid.0).into()),
+    ("gid", |world, id| i64::from(cred(world, id).gid.0).into()),
+    ("egid", |world, id| i64::from(cred(world, id).egid.0).into()),
+    ("own_uid", |world, id| own(world, id, |ns, cred| ns.uid(cred.uid), |cred| cred.uid.0)),
+    ("own_euid", |world, id| own(world, id, |ns, cred| ns.uid(cred.euid), |cred| cred.euid.0)),
+    ("own_gid", |world, id| own(world, id, |ns, cred| ns.gid(cred.gid), |cred| cred.gid.0)),
+    ("caps", |world, id| capabilities(cred(world, id))),
+    ("no_new_privs", |world, id| world.tasks[id].no_new_privs.into()),
+    ("seccomp", |world, id| world.tasks[id].seccomp.mode().into()),
+    ("filters", |world, id| (world.tasks[id].seccomp.filters().count() as i64).into()),
+    ("ns", namespaces),
+    ("apart", apart),
+    ("root", |world, id| from_outside(world, world.fs_root_of(id))),
+    ("cwd", |world, id| from_outside(world, world.cwd_of(id))),
+    ("cgroups", groups),
+    ("nice", |world, id| i64::from(world.tasks[id].nice).into()),
+    ("cpu_ms", |world, id| ((world.tasks[id].cpu_time.0 / 1_000_000) as i64).into()),
+    ("oom_score_adj", |world, id| i64::from(process(world, id).oom_score_adj).into()),
+    ("console", |world, id| world.tasks[id].user.image.console.map_or(0, |console| i64::from(console.0)).into()),
+];
+
+fn process(world: &World, id: TaskId) -> &Process {
+    &world.processes[world.tasks[id].process]
+}
+
+fn cred(world: &World, id: TaskId) -> &Cred {
+    &world.tasks[id].cred
+}
+
+/// Its numbers, from the first PID namespace inwards.
+fn numbers(world: &World, id: TaskId) -> impl Iterator<Item = i64> {
+    let pid = world.tasks.get(id).and_then(|task| world.pids.get(task.pid));
+    pid.into_iter().flat_map(|pid| pid.numbers.iter().map(|(_, nr)| i64::from(*nr)))
+}
+
+/// An id as its user namespace tells it; as the machine does when that is gone.
+fn own(world: &World, id: TaskId, inside: fn(&UserNamespace, &Cred) -> u32, outside: fn(&Cred) -> u32) -> Value {
+    let cred = cred(world, id);
+    let told = world.user_namespaces.get(cred.user_ns).map_or_else(|| outside(cred), |ns| inside(ns, cred));
+    i64::from(told).into()
 }
 
 fn letter(state: &TaskState) -> &'static str {
@@ -81,18 +87,15 @@ fn letter(state: &TaskState) -> &'static str {
     }
 }
 
-/// Root and working directory, told from the root of the machine.
-fn places(world: &World, id: TaskId) -> (Value, Value) {
-    let from_outside = |path: Option<kernel_model::vfs::path::VfsPath>| {
-        let Some(path) = path else { return Value::Null };
-        // Up to the end of the tree: what a process with another root calls by a shorter name.
-        let nowhere = world.fs_root_of(TaskId(1)).unwrap_or(path);
-        Value::from(world.path_from(path, nowhere).0)
-    };
-    (from_outside(world.fs_root_of(id)), from_outside(world.cwd_of(id)))
+/// A directory, told from the root of the machine.
+fn from_outside(world: &World, path: Option<VfsPath>) -> Value {
+    let Some(path) = path else { return Value::Null };
+    // Up to the end of the tree: what a process with another root calls by a shorter name.
+    let nowhere = world.fs_root_of(TaskId(1)).unwrap_or(path);
+    Value::from(world.path_from(path, nowhere).0)
 }
 
-fn capabilities(cred: &kernel_model::security::credentials::Cred) -> Value {
+fn capabilities(cred: &Cred) -> Value {
     let names = |set: CapSet| texts(set.iter().map(|cap| cap.name()));
     map([
         ("effective", names(cred.effective)),
