@@ -110,7 +110,7 @@ impl Processor {
         counters: &mut Counters,
     ) -> Result<Hpa, TranslationStop> {
         let attempt = Attempt { kind: access.kind, is_user: access.is_user, is_implicit: false };
-        let context = (&self.regime, self.tag);
+        let context = (&self.regime, &self.tag);
         let mut events = Vec::new();
         let mut references = References::default();
         let found = if counters.told.listens {

@@ -177,7 +177,7 @@ impl Machine {
     fn read(&mut self, page: u64) -> Result<(Leaf, bool), TranslationStop> {
         let (regime, tag, attempt) = (self.regime(), self.tag(), Attempt::user(AccessKind::Read));
         let linear = LINEAR + page * 0x1000;
-        let (tlb, context) = (&mut self.tlb, (&regime, tag));
+        let (tlb, context) = (&mut self.tlb, (&regime, &tag));
         let found = match CONTEXTS[self.context].1.map(eptp) {
             Some(eptp) => {
                 let mut ept = Ept { eptp, pml: None, features: Default::default() };

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::event::{CacheKind, PagingEvent, Trace};
 use super::flush::{Flush, Globals, Scope};
 use super::walk::{Leaf, Rights, Start, Walked};
+use crate::memory::{Gpa, Hpa};
 
 /// Sets and ways of one cache.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -58,23 +59,37 @@ pub struct Tag {
     pub ept: u64,
 }
 
-/// A remembered translation.
+/// A remembered translation; or a way that holds none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Entry {
     /// Its tags.
     pub tag: Tag,
-    /// The first linear address of the page.
-    pub page: u64,
     /// The translation.
     pub leaf: Leaf,
+    /// The first linear address of the page with the logarithm of its size in the bits that are zero there, so that one
+    /// comparison looks at both; 0 when there is nothing.
+    key: u64,
     /// Counts up: the smallest in a set goes first.
     used: u64,
 }
 
 impl Entry {
+    /// A way that holds nothing.
+    const NOTHING: Entry = Entry {
+        tag: Tag { vpid: 0, pcid: 0, ept: 0 },
+        leaf: Leaf { hpa: Hpa(0), gpa: Gpa(0), shift: 0, rights: Rights::empty(), key: 0 },
+        key: 0,
+        used: 0,
+    };
+
+    /// The first linear address of the page.
+    pub fn page(&self) -> u64 {
+        self.key & !0xfff
+    }
+
     #[inline]
-    fn serves(&self, tag: Tag, linear: u64) -> bool {
-        linear & !((1 << self.leaf.shift) - 1) == self.page
+    fn serves(&self, tag: &Tag, key: u64) -> bool {
+        self.key == key
             && self.tag.vpid == tag.vpid
             && self.tag.ept == tag.ept
             && (self.tag.pcid == tag.pcid || self.leaf.rights.contains(Rights::GLOBAL))
@@ -87,49 +102,56 @@ impl Entry {
             (true, Globals::GoUnderAnyPcid) => true,
             _ => scope.pcid.reaches(self.tag.pcid),
         };
-        let by_address = scope.address.is_none_or(|a| a & !((1 << self.leaf.shift) - 1) == self.page);
+        let by_address = scope.address.is_none_or(|a| key(a, self.leaf.shift) == self.key);
         by_pcid && by_address && scope.vpid.reaches(self.tag.vpid) && scope.ept.reaches(self.tag.ept)
     }
+}
+
+/// What [`Entry::key`] of a page is that an address lies in.
+#[inline]
+fn key(linear: u64, shift: u8) -> u64 {
+    linear >> shift << shift | u64::from(shift)
 }
 
 /// One cache: sets of ways in one flat array.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 struct Cache {
     geometry: Geometry,
-    entries: Vec<Option<Entry>>,
+    entries: Vec<Entry>,
 }
 
 impl Cache {
     fn new(geometry: Geometry) -> Self {
-        Cache { geometry, entries: vec![None; (geometry.sets * geometry.ways) as usize] }
+        Cache { geometry, entries: vec![Entry::NOTHING; (geometry.sets * geometry.ways) as usize] }
     }
 
     #[inline]
-    fn set(&self, linear: u64, shift: u8) -> std::ops::Range<usize> {
+    fn set(&mut self, linear: u64, shift: u8) -> &mut [Entry] {
         let set = (linear >> shift) as usize & (self.geometry.sets as usize - 1);
         let ways = self.geometry.ways as usize;
-        set * ways..(set + 1) * ways
+        &mut self.entries[set * ways..(set + 1) * ways]
     }
 
     #[inline]
-    fn find(&mut self, tag: Tag, linear: u64, shift: u8, now: u64) -> Option<Entry> {
-        let range = self.set(linear, shift);
-        let found =
-            self.entries[range].iter_mut().flatten().find(|e| e.leaf.shift == shift && e.serves(tag, linear))?;
+    fn find(&mut self, tag: &Tag, linear: u64, shift: u8, now: u64) -> Option<&Entry> {
+        let key = key(linear, shift);
+        let found = self.set(linear, shift).iter_mut().find(|entry| entry.serves(tag, key))?;
         found.used = now;
-        Some(*found)
+        Some(found)
     }
 
     /// Takes a translation in; the page of what had to make room, if anything had.
+    #[inline]
     fn fill(&mut self, entry: Entry) -> Option<u64> {
-        let range = self.set(entry.page, entry.leaf.shift);
-        let set = &mut self.entries[range];
-        if let Some(same) = set.iter_mut().flatten().find(|e| e.page == entry.page && e.serves(entry.tag, entry.page)) {
+        let set = self.set(entry.page(), entry.leaf.shift);
+        if let Some(same) = set.iter_mut().find(|e| e.serves(&entry.tag, entry.key)) {
             *same = entry;
             return None;
         }
-        let way = set.iter_mut().min_by_key(|way| way.map_or(0, |e| e.used))?;
-        way.replace(entry).map(|evicted| evicted.page)
+        let way = set.iter_mut().min_by_key(|way| way.used)?;
+        let evicted = (way.key != 0).then(|| way.page());
+        *way = entry;
+        evicted
     }
 }
 
@@ -180,23 +202,30 @@ impl Tlb {
 
     /// Looks a translation up: first level, then second.
     #[inline]
-    pub fn lookup<T: Trace>(&mut self, tag: Tag, linear: u64, is_fetch: bool, trace: &mut T) -> Option<Leaf> {
+    pub fn lookup<T: Trace>(&mut self, tag: &Tag, linear: u64, is_fetch: bool, trace: &mut T) -> Option<Leaf> {
         self.now += 1;
-        let (now, kind) = (self.now, if is_fetch { CacheKind::Instruction } else { CacheKind::Data });
-        let mut shifts = self.shifts;
-        while shifts != 0 {
-            let shift = shifts.trailing_zeros() as u8;
-            shifts &= shifts - 1;
-            let first = if is_fetch { &mut self.instruction } else { &mut self.data };
-            if let Some(entry) = first.find(tag, linear, shift, now) {
+        let (first, kind) = match is_fetch {
+            true => (&mut self.instruction, CacheKind::Instruction),
+            false => (&mut self.data, CacheKind::Data),
+        };
+        for shift in bits(self.shifts) {
+            if let Some(entry) = first.find(tag, linear, shift, self.now) {
                 hit(trace, kind, linear, shift);
                 return Some(entry.leaf);
             }
-            if let Some(entry) = self.unified.find(tag, linear, shift, now) {
+        }
+        self.lookup_second(tag, linear, is_fetch, trace)
+    }
+
+    /// Looks it up in the second level. Apart, so that what happens nearly always is short.
+    #[inline(never)]
+    fn lookup_second<T: Trace>(&mut self, tag: &Tag, linear: u64, is_fetch: bool, trace: &mut T) -> Option<Leaf> {
+        for shift in bits(self.shifts) {
+            if let Some(entry) = self.unified.find(tag, linear, shift, self.now) {
                 hit(trace, CacheKind::Unified, linear, shift);
                 let first = if is_fetch { &mut self.instruction } else { &mut self.data };
                 // With its own tags: a global page may be another PCID's.
-                first.fill(entry);
+                first.fill(*entry);
                 return Some(entry.leaf);
             }
         }
@@ -211,12 +240,12 @@ impl Tlb {
         self.now += 1;
         let leaf = walked.leaf;
         self.shifts |= 1 << leaf.shift;
-        let entry = Entry { tag, page: linear & !((1 << leaf.shift) - 1), leaf, used: self.now };
+        let entry = Entry { tag, key: key(linear, leaf.shift), leaf, used: self.now };
         let first = if is_fetch { &mut self.instruction } else { &mut self.data };
         first.fill(entry);
         let evicted = self.unified.fill(entry);
         if T::LISTENS {
-            trace.record(PagingEvent::Filled { cache: CacheKind::Unified, page: entry.page, evicted });
+            trace.record(PagingEvent::Filled { cache: CacheKind::Unified, page: entry.page(), evicted });
         }
         for at in usize::from(walked.first)..usize::from(walked.end) {
             self.remember(tag, linear, walked.tables[at], at);
@@ -249,11 +278,11 @@ impl Tlb {
         let mut dropped = Dropped::default();
         for (cache, is_last) in [(&mut self.instruction, false), (&mut self.data, false), (&mut self.unified, true)] {
             for way in &mut cache.entries {
-                if let Some(entry) = way.filter(|entry| entry.falls_to(&scope)) {
-                    *way = None;
+                if way.key != 0 && way.falls_to(&scope) {
                     if is_last {
-                        dropped.pages.push(entry.page);
+                        dropped.pages.push(way.page());
                     }
+                    *way = Entry::NOTHING;
                 }
             }
         }
@@ -272,8 +301,18 @@ impl Tlb {
 
     /// Everything that the second level holds, set by set.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.unified.entries.iter().flatten()
+        self.unified.entries.iter().filter(|entry| entry.key != 0)
     }
+}
+
+/// The numbers of the bits that are set.
+#[inline]
+fn bits(mut set: u64) -> impl Iterator<Item = u8> {
+    std::iter::from_fn(move || {
+        let next = (set != 0).then(|| set.trailing_zeros() as u8)?;
+        set &= set - 1;
+        Some(next)
+    })
 }
 
 #[inline]

@@ -32,7 +32,7 @@ pub fn translate<S: SecondDimension, T: Trace>(
     tlb: &mut Tlb,
     memory: &mut PhysicalMemory,
     second: &mut S,
-    (regime, tag): (&Regime, Tag),
+    (regime, tag): (&Regime, &Tag),
     linear: u64,
     attempt: Attempt,
     trace: &mut T,
@@ -40,22 +40,22 @@ pub fn translate<S: SecondDimension, T: Trace>(
     let is_fetch = attempt.kind == AccessKind::Fetch;
     if let Some(leaf) = tlb.lookup(tag, linear, is_fetch, trace) {
         if denial(regime, leaf.rights, leaf.key, attempt).is_some() {
-            tlb.flush(Flush::PageFault(linear), tag);
+            tlb.flush(Flush::PageFault(linear), *tag);
         } else if serves(leaf, attempt.kind) {
             return Ok(Translation { leaf, was_hit: true });
         }
     }
-    let start = tlb.start(tag, linear);
+    let start = tlb.start(*tag, linear);
     let walked = match walk(memory, second, regime, linear, attempt, start, trace) {
         Ok(walked) => walked,
         Err(stop) => {
             if matches!(stop, TranslationStop::PageFault(_)) {
-                tlb.flush(Flush::PageFault(linear), tag);
+                tlb.flush(Flush::PageFault(linear), *tag);
             }
             return Err(stop);
         }
     };
-    tlb.fill(tag, linear, is_fetch, &walked, trace);
+    tlb.fill(*tag, linear, is_fetch, &walked, trace);
     Ok(Translation { leaf: walked.leaf, was_hit: false })
 }
 
@@ -115,7 +115,7 @@ mod tests {
                 &mut self.tlb,
                 &mut self.memory,
                 &mut Flat,
-                (&self.regime, self.tag),
+                (&self.regime, &self.tag),
                 LINEAR,
                 Attempt::user(kind),
                 &mut references,

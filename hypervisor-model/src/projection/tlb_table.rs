@@ -171,7 +171,7 @@ fn translations(processor: &Processor) -> Vec<Translation> {
         .entries()
         .map(|e| Translation {
             tag: tag(e.tag),
-            page: e.page,
+            page: e.page(),
             frame: e.leaf.hpa.0 >> 12,
             shift: e.leaf.shift,
             rights: letters(e.leaf.rights),

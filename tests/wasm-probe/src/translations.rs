@@ -95,7 +95,7 @@ impl Setting {
         let mut sum = 0u64;
         for i in 0..count as usize {
             let linear = self.addresses[i % self.addresses.len()];
-            let context = (&self.regime, tag);
+            let context = (&self.regime, &tag);
             let found = translate(&mut tlb, &mut self.memory, second, context, linear, attempt, trace);
             sum = sum.wrapping_add(found.map_or(0, |found| found.leaf.at(linear).0));
             clear(trace);
