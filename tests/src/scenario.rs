@@ -17,20 +17,24 @@ use headless_chrome::Browser;
 use libtest_mimic::{Arguments, Failed, Trial};
 use ringside::page::Flavour;
 use ringside::server::{Background, files_of};
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A name, and what is to be done and seen in the page.
 pub struct Scenario {
-    name: &'static str,
-    steps: fn(&Page) -> Result<()>,
+    name: Cow<'static, str>,
+    steps: Box<dyn Fn(&Page) -> Result<()> + Send + Sync>,
 }
 
 /// A scenario with this name. It also fails when the page writes an error to the console that the
 /// steps have not taken with [`Page::take_errors`].
-pub fn scenario(name: &'static str, steps: fn(&Page) -> Result<()>) -> Scenario {
-    Scenario { name, steps }
+pub fn scenario(
+    name: impl Into<Cow<'static, str>>,
+    steps: impl Fn(&Page) -> Result<()> + Send + Sync + 'static,
+) -> Scenario {
+    Scenario { name: name.into(), steps: Box::new(steps) }
 }
 
 /// The page on a server and a browser to open it in.
@@ -83,7 +87,7 @@ pub fn run(scenarios: Vec<Scenario>) -> ExitCode {
         .into_iter()
         .map(|scenario| {
             let stage = Arc::clone(&stage);
-            Trial::test(scenario.name, move || {
+            Trial::test(scenario.name.clone(), move || {
                 let stage = stage.get().map_err(Failed::from)?;
                 stage.play(&scenario).map_err(|error| Failed::from(format!("{error:?}")))
             })

@@ -1,5 +1,7 @@
 //! What axe finds: nothing, in every state that looks different.
 
+use super::TIMELINE;
+use super::machine::choose;
 use anyhow::{Context, Result, ensure};
 use ringside_tests::page::{Page, Screen, Theme};
 use ringside_tests::scenario::{Scenario, scenario};
@@ -33,6 +35,39 @@ pub fn scenarios() -> Vec<Scenario> {
                 page.must_be_accessible(&format!("{view} as text"))?;
             }
             Ok(())
+        }),
+        scenario("the views of a machine are accessible in both themes, wide and narrow", |page| {
+            page.open("")?;
+            choose(page, "platform", "kvm-ept")?;
+            page.enter("/bin/true; echo $((80 + 8))")?;
+            page.wait_for_text("terminal-log", "\n88")?;
+            page.show_view("compare")?;
+            page.click("compare-run")?;
+            page.wait_for_text("view-compare", "execve")?;
+            everywhere(page).context("compare")?;
+            page.focus("timeline")?;
+            page.press("ArrowLeft")?;
+            page.press("ArrowLeft")?;
+            page.wait_until(&format!("{TIMELINE}.value !== {TIMELINE}.max"))?;
+            for view in ["exits", "walks", "tlb", "rings", "frames", "cost", "instructions"] {
+                page.resize(Screen::Wide)?;
+                page.show_view(view)?;
+                everywhere(page).context(view)?;
+                page.evaluate::<()>("document.querySelector('#stage-main .view__head button').click()")?;
+                page.wait_until("document.querySelector('#stage-main .view__text')")?;
+                page.must_be_accessible(&format!("{view} as text"))?;
+            }
+            Ok(())
+        }),
+        scenario("the sheet with a lesson is accessible on a telephone", |page| {
+            page.open("#lesson=202-pid-namespace")?;
+            page.wait_for("task-one")?;
+            page.resize(Screen::Narrow)?;
+            page.wait_until("document.querySelector('.sandbox').dataset.sheet === 'lesson'")?;
+            page.click("hint-one")?;
+            everywhere_narrow(page, "lesson")?;
+            page.click_button("terminal")?;
+            everywhere_narrow(page, "terminal beside a lesson")
         }),
         scenario("worlds to begin with are accessible", |page| {
             page.open("")?;

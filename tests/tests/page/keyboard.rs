@@ -1,4 +1,4 @@
-//! The page without a mouse.
+//! Keys: what each does where it counts.
 
 use super::TIMELINE;
 use anyhow::{Context, Result, bail, ensure};
@@ -7,7 +7,6 @@ use ringside_tests::scenario::{Scenario, scenario};
 
 pub fn scenarios() -> Vec<Scenario> {
     vec![
-        scenario("head and stage are worked without a mouse", without_a_mouse),
         scenario("every control is reached with the tabulator", |page| {
             page.open("")?;
             page.enter("echo $((10 + 1))")?;
@@ -131,12 +130,13 @@ pub fn scenarios() -> Vec<Scenario> {
 const NAME_OF_FOCUSED: &str =
     "(e => e.dataset.testid ?? e.getAttribute('aria-label') ?? e.innerText.slice(0, 20))(document.activeElement)";
 
-fn at(page: &Page) -> Result<u64> {
+/// The place on the timeline.
+pub fn at(page: &Page) -> Result<u64> {
     page.value("timeline")?.parse().context("the place on the timeline is a number")
 }
 
 /// Presses a key at the timeline and waits for the place where it should lead.
-fn press_and_be(page: &Page, key: &str, there: impl Fn(u64) -> bool) -> Result<()> {
+pub fn press_and_be(page: &Page, key: &str, there: impl Fn(u64) -> bool) -> Result<()> {
     page.press(key)?;
     for _ in 0..200 {
         if there(at(page)?) {
@@ -145,95 +145,4 @@ fn press_and_be(page: &Page, key: &str, there: impl Fn(u64) -> bool) -> Result<(
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     bail!("{key} leads to {}", at(page)?)
-}
-
-/// Goes on with the tabulator to the element for which a JavaScript condition on `e` is true.
-fn go_to(page: &Page, condition: &str) -> Result<()> {
-    let there = format!("(e => !!({condition}))(document.activeElement)");
-    // Coverage has a few hundred places to stop at.
-    for _ in 0..500 {
-        if page.evaluate(&there)? {
-            return Ok(());
-        }
-        page.press("Tab")?;
-    }
-    bail!("the tabulator does not lead to {condition}")
-}
-
-/// Goes to the button that is called so and presses it.
-fn push(page: &Page, name: &str) -> Result<()> {
-    go_to(page, &format!("e.tagName === 'BUTTON' && (e.getAttribute('aria-label') ?? e.innerText) === {name:?}"))?;
-    page.press("Enter")
-}
-
-/// What can be done in the head and on the stage, in the order of the page.
-fn without_a_mouse(page: &Page) -> Result<()> {
-    page.open("")?;
-    // The head: a world, its list closed and opened, the theme, a link, the list of keys.
-    push(page, "worlds ▾")?;
-    page.wait_until("document.querySelector('[role=dialog]')")?;
-    for _ in 0..40 {
-        page.press("Tab")?;
-        page.wait_until("document.querySelector('[role=dialog]').contains(document.activeElement) || document.activeElement === document.body")?;
-    }
-    page.press("Escape")?;
-    page.wait_until("document.activeElement?.id === 'worlds-open'")?;
-    page.press("Enter")?;
-    go_to(page, "e.innerText.startsWith('A container by hand')")?;
-    page.press("Enter")?;
-    page.wait_for_text("terminal-log", "lsns")?;
-    page.wait_until("document.activeElement?.id === 'terminal-input'")?;
-    page.wait_for_text("view-pid-views", "sleep")?;
-    push(page, "theme: auto")?;
-    page.wait_until("document.documentElement.dataset.theme === 'light'")?;
-    push(page, "share")?;
-    page.wait_until("location.hash.startsWith('#s=')")?;
-    push(page, "close")?;
-    push(page, "keys and help")?;
-    page.wait_until("document.querySelector('[role=dialog]')")?;
-    page.press("Escape")?;
-    page.wait_until("document.activeElement?.id === 'help-open'")?;
-    // The stage: following, tabs, text, another view beside, away again.
-    push(page, "follow")?;
-    page.wait_until("document.querySelector('#stage-follow').ariaPressed === 'false'")?;
-    for view in page.views()? {
-        tab_of(page, &view)?;
-        page.wait_until(&format!("document.querySelector('#stage-main [data-testid=view-{view}]')"))?;
-    }
-    tab_of(page, "pid-views")?;
-    choose(page, "Show beside the main view", "network")?;
-    page.wait_until("document.querySelector('.pane--beside [data-testid=view-network]')")?;
-    push(page, "put Network away")?;
-    page.wait_until("!document.querySelector('.pane--beside [data-testid=view-network]')")?;
-    // A process to stand in, by its pill.
-    go_to(page, "e.classList.contains('pill') && e.innerText.includes('sleep')")?;
-    page.press("Enter")?;
-    page.wait_until("document.activeElement.ariaPressed === 'true'")
-}
-
-/// Chooses by arrow keys in the field that is called so.
-fn choose(page: &Page, field: &str, value: &str) -> Result<()> {
-    go_to(page, &format!("e.tagName === 'SELECT' && e.ariaLabel === {field:?}"))?;
-    let steps: i64 = page.evaluate(&format!(
-        "(e => [...e.options].findIndex(o => o.value === {value:?}) - e.selectedIndex)(document.activeElement)"
-    ))?;
-    // By the list that a space opens nothing is seen of the options on the way.
-    page.press(" ")?;
-    for _ in 0..steps.abs() {
-        page.press(if steps > 0 { "ArrowDown" } else { "ArrowUp" })?;
-    }
-    page.press("Enter")
-}
-
-fn tab_of(page: &Page, view: &str) -> Result<()> {
-    go_to(page, "e.getAttribute('role') === 'tab'")?;
-    page.press("Home")?;
-    for _ in 0..20 {
-        if page.evaluate(&format!("document.activeElement.id === 'tab-{view}'"))? {
-            break;
-        }
-        page.press("ArrowRight")?;
-    }
-    page.press("Enter")?;
-    page.wait_until(&format!("document.querySelector('.stage').dataset.main === '{view}'"))
 }

@@ -13,21 +13,30 @@ pub fn scenarios() -> Vec<Scenario> {
             page.open(&format!("#lesson={LESSON}"))?;
             page.wait_for("task-one")?;
             page.enter("unshare --pid sh")?;
-            page.wait_for_text("terminal-status", "")?;
-            page.wait_until("document.querySelector('[data-testid=terminal-log]').innerText.includes('unshare')")?;
+            page.wait_for_text("terminal-log", "unshare --pid sh")?;
             page.click("hint-one")?;
             page.wait_for_text("task-one", "--fork")?;
             ensure!(page.attribute("task-one", "data-done")?.as_deref() == Some("false"), "it is not done");
             Ok(())
         }),
-        scenario("a task that is done is to do again when one goes back and acts differently", |page| {
-            page.open(&format!("#lesson={LESSON}"))?;
-            page.wait_for("task-one")?;
-            page.enter("unshare --pid --fork sh")?;
-            page.wait_until(&done("one", true))?;
-            page.click_button("from the beginning")?;
-            page.wait_until(&done("one", false))
-        }),
+        scenario(
+            "a task that is done is to do again from the beginning, and when one acts differently in the past",
+            |page| {
+                page.open(&format!("#lesson={LESSON}"))?;
+                page.wait_for("task-one")?;
+                page.enter("unshare --pid --fork sh")?;
+                page.wait_until(&done("one", true))?;
+                page.click_button("from the beginning")?;
+                page.wait_until(&done("one", false))?;
+                page.enter("unshare --pid --fork sh")?;
+                page.wait_until(&done("one", true))?;
+                page.focus("timeline")?;
+                page.press("Home")?;
+                page.wait_until("document.querySelector('[data-testid=timeline]').value === '0'")?;
+                page.enter("true")?;
+                page.wait_until(&done("one", false))
+            },
+        ),
         scenario("a lesson and its answers are there after a reload", |page| {
             page.open(&format!("#lesson={LESSON}"))?;
             page.wait_for("predict-moved")?;
@@ -36,10 +45,28 @@ pub fn scenarios() -> Vec<Scenario> {
             page.wait_for_text("predict-moved", "Right.")?;
             page.enter("unshare --pid --fork sh")?;
             page.wait_until(&done("one", true))?;
+            // With the lesson in the address, and without.
+            page.reload()?;
+            page.wait_for_text("predict-moved", "Right.")?;
+            page.wait_until(&done("one", true))?;
             page.evaluate::<()>("history.replaceState(null, '', '#')")?;
             page.reload()?;
             page.wait_for_text("predict-moved", "Right.")?;
             page.wait_until(&done("one", true))
+        }),
+        scenario("of another session nothing is handed in", |page| {
+            page.open(&format!("#lesson={LESSON}"))?;
+            page.wait_for("task-one")?;
+            page.enter("unshare --pid --fork sh")?;
+            page.wait_until(&done("one", true))?;
+            page.click_button("worlds ▾")?;
+            page.wait_until("document.querySelector('.worlds__world')")?;
+            page.evaluate::<()>("document.querySelector('li + li .worlds__world').click()")?;
+            page.wait_for_text("lesson-pane", "did not begin as this lesson does")?;
+            page.click("lesson-submit")?;
+            page.wait_for_text("lesson-pane", "nothing to hand in")?;
+            ensure!(!page.evaluate::<bool>("!!document.querySelector('[data-testid=lesson-receipt]')")?, "a receipt");
+            Ok(())
         }),
         scenario("list, lesson, question and hint are accessible", |page| {
             page.open("")?;
@@ -115,7 +142,7 @@ fn without_a_mouse(page: &Page) -> Result<()> {
 }
 
 /// Presses the tabulator until this element has the keyboard.
-fn tab_to(page: &Page, testid: &str) -> Result<()> {
+pub fn tab_to(page: &Page, testid: &str) -> Result<()> {
     for _ in 0..200 {
         if page.focused()?.as_deref() == Some(testid) {
             return Ok(());
@@ -126,7 +153,7 @@ fn tab_to(page: &Page, testid: &str) -> Result<()> {
 }
 
 /// The same for anything in an element.
-fn tab_to_within(page: &Page, testid: &str) -> Result<()> {
+pub fn tab_to_within(page: &Page, testid: &str) -> Result<()> {
     let within = format!("document.querySelector('[data-testid={testid}]').contains(document.activeElement)");
     for _ in 0..200 {
         if page.evaluate::<bool>(&within)? {

@@ -3,6 +3,7 @@
 mod access;
 mod busy;
 mod consoles;
+mod course;
 mod keyboard;
 mod language;
 mod large;
@@ -14,6 +15,7 @@ mod session;
 mod sharing;
 mod stage;
 mod stepping;
+mod without_mouse;
 
 use ringside_tests::scenario;
 use std::process::ExitCode;
@@ -26,11 +28,13 @@ fn main() -> ExitCode {
         stage::scenarios(),
         consoles::scenarios(),
         keyboard::scenarios(),
+        without_mouse::scenarios(),
         busy::scenarios(),
         logs::scenarios(),
         machine::scenarios(),
         access::scenarios(),
         lesson::scenarios(),
+        course::scenarios(),
         language::scenarios(),
         lecture::scenarios(),
         large::scenarios(),
