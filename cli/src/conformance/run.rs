@@ -47,7 +47,7 @@ pub struct Watched<'a, M> {
 /// Runs `script` on a machine; each turn is shown to `watch`.
 pub fn run_on<M: PvOps>(script: &Script, machine: M, watch: impl FnMut(Watched<'_, M>)) -> Vec<Entry> {
     let config = Config { cgroup_v2: script.world == StandardWorld::V2, lsm: script.lsm, ..Config::default() };
-    Session::new(World::boot(config), machine, watch).run(script)
+    Session::new(Running::boot(config, machine), watch).run(script)
 }
 
 /// A shell in a world, as somebody at its console sees it.
@@ -58,9 +58,9 @@ struct Session<M: PvOps, W> {
 }
 
 impl<M: PvOps, W: FnMut(Watched<'_, M>)> Session<M, W> {
-    fn new(world: World, machine: M, watch: W) -> Self {
-        let console = world.consoles.ids().next().unwrap_or(ConsoleId(0));
-        Session { running: Running::new(world, machine), console, watch }
+    fn new(running: Running<M>, watch: W) -> Self {
+        let console = running.world.consoles.ids().next().unwrap_or(ConsoleId(0));
+        Session { running, console, watch }
     }
 
     fn run(mut self, script: &Script) -> Vec<Entry> {

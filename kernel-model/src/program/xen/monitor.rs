@@ -60,7 +60,10 @@ pub async fn leave_behind(xl: &Xl<'_>, domid: i64, config: &str) {
                 let watching =
                     Watching { domid, privcmd: xl.xen.fd(), store: xl.store.fd(), config: config.to_owned() };
                 let status = match xl.store.watch("@releaseDomain", "domain-death").await {
-                    Ok(()) => run(sys, watching).await,
+                    Ok(()) => {
+                        sys.save(Resume::Saved(watching.to_value())).await;
+                        run(sys, watching).await
+                    }
                     Err(_) => 1,
                 };
                 sys.exit(status).await;
@@ -74,21 +77,20 @@ pub async fn leave_behind(xl: &Xl<'_>, domid: i64, config: &str) {
     }
 }
 
-/// Waits, and acts when the domain has ended.
+/// Waits, and acts when the domain has ended. It goes on from what was saved with the next thing that it does.
 pub async fn run(sys: &Sys, mut watching: Watching) -> i32 {
     let Ok(config) = DomainConfig::parse(&watching.config) else { return 1 };
     loop {
-        sys.save(Resume::Saved(watching.to_value())).await;
         let mut xl = Xl { sys, xen: PrivCmd::at(sys, watching.privcmd), store: XenStore::at(sys, watching.store) };
         let domid = watching.domid;
-        let Some(why) = ended(&xl, domid).await else { continue };
-        match config.action(why) {
-            Action::Preserve => return 0,
-            Action::Destroy => {
+        match ended(&xl, domid).await.map(|why| config.action(why)) {
+            None => {}
+            Some(Action::Preserve) => return 0,
+            Some(Action::Destroy) => {
                 let _ = destroy::destroy_domain(&xl, domid).await;
                 return 0;
             }
-            Action::Restart => {
+            Some(Action::Restart) => {
                 if destroy::destroy_domain(&xl, domid).await.is_err() {
                     return 1;
                 }
@@ -98,6 +100,7 @@ pub async fn run(sys: &Sys, mut watching: Watching) -> i32 {
                 }
             }
         }
+        sys.save(Resume::Saved(watching.to_value())).await;
     }
 }
 

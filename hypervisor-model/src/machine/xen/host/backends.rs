@@ -81,14 +81,17 @@ impl Backends {
     }
 }
 
-/// Devices of a kind that are written below a directory of the store, by domain and number.
+/// Devices of a kind that are written below a directory of the store, by domain and number. What is still there of a domain
+/// that has gone is none.
 fn devices_in(machine: &XenHost, kind: DeviceKind, name: &str) -> Vec<DeviceId> {
     let at = format!("/local/domain/0/backend/{name}");
     let children = |path: &str| machine.host.store.children(path);
     let mut found = Vec::new();
     for domain in children(&at) {
         for number in children(&format!("{at}/{domain}")) {
-            if let (Ok(id), Ok(number)) = (domain.parse(), number.parse()) {
+            if let (Ok(id), Ok(number)) = (domain.parse(), number.parse())
+                && machine.dom0.hardware.xen.domain(DomId(id)).is_some_and(|d| !d.is_dying)
+            {
                 found.push(DeviceId { kind, number, frontend: DomId(id), backend: DomId::DOM0 });
             }
         }
