@@ -101,9 +101,14 @@ impl Uml {
             self.host_calls(1);
             self.resume();
         } else {
-            // SIGSEGV is handled in the process itself: the kernel is there.
-            self.counts.ring_crossings += 2;
+            // A signal stops a traced process for its tracer (ptrace(2), signal-delivery-stop), who passes it on. It is
+            // handled in the process itself: the kernel is there. When it goes back to the program, the tracer must trace
+            // system calls again: the process stops for it once more, as at the end of a system call.
+            self.stop();
+            self.resume();
             self.host_calls(1);
+            self.stop();
+            self.resume();
         }
     }
 

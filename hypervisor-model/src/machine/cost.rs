@@ -63,6 +63,8 @@ pub struct Costs {
     pub vm_exit: Cost,
     /// A hypercall of a paravirtual guest: into the hypervisor and back, without what it does there.
     pub hypercall: Cost,
+    /// What it adds when Xen is entered for a fault or a system call of a guest, and passes it on to the guest's kernel.
+    pub bounce: Cost,
     /// A switch of the host from one process to another.
     pub process_switch: Cost,
     /// A look-up in an emulator's software TLB.
@@ -145,6 +147,7 @@ impl Costs {
             ("walk_reference", &self.walk_reference),
             ("vm_exit", &self.vm_exit),
             ("hypercall", &self.hypercall),
+            ("bounce", &self.bounce),
             ("process_switch", &self.process_switch),
             ("emulated_reference", &self.emulated_reference),
             ("emulated_operation", &self.emulated_operation),
@@ -187,9 +190,10 @@ pub enum PresetError {
 }
 
 /// The presets by name.
-const PRESETS: [(&str, &str); 2] = [
+const PRESETS: [(&str, &str); 3] = [
     ("nehalem-2011", include_str!("../../presets/nehalem-2011.toml")),
     ("p4-2006", include_str!("../../presets/p4-2006.toml")),
+    ("xeon-2003", include_str!("../../presets/xeon-2003.toml")),
 ];
 /// The preset that is used when none is named.
 pub const DEFAULT_PRESET: &str = PRESETS[0].0;
@@ -220,6 +224,6 @@ mod tests {
     #[test]
     fn an_unknown_preset_says_which_there_are() {
         let error = Costs::preset("abacus").expect_err("there is none");
-        assert_eq!(error.to_string(), "there is no preset 'abacus'; there are: nehalem-2011, p4-2006");
+        assert_eq!(error.to_string(), "there is no preset 'abacus'; there are: nehalem-2011, p4-2006, xeon-2003");
     }
 }

@@ -11,6 +11,7 @@ pub mod hardware;
 pub mod host;
 pub mod kernel_tables;
 pub mod kvm;
+pub mod lmbench;
 pub mod measured;
 pub mod microbenchmark;
 pub mod native;

@@ -234,7 +234,8 @@ impl XenPv {
         let is_exec = is_new && !self.forked.contains(&root);
         let more = if is_exec { Vec::new() } else { vec![Hypercall::StackSwitch { ss: 0xe02b, esp: root.0 << 12 }] };
         self.load(cpu, root, more, counters);
-        if !is_exec {
+        // A 32-bit kernel has the segments of the next task in the same batch (`load_TLS`).
+        if !is_exec && self.ring == KernelRing::Three {
             for which in [0, 1] {
                 self.call(cpu, Hypercall::SetSegmentBase { which, value: 0 }, counters);
             }

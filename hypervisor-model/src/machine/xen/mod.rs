@@ -195,7 +195,9 @@ impl XenPv {
     /// Xen enters the guest's kernel.
     fn enter(&mut self, cpu: usize, entry: Entry, counters: &mut Counters) {
         counters.ring_crossings += 2;
-        counters.told.tell(|cpu, _| bounced(cpu as usize, entry));
+        counters.spend("bounces by Xen", self.costs.bounce.cycles);
+        let domain = self.domain;
+        counters.told.tell(|cpu, _| bounced(cpu as usize, entry, domain));
         let frame = GuestFrame { cs: FLAT_KERNEL_CS64, rflags: IF, ..GuestFrame::default() };
         self.xen.bounce(self.who(cpu), entry, frame);
         self.toggle(cpu, false, counters);
@@ -214,15 +216,16 @@ impl XenPv {
 }
 
 /// Xen enters the guest's kernel, and why.
-fn bounced(cpu: usize, entry: Entry) -> Deed {
+fn bounced(cpu: usize, entry: Entry, domain: DomId) -> Deed {
     let name = match entry {
         Entry::Exception(_) => "page fault",
         Entry::Callback(CallbackKind::Syscall) => "system call",
         Entry::Callback(_) => "event upcall",
     };
-    Deed::new(DeedKind::Crossing, name).goes(cpu as u32, Lane::Hypervisor, Lane::GuestKernel).says(
-        "Xen is entered for a {name} and bounces it: it loads the kernel's page table, pushes a frame on the kernel's \
-         stack and goes on at the handler that was registered.",
+    let deed = Deed::new(DeedKind::Crossing, name).with("domain", u64::from(domain.0));
+    deed.goes(cpu as u32, Lane::Hypervisor, Lane::GuestKernel).says(
+        "Xen is entered and bounces the {name} to the kernel of domain {domain}: it loads that kernel's page table, pushes a \
+         frame on its stack and goes on at the handler that was registered.",
         "xen/arch/x86/pv/traps.c, x86_64/entry.S",
     )
 }
