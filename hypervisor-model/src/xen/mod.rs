@@ -23,6 +23,7 @@ pub mod memory;
 pub mod mm;
 pub mod sched;
 pub mod sysctl;
+#[cfg(test)]
 pub mod toolstack;
 pub mod traps;
 pub mod vcpu;

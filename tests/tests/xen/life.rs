@@ -20,6 +20,28 @@ fn a_domain_that_is_asked_to_shut_down_powers_off_and_whoever_watches_over_it_de
 }
 
 #[test]
+fn a_reboot_is_another_domain_of_the_same_name_with_the_same_devices() {
+    let mut session = Session::with_guest(GUEST);
+    assert_eq!(session.line("xl reboot guest1"), "Rebooting domain 1\n");
+    session.line("sleep 1");
+    assert_eq!(listed(&mut session, "guest1"), "guest1 2 192 1 -b----");
+    let disks = session.line("xl block-list guest1");
+    assert_eq!(
+        disks,
+        "Vdev  BE  handle state evt-ch ring-ref BE-path                       \n\
+         51712 0   2      4     8      8        /local/domain/0/backend/vbd/2/51712\n"
+    );
+    let cards = session.line("xl network-list guest1");
+    assert_eq!(
+        cards,
+        "Idx BE Mac Addr.         handle state evt-ch   tx-/rx-ring-ref BE-path                       \n\
+         0   0  00:16:3e:00:00:01      0     4     -1   522/523         /local/domain/0/backend/vif/2/0\n"
+    );
+    session.line("xl console guest1");
+    assert_eq!(session.guest_line("hostname"), "guest1\n");
+}
+
+#[test]
 fn what_is_done_with_a_domain_that_has_ended_is_in_its_configuration() {
     let mut session = Session::with_guest(&format!("{GUEST}on_poweroff='preserve'\n"));
     session.line("xl shutdown guest1");

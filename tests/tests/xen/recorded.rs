@@ -24,6 +24,13 @@ fn config() -> String {
     printed("the guest starts", "cat /domu.cfg").replace("/dev/loop0", "/dev/vda")
 }
 
+/// What differs because of that disk: its name, its numbers and its size.
+fn with_recorded_disk(text: &str) -> String {
+    text.replace("/dev/vda", "/dev/loop0")
+        .replace("physical-device = \"fe:0\"", "physical-device = \"7:0\"")
+        .replace("sectors = \"2097152\"", "sectors = \"8192\"")
+}
+
 /// The recorded machine, before the guest.
 fn before() -> Session {
     let mut session = Session::new(1);
@@ -71,6 +78,24 @@ fn a_new_guest_has_the_recorded_ports() {
     let recorded = printed("the guest starts", "lsevtchn 1");
     assert!(ports.starts_with(&recorded), "{ports}");
     assert_eq!(without_time(&session.line("xl list")), without_time(&printed("the guest starts", "xl list")));
+}
+
+#[test]
+fn connected_frontends_have_the_recorded_ports_and_nodes() {
+    let mut session = connected();
+    for command in
+        ["lsevtchn 1", "lsevtchn 0", "xenstore-ls -f /local/domain/1/device", "xenstore-ls -f /local/domain/0/backend"]
+    {
+        let own = with_recorded_disk(&session.line(command));
+        // When a script of domain 0 is done is a matter of timing.
+        let recorded = printed("both frontends connected", command);
+        let [own, recorded] = [own, recorded].map(|text| {
+            let (done, others): (Vec<&str>, Vec<&str>) =
+                text.lines().partition(|line| line.ends_with("hotplug-status = \"connected\""));
+            (done.join("\n"), others.join("\n"))
+        });
+        assert_eq!(own, recorded, "{command}");
+    }
 }
 
 #[test]

@@ -62,6 +62,22 @@ fn steps(session: &Session, from: &str, to: &str) -> String {
 }
 
 #[test]
+fn one_write_is_followed_from_a_process_of_a_guest_to_domain_0s_disk_and_back() {
+    let mut session = Session::with_guest(GUEST);
+    session.line("xl console guest1");
+    assert_eq!(session.guest_line("mkfs.ext4 -q /dev/xvda; mount /dev/xvda /mnt; sync"), "");
+    assert_eq!(session.guest_line("echo 'once upon a time' > /tmp/story"), "");
+    assert_eq!(session.guest_line("dd if=/tmp/story of=/mnt/story conv=fsync status=none"), "");
+    let text = steps(&session, "\"once upon a time", "fsync = 0");
+    // It is on domain 0's disk, in the sector that the request names.
+    let sector = text.split("for sector ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+    session.line("\u{1d}");
+    let read = format!("dd if=/dev/vda bs=512 skip={sector} count=1 status=none | head -1");
+    assert_eq!(session.line(&read), "once upon a time\n");
+    must_be_kept("trace-write.txt", &text);
+}
+
+#[test]
 fn one_ping_is_followed_from_a_process_of_a_guest_to_domain_0_and_back() {
     let mut session = Session::with_guest(GUEST);
     session.line("xl console guest1");

@@ -1,14 +1,11 @@
-//! A machine with Xen, domain 0 and its daemons: what `xl` and its like ask, and what they print. Source: Xen 4.17,
-//! `tools/libs/light` (libxl), `tools/xl`, `tools/xenstored`, `tools/console/daemon`, `tools/xcutils/lsevtchn.c`.
+//! A machine with Xen, domain 0 and guests whose drivers are connected, without kernels: for tests of what is shown of it.
+//!
+//! In a session domain 0's tools are programs (`kernel_model::program::xen`), and the guests have kernels
+//! ([`crate::machine::xen::host`]).
 
 pub mod boot;
 pub mod config;
 pub mod create;
-pub mod debug_keys;
-pub mod destroy;
-pub mod list;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 
