@@ -5,7 +5,7 @@
 //! entry and the same exit as those of a guest made of instructions ([`kvm::vcpu`](crate::kvm::vcpu)).
 
 use super::console::standard_processor::standard_processor;
-use crate::cpu::control::{Cr0, Cr4};
+use crate::cpu::control::Cr0;
 use crate::cpu::sensitive::Cause;
 use crate::cpu::{Cpu, Mode, Vendor};
 use crate::kvm::vcpu::hardware::{GuestControl, Hardware, Svm, Vmx};
@@ -52,7 +52,7 @@ impl VirtualProcessor {
         let (host, _) = standard_processor(vendor, Mode::Long, 0);
         let (mut cpu, _) = standard_processor(vendor, Mode::Long, ring);
         let mut hardware = match vendor {
-            Vendor::Intel => Hardware::Vmx(Box::new(self.vmx(host))),
+            Vendor::Intel => Hardware::Vmx(Box::new(self.vmx(&host))),
             Vendor::Amd => Hardware::Svm(Box::new(self.svm())),
         };
         let PagingState { cr0, cr3, cr4, efer, .. } = self.guest;
@@ -67,10 +67,8 @@ impl VirtualProcessor {
         (entered, hardware)
     }
 
-    fn vmx(&self, mut host: Cpu) -> Vmx {
-        host.cr0 |= Cr0::NE;
-        host.cr4 |= Cr4::VMXE;
-        let mut vmx = Vmx::new(self.nested_root.is_some(), true, &host);
+    fn vmx(&self, host: &Cpu) -> Vmx {
+        let mut vmx = Vmx::new(self.nested_root.is_some(), true, host);
         vmx.vmcs.write(Field::VirtualProcessorId, self.vpid.into());
         let pointer = self.nested_root.map_or(0, |root| Ept::new(root, true).eptp);
         vmx.vmcs.write(Field::EptPointer, pointer);

@@ -119,7 +119,7 @@ impl Check<'_> {
             require(self.read(Field::VirtualProcessorId) != 0, "VPID is 0, which is the host's")?;
         }
         if self.has(EnableEpt) {
-            self.ept_pointer()?;
+            ept_pointer(self.read(Field::EptPointer))?;
         }
         self.needs(EnablePml, EnableEpt)?;
         self.page(EnablePml, &[Field::PmlAddress])?;
@@ -170,14 +170,6 @@ impl Check<'_> {
             last.is_some_and(|last| last >> ADDRESS_BITS == 0),
             format!("{}: the area is beyond physical addresses", address.name()),
         )
-    }
-
-    /// 24.6.11: memory type 0 or 6, four levels, reserved bits.
-    fn ept_pointer(&self) -> Checked {
-        let pointer = self.read(Field::EptPointer);
-        require(matches!(pointer & 7, 0 | 6), "EPTP: memory type is neither 0 nor 6")?;
-        require(pointer >> 3 & 7 == 3, "EPTP: the walk is not of four levels")?;
-        require(pointer & 0xf80 == 0 && pointer >> ADDRESS_BITS == 0, "EPTP: a reserved bit is 1")
     }
 
     /// 26.2.1.3: the event that is injected.
@@ -262,6 +254,13 @@ impl Check<'_> {
         let lma = efer & Efer::LMA.bits() != 0;
         require(lma == is_long, format!("{}: LMA is not what the control says", field.name()))
     }
+}
+
+/// 24.6.11: memory type 0 or 6, four levels, reserved bits.
+pub(super) fn ept_pointer(pointer: u64) -> Checked {
+    require(matches!(pointer & 7, 0 | 6), "EPTP: memory type is neither 0 nor 6")?;
+    require(pointer >> 3 & 7 == 3, "EPTP: the walk is not of four levels")?;
+    require(pointer & 0xf80 == 0 && pointer >> ADDRESS_BITS == 0, "EPTP: a reserved bit is 1")
 }
 
 /// Bits of CR0 that are 1 in VMX operation: PE, NE, PG (IA32_VMX_CR0_FIXED0).

@@ -8,7 +8,11 @@ use super::controls::Allowed;
 use super::entry_check::{self, Refused};
 use super::error::VmError;
 use super::fields::{Field, FieldGroup};
+use super::interruption::Interruption;
+use super::transition::{self, ExitContext, TransitionStep};
 use super::vmcs::{LaunchState, Vmcs};
+use crate::cpu::execute::is_canonical;
+use crate::cpu::{Cause, Cpu, InterruptShadow};
 use crate::memory::Hpa;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -30,9 +34,9 @@ pub enum VmFail {
 /// What came of VMLAUNCH or VMRESUME.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Entered {
-    /// The checks hold: the guest can be entered.
-    Guest,
-    /// The guest state is invalid: an exit with reason 33 and this qualification.
+    /// The checks hold and the guest's state is in the processor; what is to be delivered first.
+    Guest(Option<Interruption>),
+    /// The guest state is invalid: an exit with reason 33 and this qualification; the host's state has been loaded.
     Failed {
         /// Which check failed.
         what: String,
@@ -69,6 +73,17 @@ impl VmxOperation {
     #[must_use]
     pub fn current(&self) -> Option<&Vmcs> {
         self.current.and_then(|at| self.regions.get(&at)).map(|(_, vmcs)| vmcs)
+    }
+
+    /// Fills the current VMCS if nothing was ever written to it. Whether it was.
+    pub fn prepare_current(&mut self, with: impl FnOnce() -> Vmcs) -> bool {
+        match self.current_mut() {
+            Ok(vmcs) if *vmcs == Vmcs::default() => {
+                *vmcs = with();
+                true
+            }
+            _ => false,
+        }
     }
 
     fn current_mut(&mut self) -> Result<&mut Vmcs, VmFail> {
@@ -179,36 +194,106 @@ impl VmxOperation {
         Ok(())
     }
 
-    /// VMLAUNCH (`is_launch`) or VMRESUME, as far as the checks; the guest is then entered by
-    /// [`transition::enter`](super::transition::enter). `is_shadowed` says that the instruction before was a MOV to SS.
+    /// VMPTRST: the current-VMCS pointer; all ones when there is none.
+    #[must_use]
+    pub fn vmptrst(&self) -> u64 {
+        self.current.map_or(u64::MAX, |at| at.0)
+    }
+
+    /// VMCALL in root operation, where no monitor of system-management mode is.
     ///
     /// # Errors
-    /// Errors 4, 5, 7, 8 and 26.
-    pub fn enter(&mut self, is_launch: bool, is_shadowed: bool) -> Result<Entered, VmFail> {
-        let launch = self.current_mut()?.launch;
-        if is_shadowed {
-            return self.fail(VmError::EntryBlockedByMovSs);
-        }
-        match (is_launch, launch) {
-            (true, LaunchState::Launched) => return self.fail(VmError::VmlaunchNonClear),
-            (false, LaunchState::Clear) => return self.fail(VmError::VmresumeNonLaunched),
-            _ => {}
-        }
+    /// Error 1, always.
+    pub fn vmcall(&mut self) -> Result<(), VmFail> {
+        self.fail(VmError::VmcallInRoot)
+    }
+
+    /// INVEPT, as far as its checks: type 1 drops what belongs to an EPTP, type 2 everything.
+    ///
+    /// # Errors
+    /// Error 28 for another type, and for an EPTP with which no entry could be made.
+    pub fn invept(&mut self, kind: u64, pointer: u64) -> Result<(), VmFail> {
+        let fits = match kind {
+            1 => entry_check::ept_pointer(pointer).is_ok(),
+            2 => true,
+            _ => false,
+        };
+        if fits { Ok(()) } else { self.fail(VmError::InvalidInveptInvvpidOperand) }
+    }
+
+    /// INVVPID, as far as its checks: type 0 drops an address, 1 a VPID, 2 all VPIDs, 3 a VPID but for global pages.
+    ///
+    /// # Errors
+    /// Error 28 for another type, reserved bits of the descriptor, VPID 0 where one is needed, and an address of type 0 that
+    /// is not canonical.
+    pub fn invvpid(&mut self, kind: u64, (vpid, address): (u64, u64)) -> Result<(), VmFail> {
+        let fits = match kind {
+            _ if vpid >> 16 != 0 => false,
+            0 => vpid != 0 && is_canonical(address),
+            1 | 3 => vpid != 0,
+            2 => true,
+            _ => false,
+        };
+        if fits { Ok(()) } else { self.fail(VmError::InvalidInveptInvvpidOperand) }
+    }
+
+    /// VMLAUNCH (`is_launch`) or VMRESUME: the checks, then the guest's state into the processor.
+    ///
+    /// # Errors
+    /// VMfailInvalid without a current VMCS; errors 4, 5, 7, 8 and 26.
+    pub fn enter(
+        &mut self,
+        is_launch: bool,
+        cpu: &mut Cpu,
+        steps: &mut Vec<TransitionStep>,
+    ) -> Result<Entered, VmFail> {
         let allowed = self.allowed;
-        match entry_check::check(self.current_mut()?, &allowed) {
-            Ok(()) => {
-                self.current_mut()?.launch = LaunchState::Launched;
-                Ok(Entered::Guest)
-            }
-            Err(Refused::Instruction { error, .. }) => self.fail(error),
-            Err(Refused::GuestState { what, qualification }) => {
-                let vmcs = self.current_mut()?;
-                vmcs.begin_exit();
-                let reason = super::exit_reason::ExitReason::InvalidGuestState.field();
-                vmcs.save(Field::ExitReason, u64::from(reason));
-                vmcs.save(Field::ExitQualification, qualification);
-                Ok(Entered::Failed { what, qualification })
-            }
+        match enter(self.current_mut()?, &allowed, is_launch, cpu, steps) {
+            Ok(entered) => Ok(entered),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Which check an entry with the current VMCS does not pass.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refused> {
+        entry_check::check(self.current()?, &self.allowed).err()
+    }
+
+    /// The guest of the current VMCS is left.
+    pub fn exit(&mut self, cpu: &mut Cpu, cause: &Cause, context: ExitContext, steps: &mut Vec<TransitionStep>) {
+        if let Ok(vmcs) = self.current_mut() {
+            transition::exit(vmcs, cpu, cause, context, steps);
+        }
+    }
+}
+
+/// An entry with a VMCS, whoever keeps it (SDM 26.1 to 26.5): the checks in their order, then the guest's state. A failure
+/// of the checks of guest state is an exit with bit 31 of its reason set, after which the launch state is as before.
+///
+/// # Errors
+/// Errors 4, 5, 7, 8 and 26: the processor goes on behind the instruction.
+pub fn enter(
+    vmcs: &mut Vmcs,
+    allowed: &Allowed,
+    is_launch: bool,
+    cpu: &mut Cpu,
+    steps: &mut Vec<TransitionStep>,
+) -> Result<Entered, VmError> {
+    if cpu.shadow == InterruptShadow::MovSs {
+        return Err(VmError::EntryBlockedByMovSs);
+    }
+    match (is_launch, vmcs.launch) {
+        (true, LaunchState::Launched) => return Err(VmError::VmlaunchNonClear),
+        (false, LaunchState::Clear) => return Err(VmError::VmresumeNonLaunched),
+        _ => {}
+    }
+    match entry_check::check(vmcs, allowed) {
+        Ok(()) => Ok(Entered::Guest(transition::enter(vmcs, cpu, steps))),
+        Err(Refused::Instruction { error, .. }) => Err(error),
+        Err(Refused::GuestState { what, qualification }) => {
+            transition::fail_entry(vmcs, cpu, qualification, steps);
+            Ok(Entered::Failed { what, qualification })
         }
     }
 }
@@ -248,6 +333,17 @@ mod tests {
         vmcs
     }
 
+    /// VMLAUNCH or VMRESUME on a processor of its own, behind a MOV to SS or not.
+    fn try_entry(vmx: &mut VmxOperation, is_launch: bool, is_shadowed: bool) -> Result<Entered, VmFail> {
+        let (mut cpu, _) = standard_processor(Vendor::Intel, Mode::Long, 0);
+        if is_shadowed {
+            cpu.shadow = InterruptShadow::MovSs;
+        }
+        vmx.enter(is_launch, &mut cpu, &mut Vec::new())
+    }
+
+    const ENTERED: Result<Entered, VmFail> = Ok(Entered::Guest(None));
+
     fn with_current(vmcs: Vmcs) -> VmxOperation {
         let mut vmx = VmxOperation::new(Allowed::all_but(&[]));
         vmx.write_revision(ON, REVISION);
@@ -266,11 +362,11 @@ mod tests {
         let mut vmx = with_current(valid());
         assert_eq!(vmx.vmxon(ON), Err(VmFail::Valid(VmError::VmxonInRoot)));
         assert_eq!(vmx.vmread(Field::InstructionError.encoding()), Ok(15));
-        assert_eq!(vmx.enter(false, false), Err(VmFail::Valid(VmError::VmresumeNonLaunched)));
-        assert_eq!(vmx.enter(true, true), Err(VmFail::Valid(VmError::EntryBlockedByMovSs)));
-        assert_eq!(vmx.enter(true, false), Ok(Entered::Guest));
-        assert_eq!(vmx.enter(true, false), Err(VmFail::Valid(VmError::VmlaunchNonClear)));
-        assert_eq!(vmx.enter(false, false), Ok(Entered::Guest));
+        assert_eq!(try_entry(&mut vmx, false, false), Err(VmFail::Valid(VmError::VmresumeNonLaunched)));
+        assert_eq!(try_entry(&mut vmx, true, true), Err(VmFail::Valid(VmError::EntryBlockedByMovSs)));
+        assert_eq!(try_entry(&mut vmx, true, false), ENTERED);
+        assert_eq!(try_entry(&mut vmx, true, false), Err(VmFail::Valid(VmError::VmlaunchNonClear)));
+        assert_eq!(try_entry(&mut vmx, false, false), ENTERED);
         vmx.vmclear(ONE).expect("VMCLEAR");
         assert_eq!(vmx.vmread(0), Err(VmFail::Invalid));
         assert_eq!(vmx.vmxoff(), Ok(()));
@@ -383,7 +479,7 @@ mod tests {
             let mut vmcs = valid();
             vmcs.write(field, value);
             let mut vmx = with_current(vmcs);
-            match (vmx.enter(true, false), &expected) {
+            match (try_entry(&mut vmx, true, false), &expected) {
                 (Err(VmFail::Valid(VmError::InvalidControlField)), Control) => {
                     assert_eq!(vmx.vmread(F::InstructionError.encoding()), Ok(7));
                 }
@@ -394,7 +490,7 @@ mod tests {
                     assert_eq!(vmx.vmread(F::ExitReason.encoding()), Ok(0x8000_0021));
                     assert_eq!(vmx.current().map(|vmcs| vmcs.launch), Some(LaunchState::Clear));
                 }
-                (Ok(Entered::Guest), Guest(u64::MAX)) => {}
+                (Ok(Entered::Guest(_)), Guest(u64::MAX)) => {}
                 (other, _) => panic!("{field:?} = {value:#x} should be {expected:?}: {other:?}"),
             }
         }
@@ -407,7 +503,7 @@ mod tests {
             for (field, value) in writes {
                 vmcs.write(*field, *value);
             }
-            with_current(vmcs).enter(true, false)
+            try_entry(&mut with_current(vmcs), true, false)
         };
         let interrupt = (Field::EntryInterruptionInformation, 0x8000_0030);
         let nmi = (Field::EntryInterruptionInformation, 0x8000_0202);
@@ -415,7 +511,7 @@ mod tests {
             Ok(Entered::Failed { qualification, .. }) => Some(qualification),
             _ => None,
         };
-        assert_eq!(entered(&[interrupt]), Ok(Entered::Guest));
+        assert!(matches!(entered(&[interrupt]), Ok(Entered::Guest(Some(_)))));
         assert_eq!(failed(entered(&[interrupt, (Field::GuestRflags, 2)])), Some(0));
         assert_eq!(failed(entered(&[interrupt, (Field::GuestInterruptibility, 1)])), Some(0));
         assert_eq!(failed(entered(&[nmi, (Field::GuestInterruptibility, 2)])), Some(0));
@@ -423,9 +519,9 @@ mod tests {
         assert_eq!(failed(entered(&[nmi, (Field::GuestInterruptibility, 1)])), Some(3));
         // HLT takes an interrupt, but no #UD; shutdown takes an NMI, but no interrupt.
         let undefined = (Field::EntryInterruptionInformation, 0x8000_0306);
-        assert_eq!(entered(&[interrupt, (Field::GuestActivityState, 1)]), Ok(Entered::Guest));
+        assert!(matches!(entered(&[interrupt, (Field::GuestActivityState, 1)]), Ok(Entered::Guest(Some(_)))));
         assert_eq!(failed(entered(&[undefined, (Field::GuestActivityState, 1)])), Some(0));
-        assert_eq!(entered(&[nmi, (Field::GuestActivityState, 2)]), Ok(Entered::Guest));
+        assert!(matches!(entered(&[nmi, (Field::GuestActivityState, 2)]), Ok(Entered::Guest(Some(_)))));
         assert_eq!(failed(entered(&[interrupt, (Field::GuestActivityState, 2)])), Some(0));
         // Error 7 comes before error 8, and both before the guest's state.
         let (host, guest) = ((Field::HostCr4, 0), (Field::GuestRflags, 0));
@@ -443,8 +539,8 @@ mod tests {
             vmcs.write(field, value);
             let written = vmcs.read(field);
             let mut vmx = with_current(vmcs);
-            match (vmx.enter(true, false), field.group()) {
-                (Ok(Entered::Guest), _) => {}
+            match (try_entry(&mut vmx, true, false), field.group()) {
+                (Ok(Entered::Guest(_)), _) => {}
                 (Err(VmFail::Valid(VmError::InvalidControlField)), FieldGroup::Control) => {}
                 (Err(VmFail::Valid(VmError::InvalidHostState)), FieldGroup::Control | FieldGroup::HostState) => {}
                 (Ok(Entered::Failed { .. }), FieldGroup::Control | FieldGroup::GuestState) => {
@@ -463,7 +559,7 @@ mod tests {
             let field = SEGMENTS[segment].rights;
             let value = 0x93 | 1 << bit;
             vmcs.write(field, if segment == 1 { 0xa09b | 1 << bit } else { value });
-            let refused = matches!(with_current(vmcs).enter(true, false), Ok(Entered::Failed { .. }));
+            let refused = matches!(try_entry(&mut with_current(vmcs), true, false), Ok(Entered::Failed { .. }));
             prop_assert!(refused);
         }
     }

@@ -74,8 +74,6 @@ pub struct ExitContext {
     pub vectoring: Option<Interruption>,
     /// Length of the instruction that made the exit.
     pub instruction_length: u8,
-    /// The entry failed: bit 31 of the reason.
-    pub is_entry_failure: bool,
 }
 
 /// Enters: loads the guest-state area, and says which event is to be delivered (SDM 26.3 to 26.5).
@@ -95,6 +93,20 @@ pub fn enter(vmcs: &mut Vmcs, cpu: &mut Cpu, steps: &mut Vec<TransitionStep>) ->
     event
 }
 
+/// An entry whose guest state is invalid: reason 33 with bit 31 set and a qualification; of the exit information nothing else
+/// is written, no guest state is saved, and the host's is loaded (SDM 26.7).
+pub fn fail_entry(vmcs: &mut Vmcs, cpu: &mut Cpu, qualification: u64, steps: &mut Vec<TransitionStep>) {
+    vmcs.begin_exit();
+    let reason = u64::from(ExitReason::InvalidGuestState.field());
+    for (field, value) in [(Field::ExitReason, reason), (Field::ExitQualification, qualification)] {
+        vmcs.save(field, value);
+        steps.push(TransitionStep::Reported { field, value });
+    }
+    for (field, value) in load_host(vmcs, cpu) {
+        steps.push(TransitionStep::HostLoaded { field, value });
+    }
+}
+
 /// Leaves: writes the exit information, saves the guest-state area, loads the host-state area (SDM 27.2 to 27.5).
 pub fn exit(vmcs: &mut Vmcs, cpu: &mut Cpu, cause: &Cause, context: ExitContext, steps: &mut Vec<TransitionStep>) {
     vmcs.begin_exit();
@@ -105,9 +117,7 @@ pub fn exit(vmcs: &mut Vmcs, cpu: &mut Cpu, cause: &Cause, context: ExitContext,
     // An event that was to be injected has been (SDM 27.2.3: the valid bit is cleared at every exit).
     let injected = vmcs.read(Field::EntryInterruptionInformation) & !(1 << 31);
     vmcs.save(Field::EntryInterruptionInformation, injected);
-    if !context.is_entry_failure {
-        save_guest(vmcs, cpu, steps);
-    }
+    save_guest(vmcs, cpu, steps);
     for (field, value) in load_host(vmcs, cpu) {
         debug_assert!(host_fields(cpu).contains(&(field, value)));
         steps.push(TransitionStep::HostLoaded { field, value });
@@ -142,11 +152,8 @@ fn save_guest(vmcs: &mut Vmcs, cpu: &Cpu, steps: &mut Vec<TransitionStep>) {
 /// The fields that say why: reason, qualification, addresses, event, instruction length.
 fn exit_information(cause: &Cause, context: ExitContext, cpu: &Cpu) -> Vec<(Field, u64)> {
     let reason = ExitReason::reported(cause);
-    let failure = if context.is_entry_failure { 1 << 31 } else { 0 };
-    let mut fields = vec![
-        (Field::ExitReason, u64::from(reason.number()) | failure),
-        (Field::ExitQualification, qualification(cause)),
-    ];
+    let mut fields =
+        vec![(Field::ExitReason, u64::from(reason.number())), (Field::ExitQualification, qualification(cause))];
     if let Cause::NestedFault(fault) = cause {
         fields.push((Field::GuestPhysicalAddress, fault.guest_physical));
         fields.push((Field::GuestLinearAddress, fault.linear.unwrap_or(0)));

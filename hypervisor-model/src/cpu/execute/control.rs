@@ -12,10 +12,12 @@ use crate::cpu::exception::Vector;
 use crate::cpu::instruction::{Instruction, Opcode, Operand, Width};
 use crate::cpu::register::General;
 use crate::cpu::sensitive::Stop;
-use crate::cpu::{Exception, Mode};
+use crate::cpu::{Exception, Mode, Operation, Vendor};
 
 /// Bit 63 of a value for CR3 with CR4.PCIDE: keep what is cached for the PCID.
 const CR3_NO_FLUSH: u64 = 1 << 63;
+/// What VMX operation needs of CR0 (SDM vol. 3, 23.8 "Restrictions on VMX Operation").
+const VMX_CR0: Cr0 = Cr0::PE.union(Cr0::NE).union(Cr0::PG);
 /// The bits of CR4 that this processor has.
 const CR4_KNOWN: u64 = Cr4::all().bits();
 
@@ -180,6 +182,7 @@ impl Step<'_> {
         let turns_paging_on = new.contains(Cr0::PG) && !cpu.cr0.contains(Cr0::PG);
         let turns_paging_off = !new.contains(Cr0::PG) && cpu.cr0.contains(Cr0::PG);
         let refused = new.bits() >> 32 != 0
+            || self.is_vmx_root() && !new.contains(VMX_CR0)
             || new.contains(Cr0::PG) && !new.contains(Cr0::PE)
             || new.contains(Cr0::NW) && !new.contains(Cr0::CD)
             || turns_paging_on && cpu.efer.contains(Efer::LME) && !cpu.cr4.contains(Cr4::PAE)
@@ -188,12 +191,18 @@ impl Step<'_> {
         if refused { Err(Exception::GP0.into()) } else { Ok(()) }
     }
 
+    /// VMX root operation, which forbids some values.
+    fn is_vmx_root(&self) -> bool {
+        self.cpu.operation == Operation::Root && self.cpu.vendor == Vendor::Intel
+    }
+
     fn check_cr4(&self, old: u64, new: u64) -> Result<(), Stop> {
         let is_long = self.cpu.efer.contains(Efer::LMA);
         let gains_pcid = new & !old & Cr4::PCIDE.bits() != 0;
         let refused = new & !CR4_KNOWN != 0
             || is_long && new & Cr4::PAE.bits() == 0
             || is_long && (new ^ old) & Cr4::LA57.bits() != 0
+            || self.is_vmx_root() && new & Cr4::VMXE.bits() == 0
             || gains_pcid && (!is_long || self.cpu.cr3 & 0xfff != 0);
         if refused { Err(Exception::GP0.into()) } else { Ok(()) }
     }

@@ -177,7 +177,8 @@ fn perform(step: &mut Step<'_>, instruction: &Instruction) -> Done {
             Ok(None)
         }
         Vmclear | Vmptrld | Vmptrst | Vmread | Vmwrite | Vmlaunch | Vmresume | Vmcall | Vmxon => {
-            // In root operation without a current VMCS: VMfailInvalid. What they do with one is `vmx`'s.
+            // In root operation without a current VMCS: VMfailInvalid. What they do with one is `vmx::operation`'s, and
+            // the instruction console's to join with this.
             let flags = step.cpu.rflags;
             step.set_flags((flags - STATUS) | super::Rflags::CF);
             Ok(Some("VMfailInvalid (CF = 1): there is no current VMCS".to_owned()))

@@ -82,7 +82,9 @@ impl Vmx {
     pub fn new(has_ept: bool, has_irqchip: bool, host: &Cpu) -> Vmx {
         let mut vmcs = Vmcs::default();
         vmcs.set_controls(&controls(has_ept, has_irqchip));
-        for (field, value) in host_fields(host) {
+        // Whoever enters a guest is in VMX operation (`kvm_cpu_vmxon`).
+        let host = Cpu { cr0: host.cr0 | Cr0::NE, cr4: host.cr4 | Cr4::VMXE, ..host.clone() };
+        for (field, value) in host_fields(&host) {
             vmcs.write(field, value);
         }
         vmcs.write(Field::VmcsLinkPointer, u64::MAX);

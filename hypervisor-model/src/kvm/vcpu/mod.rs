@@ -79,6 +79,8 @@ pub struct Run {
     pub ready_for_interrupt_injection: bool,
     /// Out: RFLAGS.IF.
     pub if_flag: bool,
+    /// Out, with [`UserExit::FailEntry`]: what the hardware says of it.
+    pub hardware_entry_failure_reason: u64,
     /// Both ways, while the interrupt controller is in user space: CR8.
     pub cr8: u8,
     /// Out, with [`UserExit::Io`]. In: what was read.

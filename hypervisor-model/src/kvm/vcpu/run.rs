@@ -7,14 +7,19 @@ use super::hardware::Hardware;
 use super::{Machine, Trace};
 use crate::cpu::event::CpuEvent;
 use crate::cpu::sensitive::Cause;
-use crate::cpu::{Exception, Rflags, Vector};
+use crate::cpu::{Exception, InterruptShadow, Rflags, Vector};
 use crate::kvm::mmu::MemoryExit;
 use crate::kvm::user_exit::UserExit;
+use crate::svm::entry_check;
+use crate::svm::exit_code::ExitCode;
 use crate::svm::intercepts::{GuestMode, exit_code, vm_exit};
+use crate::vmx::controls::Allowed;
 use crate::vmx::fields::Field;
 use crate::vmx::intercepts::NonRoot;
 use crate::vmx::interruption::exception_name;
+use crate::vmx::operation::{self, Entered};
 use crate::vmx::transition::{self, ExitContext};
+use crate::vmx::vmcs::LaunchState;
 
 /// What becomes of an exit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,6 +28,14 @@ pub(super) enum Handled {
     Resume,
     /// User space is needed.
     User(UserExit),
+}
+
+/// What came of an entry.
+enum Ran {
+    /// The guest has run and exited.
+    Exited(Exited),
+    /// The hardware did not enter it: the error of the instruction, the exit reason with bit 31, or VMEXIT_INVALID.
+    Refused(u64),
 }
 
 /// Vector of the interrupt by which a processor is called back to the host at once (`RESCHEDULE_VECTOR`).
@@ -91,7 +104,14 @@ impl Machine {
         if injection.leaves_at_once {
             self.vcpu.events.is_requested = true;
         }
-        let exited = self.run_guest(injection)?;
+        let exited = match self.run_guest(injection)? {
+            Ran::Exited(exited) => exited,
+            // `vmx_handle_exit` before anything else, `handle_exit` of svm.c for VMEXIT_INVALID.
+            Ran::Refused(reason) => {
+                self.vcpu.run.hardware_entry_failure_reason = reason;
+                return Ok(Handled::User(UserExit::FailEntry));
+            }
+        };
         self.after_exit(&exited);
         self.handle_exit(exited)
     }
@@ -110,7 +130,7 @@ impl Machine {
     }
 
     /// VM entry, the guest, VM exit.
-    fn run_guest(&mut self, injection: Injection) -> Result<Exited, Halt> {
+    fn run_guest(&mut self, injection: Injection) -> Result<Ran, Halt> {
         let is_virtual_8086 = self.vcpu.runs_real_mode_as_virtual_8086();
         let mut bus = GuestBus::new(&mut self.memory, &mut self.mmu, &mut self.vcpu.mmu, self.asks_before_modify);
         let mut events: Vec<CpuEvent> = Vec::new();
@@ -130,7 +150,25 @@ impl Machine {
                 }
                 let mut steps = Vec::new();
                 let host = cpu.clone();
-                let injected = transition::enter(&mut vmx.vmcs, cpu, &mut steps);
+                // The guest's shadow is in its field; that of the VMM, who has just moved nothing to SS, is none.
+                cpu.shadow = InterruptShadow::None;
+                let is_launch = vmx.vmcs.launch == LaunchState::Clear;
+                let injected = if is_virtual_8086 {
+                    // The registers are left as real mode has them, which the checks would refuse.
+                    transition::enter(&mut vmx.vmcs, cpu, &mut steps)
+                } else {
+                    match operation::enter(&mut vmx.vmcs, &Allowed::all_but(&[]), is_launch, cpu, &mut steps) {
+                        Ok(Entered::Guest(injected)) => injected,
+                        refused => {
+                            *cpu = host;
+                            let reason = match refused {
+                                Err(error) => u64::from(error.number()),
+                                _ => vmx.vmcs.read(Field::ExitReason),
+                            };
+                            return Ok(Ran::Refused(reason));
+                        }
+                    }
+                };
                 let intercepts = NonRoot::new(&vmx.vmcs, &vmx.msr_bitmap);
                 let mut guest = Guest {
                     cpu,
@@ -145,11 +183,10 @@ impl Machine {
                 // KVM keeps the guest's registers beside the VMCS; here they stay in the processor.
                 let mut leaving = cpu.clone();
                 let length = instruction_length(&self.code, cpu);
-                let context =
-                    ExitContext { vectoring: exited.vectoring, instruction_length: length, is_entry_failure: false };
+                let context = ExitContext { vectoring: exited.vectoring, instruction_length: length };
                 transition::exit(&mut vmx.vmcs, &mut leaving, &exited.cause, context, &mut steps);
                 cpu.operation = host.operation;
-                Ok(exited)
+                Ok(Ran::Exited(exited))
             }
             Hardware::Svm(svm) => {
                 svm.vmcb.save = crate::svm::vmcb::SaveArea::of(cpu);
@@ -157,6 +194,10 @@ impl Machine {
                 svm.vmcb.control.interrupt_shadow = cpu.shadow != crate::cpu::InterruptShadow::None;
                 svm.vmcb.control.event_injection = injection.event;
                 let operation = cpu.operation;
+                if entry_check::check(&svm.vmcb).is_err() {
+                    svm.vmcb.control.exit_code = Some(ExitCode::INVALID);
+                    return Ok(Ran::Refused(ExitCode::INVALID.0));
+                }
                 let injected = svm.vmcb.run(cpu, &mut svm.host);
                 let intercepts = GuestMode::new(&svm.vmcb, &svm.permission_map, svm.deviations);
                 let mut guest = Guest {
@@ -169,12 +210,12 @@ impl Machine {
                     is_virtual_8086,
                 };
                 let exited = guest.run(Entry { injected, leaves_at_once })?;
-                let code = exit_code(&exited.cause, &svm.vmcb.control.intercepts, svm.deviations)
-                    .unwrap_or(crate::svm::exit_code::ExitCode::INVALID);
+                let code =
+                    exit_code(&exited.cause, &svm.vmcb.control.intercepts, svm.deviations).unwrap_or(ExitCode::INVALID);
                 let mut leaving = cpu.clone();
                 svm.vmcb.exit(&mut leaving, &svm.host, vm_exit(code, &exited.cause, exited.vectoring));
                 cpu.operation = operation;
-                Ok(exited)
+                Ok(Ran::Exited(exited))
             }
         }
     }

@@ -8,6 +8,7 @@ pub mod kvm;
 pub mod platform;
 pub mod preparation;
 pub mod standard_processor;
+pub mod vmm;
 
 use crate::cpu::bus::FlatMemory;
 use crate::cpu::control::{Cr4, Efer};
@@ -23,6 +24,7 @@ use serde::Serialize;
 use standard_processor::standard_processor;
 use std::fmt;
 use thiserror::Error;
+use vmm::Vmm;
 
 /// Where and how a program runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -148,6 +150,8 @@ pub struct Row {
     pub exit_reason: Option<String>,
     /// The basic exit reason of VT-x, or the exit code of AMD-V.
     pub exit_number: Option<u64>,
+    /// How an instruction of VT-x says that it failed: `VMfailInvalid`, `VMfailValid(7)`.
+    pub vm_fail: Option<String>,
     /// What there is to know.
     pub note: String,
     /// Where it is written down.
@@ -196,6 +200,7 @@ impl Row {
             (Outcome::Exit, Some(reason), Some(number), _) => format!("exit {number} {reason}"),
             (Outcome::Exit, Some(reason), None, _) => format!("exit: {reason}"),
             (Outcome::Fault, _, _, Some(exception)) => format!("fault {exception}"),
+            (Outcome::Executed, ..) if self.vm_fail.is_some() => self.vm_fail.clone().unwrap_or_default(),
             (outcome, ..) => outcome.to_string(),
         }
     }
@@ -207,7 +212,7 @@ impl Row {
 /// A setting that cannot be.
 pub fn run(lines: &[Line], setting: &Setting) -> Result<Vec<Row>, SettingError> {
     setting.check()?;
-    let (mut cpu, memory) = standard_processor(setting.vendor, setting.mode, setting.processor_ring());
+    let (mut cpu, mut memory) = standard_processor(setting.vendor, setting.mode, setting.processor_ring());
     cpu.rflags = cpu.rflags.with_iopl(setting.iopl);
     cpu.cr4 = (cpu.cr4 | setting.cr4_set) - setting.cr4_clear;
     if setting.platform.is_hardware_assisted() {
@@ -217,7 +222,8 @@ pub fn run(lines: &[Line], setting: &Setting) -> Result<Vec<Row>, SettingError> 
             cpu.efer |= Efer::SVME;
         }
     }
-    let mut console = Console { setting, cpu, memory, preparation: Preparation::default(), rows: Vec::new() };
+    let vmm = Vmm::new(&cpu, &mut memory);
+    let mut console = Console { setting, cpu, memory, vmm, preparation: Preparation::default(), rows: Vec::new() };
     console.run(lines, 0);
     Ok(console.rows)
 }
@@ -226,6 +232,7 @@ struct Console<'s> {
     setting: &'s Setting,
     cpu: Cpu,
     memory: FlatMemory,
+    vmm: Vmm,
     preparation: Preparation,
     rows: Vec<Row>,
 }
@@ -258,9 +265,11 @@ impl Console<'_> {
         if let Some(handler) = &line.handler {
             self.run(handler, depth + 1);
         }
-        // At the first level every instruction starts in the ring that was asked for: a handler has returned.
-        if depth == 0 && self.cpu.cpl != before.cpl || entered && line.handler.is_none() && depth > 0 && before.cpl == 3
-        {
+        // At the first level every instruction starts in the ring that was asked for: a handler has returned. An entry into
+        // a guest and its exit are no calls that return.
+        let has_returned = depth == 0 && self.cpu.cpl != before.cpl
+            || entered && line.handler.is_none() && depth > 0 && before.cpl == 3;
+        if has_returned && self.cpu.operation == before.operation {
             self.cpu = Cpu { rip: before.rip.wrapping_add(instruction.length()), ..before };
         }
         self.cpu.activity = Activity::Running;
@@ -268,15 +277,14 @@ impl Console<'_> {
 
     /// Runs one instruction, without changing the console; the processor after it is returned.
     fn one(&mut self, instruction: &Instruction, depth: usize) -> (Row, Cpu) {
-        let usual =
-            KvmUsual { vendor: self.setting.vendor, is_shadow: self.setting.platform == ConsolePlatform::KvmShadow };
-        let intercepts: &dyn Intercepts = if self.setting.platform.is_hardware_assisted() { &usual } else { &Nothing };
         let mut cpu = self.cpu.clone();
-        let mut events = Vec::new();
-        let mut step = Step { cpu: &mut cpu, bus: &mut self.memory, intercepts, events: &mut events };
-        let outcome = execute(&mut step, instruction);
+        let (outcome, events, is_intercepted) = self.execute(instruction, &mut cpu);
         let mut row = self.row(instruction, depth, &events);
         match outcome {
+            cpu::Outcome::Executed | cpu::Outcome::Ignored(_) if Vmm::concerns(&self.cpu, instruction.opcode) => {
+                let before = self.cpu.clone();
+                self.vmm.perform(instruction, &before, (&mut cpu, &mut self.memory), &mut row);
+            }
             cpu::Outcome::Executed => row.remark(&self.in_passing(instruction)),
             cpu::Outcome::Ignored(what) => {
                 row.outcome = Outcome::Ignored;
@@ -286,17 +294,52 @@ impl Console<'_> {
                 row.outcome = Outcome::NotModelled;
                 row.remark(&missing.to_string());
             }
+            cpu::Outcome::Exit(cause) if self.vmm.is_in_guest() => {
+                self.vmm.exit(&cause, instruction.bytes, (&mut cpu, &mut self.memory), &mut row);
+            }
             cpu::Outcome::Exit(cause) => {
                 self.exit(&mut row, &cause);
                 // Whoever takes the exit does it instead; a real processor would do the same without it.
                 self.do_instead(instruction, &mut cpu);
             }
             cpu::Outcome::Fault(exception) => {
-                self.fault(&mut row, instruction, exception, intercepts);
+                self.fault(&mut row, instruction, exception);
+                let cause = Cause::Exception(exception);
+                match is_intercepted {
+                    true if self.vmm.is_in_guest() => {
+                        self.vmm.exit(&cause, instruction.bytes, (&mut cpu, &mut self.memory), &mut row);
+                        return (row, cpu);
+                    }
+                    true => self.exit(&mut row, &cause),
+                    false if self.cpu.is_guest() => row.remark("the guest's own kernel gets it, without an exit"),
+                    false => {}
+                }
                 cpu.rip = cpu.rip.wrapping_add(instruction.length());
             }
         }
         (row, cpu)
+    }
+
+    /// Has the processor run an instruction under what intercepts there. Whether somebody intercepts the fault that it gave.
+    fn execute(&mut self, instruction: &Instruction, cpu: &mut Cpu) -> (cpu::Outcome, Vec<CpuEvent>, bool) {
+        let usual =
+            KvmUsual { vendor: self.setting.vendor, is_shadow: self.setting.platform == ConsolePlatform::KvmShadow };
+        let own = self.vmm.intercepts();
+        let intercepts: &dyn Intercepts = match &own {
+            Some(own) => &**own,
+            None if self.setting.platform.is_hardware_assisted() => &usual,
+            None => &Nothing,
+        };
+        let mut events = Vec::new();
+        let mut step = Step { cpu, bus: &mut self.memory, intercepts, events: &mut events };
+        let outcome = execute(&mut step, instruction);
+        let is_intercepted = match outcome {
+            cpu::Outcome::Fault(exception) => {
+                self.cpu.is_guest() && intercepts.intercepts(&Cause::Exception(exception), &self.cpu)
+            }
+            _ => false,
+        };
+        (outcome, events, is_intercepted)
     }
 
     fn row(&self, instruction: &Instruction, depth: usize, events: &[CpuEvent]) -> Row {
@@ -307,6 +350,7 @@ impl Console<'_> {
             error_code: None,
             exit_reason: None,
             exit_number: None,
+            vm_fail: None,
             note: String::new(),
             citation: instruction.opcode.row().citation,
             ring: self.cpu.cpl,
@@ -343,7 +387,7 @@ impl Console<'_> {
         row.remark(who);
     }
 
-    fn fault(&self, row: &mut Row, instruction: &Instruction, exception: Exception, intercepts: &dyn Intercepts) {
+    fn fault(&self, row: &mut Row, instruction: &Instruction, exception: Exception) {
         row.outcome = Outcome::Fault;
         row.exception = Some(exception.vector.to_string());
         row.error_code = exception.error_code;
@@ -352,12 +396,6 @@ impl Console<'_> {
             row.remark(&check.reason(&self.cpu));
         } else if matches!(instruction.opcode, Opcode::In | Opcode::Out | Opcode::Ins | Opcode::Outs) {
             row.remark(&cpu::instruction::Check::IoPermission.reason(&self.cpu));
-        }
-        let cause = Cause::Exception(exception);
-        if self.cpu.is_guest() && intercepts.intercepts(&cause, &self.cpu) {
-            self.exit(row, &cause);
-        } else if self.cpu.is_guest() {
-            row.remark("the guest's own kernel gets it, without an exit");
         }
     }
 

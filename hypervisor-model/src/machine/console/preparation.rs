@@ -3,6 +3,7 @@
 //! empty stack holds the frame that is going to be popped.
 
 use super::standard_processor::{STACK_TOP, TASK};
+use super::vmm;
 use crate::cpu::bus::FlatMemory;
 use crate::cpu::flags::Rflags;
 use crate::cpu::instruction::{Instruction, Memory, Opcode, Operand, Register, Width};
@@ -10,6 +11,7 @@ use crate::cpu::msr::Msr;
 use crate::cpu::register::General;
 use crate::cpu::segment::Descriptor;
 use crate::cpu::{ControlRegister, Cpu, Mode};
+use crate::vmx::fields::Field;
 use std::collections::BTreeSet;
 
 /// Memory to which registers that were never set point.
@@ -137,7 +139,15 @@ impl Preparation {
                     self.give(cpu, General::Rdx, 0);
                 }
             }
-            Opcode::Invpcid => self.give_operand(cpu, memory, first, 2),
+            Opcode::Invpcid | Opcode::Invept | Opcode::Invvpid => self.give_operand(cpu, memory, first, 2),
+            Opcode::Vmxon => vmm::give_region(cpu, memory, first, vmm::VMXON_REGION),
+            Opcode::Vmclear | Opcode::Vmptrld => vmm::give_region(cpu, memory, first, vmm::VMCS),
+            Opcode::Vmread => self.give_operand(cpu, memory, second, u64::from(Field::ExitReason.encoding())),
+            Opcode::Vmwrite => {
+                self.give_operand(cpu, memory, first, u64::from(Field::GuestRip.encoding()));
+                self.give_operand(cpu, memory, second, next);
+            }
+            Opcode::Vmrun => self.give(cpu, General::Rax, vmm::VMCB),
             Opcode::Wrfsbase => self.give_operand(cpu, memory, first, cpu.segments.fs.descriptor.base),
             Opcode::Wrgsbase => self.give_operand(cpu, memory, first, cpu.segments.gs.descriptor.base),
             Opcode::Call | Opcode::Jmp => match first {
@@ -198,9 +208,7 @@ fn held_by(cpu: &Cpu, msr: Msr) -> u64 {
 
 /// Puts values one behind the other where only zeros are.
 fn give_memory(cpu: &Cpu, memory: &mut FlatMemory, place: &Memory, values: &[(u8, u64)]) {
-    let base = place.base.map_or(0, |base| cpu.registers.get(base));
-    let index = place.index.map_or(0, |(index, factor)| cpu.registers.get(index).wrapping_mul(u64::from(factor)));
-    let mut at = base.wrapping_add(index).wrapping_add(place.displacement as u64);
+    let Some(mut at) = vmm::place(cpu, Some(&Operand::Memory(*place))) else { return };
     let size: u8 = values.iter().map(|(size, _)| size).sum();
     if (0..u64::from(size)).any(|byte| memory.peek(at.wrapping_add(byte), 1) != 0) {
         return;

@@ -179,3 +179,86 @@ mod robustness {
         }
     }
 }
+
+/// Sessions on the bare machine of a vendor with VT-x or AMD-V switched on.
+fn session(program: &str, vendor: Vendor) -> Vec<String> {
+    let program = parse(program).expect("a program");
+    let native = Setting::of(ConsolePlatform::Native);
+    let setting = Setting { vendor, cr4_set: if vendor == Vendor::Intel { Cr4::VMXE } else { Cr4::empty() }, ..native };
+    run(&program.lines, &setting).expect("a setting").iter().map(Row::verdict).collect()
+}
+
+#[test]
+fn a_guest_is_entered_and_left_as_vt_x_has_it() {
+    let program =
+        "vmxon [a]; vmclear [b]; vmptrld [b]; vmlaunch; cpuid; vmread rax, rbx; vmlaunch; vmresume; cli; hlt; vmxoff";
+    assert_eq!(
+        session(program, Vendor::Intel),
+        [
+            "executed",
+            "executed",
+            "executed",
+            "executed",
+            "exit 10 CPUID",
+            "executed",
+            "VMfailValid(4)",
+            "executed",
+            "executed",
+            "exit 12 HLT",
+            "executed",
+        ]
+    );
+    // Without CR4.VMXE there is no VT-x; outside VMX operation there is no VMCS.
+    assert_eq!(verdicts("vmxon [a]; vmlaunch", "native", 0), ["fault #UD", "fault #UD"]);
+    assert_eq!(
+        session("vmlaunch; vmxon [a]; vmlaunch; vmxon [a]", Vendor::Intel)[..3],
+        ["fault #UD", "executed", "VMfailInvalid"]
+    );
+}
+
+#[test]
+fn an_invalid_state_gives_the_error_of_the_architecture() {
+    let with = |encoding: u64, value: u64| {
+        let program = format!(
+            "vmxon [a]; vmclear [b]; vmptrld [b]; mov rcx, {encoding:#x}; mov rdx, {value:#x}; vmwrite rcx, rdx; vmlaunch"
+        );
+        session(&program, Vendor::Intel).pop().unwrap_or_default()
+    };
+    // EPTP, host CR4, guest RFLAGS.
+    assert_eq!(with(0x201a, 5), "VMfailValid(7)");
+    assert_eq!(with(0x6c04, 0), "VMfailValid(8)");
+    assert_eq!(with(0x6820, 0), "exit 33 INVALID_STATE");
+    assert_eq!(with(0x6820, 2), "executed");
+    // A field that there is not, exit information, another revision, the region of VMXON.
+    let program =
+        "vmxon [a]; vmclear [b]; vmptrld [b]; mov rcx, 0x4499; vmwrite rcx, rdx; mov rcx, 0x4402; vmwrite rcx, rdx";
+    assert_eq!(session(program, Vendor::Intel)[4..], ["VMfailValid(12)", "executed", "VMfailValid(13)"]);
+    let program = "vmxon [a]; mov rax, 0xb000; mov [c], rax; vmptrld [c]; vmptrld [a]; vmclear [a]";
+    assert_eq!(session(program, Vendor::Intel)[3..], ["VMfailInvalid", "VMfailInvalid", "VMfailInvalid"]);
+    let program =
+        "vmxon [a]; vmptrld [b]; mov rax, 0xb000; mov [c], rax; vmptrld [c]; vmptrld [a]; vmcall; invept rdi, [d]";
+    let seen = session(program, Vendor::Intel);
+    assert_eq!(seen[4..], ["VMfailValid(11)", "VMfailValid(10)", "VMfailValid(1)", "executed"]);
+}
+
+#[test]
+fn vmx_operation_keeps_the_bits_that_it_needs() {
+    let seen = session("vmxon [a]; mov rax, 0xa0; mov cr4, rax; vmxoff; mov cr4, rax", Vendor::Intel);
+    assert_eq!(seen, ["executed", "executed", "fault #GP(0)", "executed", "executed"]);
+}
+
+#[test]
+fn vmrun_enters_and_vmexit_leaves() {
+    let on = "mov ecx, 0xc0000080; rdmsr; or eax, 0x1000; wrmsr; mov rax, 0xa000";
+    let seen = session(&format!("{on}; vmrun; cpuid; mov rbx, [0xa070]; vmrun; cli; hlt"), Vendor::Amd);
+    assert_eq!(seen[5..], ["executed", "exit 114 cpuid", "executed", "executed", "executed", "exit 120 hlt"]);
+    assert_eq!(session("vmrun", Vendor::Amd), ["fault #UD"]);
+    // ASID 0; VMRUN that is not intercepted; no page.
+    let invalid = format!("exit {} invalid_guest_state", u64::MAX);
+    let seen = session(&format!("{on}; mov dword ptr [0xa058], 0; vmrun"), Vendor::Amd);
+    assert_eq!(seen[6..], [invalid.as_str()]);
+    let seen = session(&format!("{on}; mov dword ptr [0xa010], 0; vmrun"), Vendor::Amd);
+    assert_eq!(seen[6..], [invalid.as_str()]);
+    let seen = session(&format!("{on}; mov rax, 0xa001; vmrun"), Vendor::Amd);
+    assert_eq!(seen[6..], ["fault #GP(0)"]);
+}
