@@ -124,6 +124,7 @@ impl World {
             time_namespaces: Table::default(),
             pipes: Table::default(),
             eventfds: Table::default(),
+            taps: Table::default(),
             sockets: Table::default(),
             net_devices: Table::default(),
             net_timers: OrdSet::new(),

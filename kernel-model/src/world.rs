@@ -108,6 +108,8 @@ pub struct World {
     pub time_namespaces: Table<TimeNsId, TimeNamespace>,
     pub pipes: Table<PipeId, Pipe>,
     pub eventfds: Table<crate::ipc::eventfd::EventFdId, crate::ipc::eventfd::EventFd>,
+    /// Open files of `/dev/net/tun`.
+    pub taps: Table<crate::net::tun::TunFileId, crate::net::tun::TunFile>,
     pub sockets: Table<crate::net::socket::SocketId, crate::net::socket::Socket>,
     pub net_devices: Table<crate::net::device::NetDevId, crate::net::device::NetDevice>,
     /// What happens in the network because nothing else has happened.

@@ -2,7 +2,7 @@
 //!
 //! A device is in exactly one network namespace and has a number there. Kinds: `lo`, of which every namespace has one;
 //! veth, two devices that are the two ends of a cable; bridges, to which other devices can be ports; dummies, which
-//! swallow what is sent. How devices come and go is in [`registry`](super::registry).
+//! swallow what is sent; TAP devices, whose cable is an open file. How devices come and go is in [`registry`](super::registry).
 
 use std::net::Ipv4Addr;
 
@@ -13,6 +13,7 @@ use super::address::InterfaceAddress;
 use super::bridge::{Bridge, BridgePort};
 use super::mac::Mac;
 use super::neighbour::Neighbour;
+use super::tun::Tap;
 use crate::id;
 use crate::machine::Port;
 use crate::namespace::net::NetNsId;
@@ -78,6 +79,8 @@ pub enum DeviceKind {
     Bridge(Bridge),
     /// Takes what is sent and forgets it.
     Dummy,
+    /// Its other end is an open file.
+    Tap(Tap),
     /// Its other end is in the machine below.
     Below {
         /// Where its frames go.
@@ -95,6 +98,7 @@ impl DeviceKind {
             DeviceKind::Veth { .. } => Some("veth"),
             DeviceKind::Bridge(_) => Some("bridge"),
             DeviceKind::Dummy => Some("dummy"),
+            DeviceKind::Tap(_) => Some("tun"),
         }
     }
 }
@@ -156,7 +160,7 @@ impl NetDevice {
         let (own_flags, mtu) = match kind {
             DeviceKind::Loopback => (iff::LOOPBACK, 65_536),
             DeviceKind::Dummy => (iff::BROADCAST | iff::NOARP, 1500),
-            DeviceKind::Veth { .. } | DeviceKind::Bridge(_) | DeviceKind::Below { .. } => {
+            DeviceKind::Veth { .. } | DeviceKind::Bridge(_) | DeviceKind::Tap(_) | DeviceKind::Below { .. } => {
                 (iff::BROADCAST | iff::MULTICAST, 1500)
             }
         };
@@ -215,6 +219,21 @@ impl NetDevice {
         }
     }
 
+    /// What it is as a TAP device, if it is one.
+    pub fn tap(&self) -> Option<&Tap> {
+        match &self.kind {
+            DeviceKind::Tap(tap) => Some(tap),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn tap_mut(&mut self) -> Option<&mut Tap> {
+        match &mut self.kind {
+            DeviceKind::Tap(tap) => Some(tap),
+            _ => None,
+        }
+    }
+
     /// The bridge whose port it is.
     pub fn master(&self) -> Option<NetDevId> {
         self.port.as_ref().map(|p| p.bridge)
@@ -225,6 +244,8 @@ impl NetDevice {
         match self.kind {
             DeviceKind::Loopback => (0, 0),
             DeviceKind::Dummy => (0, 0),
+            // `TUN_MAX_MTU`, without the header.
+            DeviceKind::Tap(_) => (68, 65_521),
             DeviceKind::Veth { .. } | DeviceKind::Bridge(_) | DeviceKind::Below { .. } => (68, 65_535),
         }
     }

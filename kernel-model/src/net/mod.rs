@@ -31,6 +31,7 @@ pub mod softnet;
 mod sysfs;
 pub mod tcp;
 pub mod timer;
+pub mod tun;
 pub mod udp;
 pub mod unix;
 pub mod wire;

@@ -22,6 +22,7 @@ impl World {
         match &device.kind {
             DeviceKind::Loopback | DeviceKind::Dummy => true,
             DeviceKind::Below { .. } => device.is_up(),
+            DeviceKind::Tap(tap) => device.is_up() && tap.file.is_some(),
             DeviceKind::Veth { peer } => {
                 device.is_up() && peer.and_then(|p| self.net_devices.get(p)).is_some_and(|p| p.is_up())
             }
@@ -232,7 +233,9 @@ impl Kernel<'_> {
         let before = self.carriers_around(dev);
         let device = &mut self.net_devices[dev];
         device.own_flags |= iff::UP;
-        device.qdisc = "noqueue".to_owned();
+        // A device that says it needs no queue (`IFF_NO_QUEUE`) gets none; others get the default discipline.
+        let has_queue = matches!(device.kind, DeviceKind::Tap(_) | DeviceKind::Below { .. });
+        device.qdisc = if has_queue { "pfifo_fast" } else { "noqueue" }.to_owned();
         let (ns, name) = (device.net, device.name.as_str().into());
         let bare_loopback = device.is_loopback() && device.addresses.is_empty();
         self.emit(EventKind::LinkChanged { ns, device: name, up: true });
@@ -354,6 +357,7 @@ impl Kernel<'_> {
                 namespace.devices.remove(&device.ifindex);
             }
             self.backlog.retain(|f| f.at != gone);
+            self.forget_tap(gone);
             self.update_net_sysfs(device.net);
             self.emit(EventKind::DeviceRemoved { ns: device.net, device: device.name.into() });
         }

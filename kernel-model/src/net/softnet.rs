@@ -100,9 +100,10 @@ impl Kernel<'_> {
             DeviceKind::Bridge(_) => return self.bridge_xmit(dev, frame),
             DeviceKind::Loopback => Some(dev),
             DeviceKind::Veth { peer } => *peer,
-            DeviceKind::Dummy | DeviceKind::Below { .. } => None,
+            DeviceKind::Dummy | DeviceKind::Tap(_) | DeviceKind::Below { .. } => None,
         };
         let below = if let DeviceKind::Below { port, .. } = device.kind { Some(port) } else { None };
+        let tap = device.tap().map(|tap| tap.file);
         if device.peer().is_some() && !self.has_carrier(dev) {
             self.net_devices[dev].sent.dropped += 1;
             return self.drop_frame(Some(dev), &frame, "the other end of the cable is down");
@@ -115,6 +116,9 @@ impl Kernel<'_> {
         if let Some(port) = below {
             self.machine.transmit(port, &frame);
             return self.emit_reports();
+        }
+        if let Some(file) = tap {
+            return self.tap_xmit(dev, file, frame);
         }
         match next {
             Some(at) => self.backlog.push_back(InFlight { at, frame }),

@@ -69,7 +69,8 @@ impl World {
         }
         for (name, dev) in wanted {
             if !there.contains(&name) {
-                self.add_device_directory(devices, class, &name);
+                let is_tap = self.net_devices.get(dev).is_some_and(|d| d.tap().is_some());
+                self.add_device_directory(devices, class, &name, is_tap);
             }
             self.update_links(devices, &name, dev);
         }
@@ -89,11 +90,15 @@ impl World {
         self.remove_name(gone);
     }
 
-    fn add_device_directory(&mut self, devices: DentryId, class: DentryId, name: &str) {
+    fn add_device_directory(&mut self, devices: DentryId, class: DentryId, name: &str, is_tap: bool) {
         let file = || InodeKind::Regular(Content::default());
         let Some(dir) = self.add_sysfs(devices, name, InodeKind::Directory, 0o755) else { return };
         for (attribute, mode) in ATTRIBUTES {
             self.add_sysfs(dir, attribute, file(), mode);
+        }
+        // `tun_dev_group`
+        for attribute in ["group", "owner", "tun_flags"].into_iter().filter(|_| is_tap) {
+            self.add_sysfs(dir, attribute, file(), 0o444);
         }
         if let Some(statistics) = self.add_sysfs(dir, "statistics", InodeKind::Directory, 0o755) {
             for counter in STATISTICS {
@@ -168,6 +173,9 @@ impl World {
                 _ => "down",
             }
             .to_owned(),
+            "tun_flags" => format!("{:#x}", device.tap()?.sysfs_flags()),
+            "owner" => device.tap()?.owner.map_or_else(|| "-1".to_owned(), |owner| owner.0.to_string()),
+            "group" => device.tap()?.group.map_or_else(|| "-1".to_owned(), |group| group.0.to_string()),
             "tx_queue_len" => device.tx_queue_len.to_string(),
             "type" if device.is_loopback() => ARPHRD_LOOPBACK.to_string(),
             "type" => ARPHRD_ETHER.to_string(),

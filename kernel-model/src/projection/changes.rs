@@ -333,6 +333,7 @@ fn description(world: &World, file: crate::vfs::file::FileId, task: TaskId) -> S
         FileKind::PidFd(_) => "a process".to_owned(),
         FileKind::MountTree(path) => format!("detached mounts at {}", world.d_path(*path, task)),
         FileKind::FsContext(fc) => format!("a context for {}", fc.fs_type),
+        FileKind::Tun(_, path) => world.d_path(*path, task),
         FileKind::EventFd(_) => "a counter of events".to_owned(),
         FileKind::Placeholder(what) => what.clone(),
         FileKind::Device(device) => device.name.clone(),

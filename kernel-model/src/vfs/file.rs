@@ -58,7 +58,9 @@ impl OpenFile {
     /// The place in the mount tree that it is open on, if it has one.
     pub fn path(&self) -> Option<VfsPath> {
         match self.kind {
-            FileKind::Path(path) | FileKind::Tty(_, path) | FileKind::MountTree(path) => Some(path),
+            FileKind::Path(path) | FileKind::Tty(_, path) | FileKind::Tun(_, path) | FileKind::MountTree(path) => {
+                Some(path)
+            }
             FileKind::PipeRead(_, fifo) | FileKind::PipeWrite(_, fifo) | FileKind::PipeBoth(_, fifo) => fifo,
             FileKind::Device(ref device) => device.place,
             FileKind::PidFd(_)
@@ -103,6 +105,8 @@ pub enum FileKind {
     FsContext(Box<super::fs::context::FsContext>),
     /// A counter (eventfd(2)).
     EventFd(crate::ipc::eventfd::EventFdId),
+    /// The cable of a TAP device (`/dev/net/tun`).
+    Tun(crate::net::tun::TunFileId, VfsPath),
     /// A device of the machine below.
     Device(Box<crate::machine::device::DeviceFile>),
     /// Something that is not modelled but occupies a descriptor, and what `/proc/PID/fd` shows for it.

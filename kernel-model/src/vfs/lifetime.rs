@@ -108,6 +108,7 @@ impl Kernel<'_> {
             FileKind::PipeBoth(id, _) => self.close_pipe_end(id, true, true),
             FileKind::Socket(id) => self.release_socket(id),
             FileKind::EventFd(id) => drop(self.eventfds.remove(id)),
+            FileKind::Tun(id, _) => self.close_tun(id),
             FileKind::Device(ref device) => self.close_device_below(device),
             FileKind::FsContext(ref fc) => {
                 if let Some(sb) = fc.sb {

@@ -62,6 +62,7 @@ impl Kernel<'_> {
             FileKind::PipeRead(pipe, _) | FileKind::PipeBoth(pipe, _) => self.pipe_read(pipe, count, nonblock)?,
             FileKind::Tty(console, _) => self.read_terminal(console, count, nonblock)?,
             FileKind::Socket(socket) => return self.socket_read(task, socket, count, nonblock),
+            FileKind::Tun(id, _) => self.tun_read(id, count, nonblock)?,
             FileKind::EventFd(id) => self.eventfd_read(id, count, nonblock)?,
             FileKind::Device(device) => self.read_device(task, &device, count)?,
             FileKind::Path(path) => match path.node {
@@ -164,6 +165,7 @@ impl Kernel<'_> {
                 (self.pipe_write(task, pipe, bytes, nonblock)?, pos)
             }
             FileKind::Socket(socket) => return self.socket_write(task, socket, bytes, nonblock),
+            FileKind::Tun(id, _) => (self.tun_write(id, bytes)?, pos),
             FileKind::EventFd(id) => (self.eventfd_write(id, bytes, nonblock)?, pos),
             FileKind::Device(device) => (self.write_device(task, &device, bytes)?, pos),
             FileKind::Tty(console, _) => {

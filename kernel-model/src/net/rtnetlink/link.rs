@@ -9,6 +9,7 @@ use crate::net::device::{
     ARPHRD_ETHER, ARPHRD_LOOPBACK, DeviceKind, NAME_MAX, NetDevId, NetDevice, Traffic, is_valid_name,
 };
 use crate::net::mac::Mac;
+use crate::net::tun::tun_flags;
 use crate::syscall::Value;
 
 /// Kinds of devices that a kernel may have and the model does not.
@@ -93,6 +94,12 @@ impl Kernel<'_> {
             fields.push(("IFLA_PROP_LIST".into(), Value::strings(&device.altnames)));
         }
         fields.extend(device.kind.name().map(|k| ("IFLA_INFO_KIND".into(), k.into())));
+        if let Some(tap) = device.tap() {
+            let has = |flag: u32| i32::from(tap.flags & flag != 0).into();
+            fields.push(("IFLA_TUN_PI".into(), i32::from(tap.flags & tun_flags::NO_PI == 0).into()));
+            fields.push(("IFLA_TUN_VNET_HDR".into(), has(tun_flags::VNET_HDR)));
+            fields.push(("IFLA_TUN_PERSIST".into(), i32::from(tap.is_persistent).into()));
+        }
         if let Some(port) = &device.port {
             let slave = Value::record([
                 ("IFLA_BRPORT_STATE", if self.port_forwards(dev) { 3 } else { 0 }.into()),
@@ -135,6 +142,7 @@ impl Kernel<'_> {
         }
         let kind = match asked.text("IFLA_INFO_KIND") {
             Some(kind @ ("veth" | "bridge" | "dummy")) => kind,
+            Some("tun") => return refuse(Errno::EOPNOTSUPP, "tun/tap creation via rtnetlink is not supported."),
             Some(kind) if OTHER_KINDS.contains(&kind) => {
                 self.not_modelled(&format!("network devices of type {kind}"));
                 return refuse(Errno::EOPNOTSUPP, "Unknown device type");

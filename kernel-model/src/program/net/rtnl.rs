@@ -38,6 +38,8 @@ impl Refused {
     /// What iproute2 prints.
     pub(super) fn message(&self) -> String {
         match &self.words {
+            // `nl_dump_ext_ack`
+            Some(words) if words.ends_with('.') => format!("Error: {words}\n"),
             Some(words) => format!("Error: {words}.\n"),
             None => format!("RTNETLINK answers: {}\n", self.errno),
         }

@@ -1,4 +1,4 @@
-//! ioctl(2): whether a descriptor is a terminal, how much a pipe holds, and how namespaces hang together.
+//! ioctl(2): whether a descriptor is a terminal, how much a pipe holds, how namespaces hang together, and TAP devices.
 
 use crate::console::{ConsoleId, ECHO, ICANON, ISIG};
 use crate::errno::Errno;
@@ -38,6 +38,12 @@ const REQUESTS: FlagNames = &[
     ("FIONBIO", 0x5421),
     ("FIONCLEX", 0x5450),
     ("FIOCLEX", 0x5451),
+    ("TUNSETIFF", 0x4004_54ca),
+    ("TUNSETPERSIST", 0x4004_54cb),
+    ("TUNSETOWNER", 0x4004_54cc),
+    ("TUNSETGROUP", 0x4004_54ce),
+    ("TUNGETFEATURES", 0x8004_54cf),
+    ("TUNGETIFF", 0x8004_54d2),
     ("NS_GET_USERNS", 0xb701),
     ("NS_GET_PARENT", 0xb702),
     ("NS_GET_NSTYPE", 0xb703),
@@ -83,6 +89,7 @@ fn ioctl(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
             let waiting = k.pipes.get(pipe).map_or(0, |p| p.data.len());
             Ok(Ret::new(0).with(2, waiting.into()))
         }
+        FileKind::Tun(id, _) => k.tun_ioctl(caller, id, request, a.get(2)),
         FileKind::Device(device) => k.call_device(caller, &device, DeviceOp::Ioctl(request as u64, a.get(2))),
         FileKind::Path(place) => match place.node {
             Node::Ns(ns) => namespace(k, caller, ns, request),

@@ -311,6 +311,7 @@ fn open_place(k: &mut Kernel<'_>, caller: TaskId, place: VfsPath, flags: u32) ->
                 let exists = k.consoles.contains(console);
                 if exists { Ok(FileKind::Tty(console, place)) } else { Err(Errno::EIO.into()) }
             }
+            Some(Device::Tun) => Ok(FileKind::Tun(k.open_tun(caller), place)),
             Some(_) => Ok(FileKind::Path(place)),
             None => k.open_device_below(caller, (*major, *minor), place),
         },

@@ -27,7 +27,7 @@ pub const POLL: SyscallInfo = SyscallInfo {
     args: &[Arg::Data("fds"), Arg::Int("nfds"), Arg::Int("timeout")],
     errno: ERRORS,
     support: Support::Partial(
-        "pipes, sockets, pidfds, eventfds, terminals and files of events of control groups wait; other files are always ready",
+        "pipes, sockets, pidfds, eventfds, terminals, TAP devices and files of events of control groups wait; other files are always ready",
     ),
     run: |k, caller, a| {
         let timeout = u64::try_from(a.int32(2)?).ok().map(Nanos::from_millis);
@@ -132,6 +132,10 @@ fn state_of(k: &mut Kernel<'_>, caller: TaskId, fd: i32, waits: &mut Vec<Wait>) 
             (if count > 0 { POLLIN } else { 0 })
                 | if count < u64::MAX - 1 { POLLOUT } else { 0 }
                 | if count == u64::MAX { POLLERR } else { 0 }
+        }
+        FileKind::Tun(id, _) => {
+            waits.push(Wait::Tun(id));
+            POLLOUT | if k.tun_is_readable(id) { POLLIN } else { 0 }
         }
         FileKind::Device(_) => {
             let Some(device) = k.device_file(id) else { return 0 };

@@ -58,6 +58,8 @@ pub enum Wait {
     Bio(crate::block::BioId),
     /// The counter of eventfd(2) changes.
     EventFd(crate::ipc::eventfd::EventFdId),
+    /// A frame is sent through the TAP device of this file.
+    Tun(crate::net::tun::TunFileId),
     /// Somebody wakes those who wait for the word at this address (futex(2)).
     Futex(crate::mm::MmId, u64),
     /// The machine answers a call to one of its devices.

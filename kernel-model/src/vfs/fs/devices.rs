@@ -15,6 +15,8 @@ pub enum Device {
     Full,
     /// `/dev/random` and `/dev/urandom`.
     Random,
+    /// `/dev/net/tun`.
+    Tun,
     /// `/dev/tty`: the controlling terminal of whoever opens it.
     Tty,
     /// `/dev/pts/N`.
@@ -30,6 +32,7 @@ impl Device {
             (1, 7) => Some(Device::Full),
             (1, 8 | 9) => Some(Device::Random),
             (5, 0) => Some(Device::Tty),
+            (10, 200) => Some(Device::Tun),
             (136, n) => Some(Device::Terminal(n)),
             _ => None,
         }
@@ -40,7 +43,7 @@ impl Device {
         match self {
             Device::Zero | Device::Full => vec![0; count],
             Device::Random => random_bytes(world.clock.0 ^ pos.rotate_left(32), count),
-            Device::Null | Device::Tty | Device::Terminal(_) => Vec::new(),
+            Device::Null | Device::Tun | Device::Tty | Device::Terminal(_) => Vec::new(),
         }
     }
 

@@ -351,6 +351,11 @@ fn details(object: &mut Object, device: &Value) {
             "\n    bridge forward_delay 1500 hello_time 200 max_age 2000 ageing_time 30000 stp_state 0 priority 32768 \
              vlan_filtering 0 ",
         ),
+        "tun" => {
+            let on = |name: &str| if number(device, name) != 0 { "on" } else { "off" };
+            let (pi, header, persist) = (on("IFLA_TUN_PI"), on("IFLA_TUN_VNET_HDR"), on("IFLA_TUN_PERSIST"));
+            object.say(format!("\n    tun type tap pi {pi} vnet_hdr {header} persist {persist} "));
+        }
         kind => object.say(format!("\n    {kind} ")),
     }
     if !kind.is_empty() {

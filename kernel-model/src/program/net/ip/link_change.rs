@@ -30,7 +30,7 @@ struct Wanted<'w> {
 }
 
 /// Whether iproute2 takes this for the name of a device (`check_ifname`).
-fn may_be_name(name: &str) -> bool {
+pub(super) fn may_be_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= NAME_MAX && !name.contains(|c: char| c == '/' || c.is_whitespace())
 }
 

@@ -10,6 +10,7 @@ pub(super) mod out;
 mod route;
 mod route_change;
 mod rule;
+mod tuntap;
 
 use super::rtnl::Rtnl;
 use crate::net::device::iff;
@@ -28,6 +29,7 @@ crate::program!(
   ip route [show [table T]], add PREFIX [via A] [dev NAME] [src A] [metric N], del, replace, get A, flush
   ip neigh [show], add A lladdr M dev NAME, del, flush dev NAME
   ip rule [list], add from PREFIX table T, del
+  ip tuntap [show], add [dev] NAME mode tap [user U] [group G], del [dev] NAME mode tap
   ip netns [list], add, delete, exec NAME CMD, identify, pids, attach, set, list-id
   -br, -brief      one short line each
   -o, -oneline     one line each
@@ -181,6 +183,7 @@ async fn main(sys: Sys) -> Result<i32, i32> {
         Some("route") => route::run(&sys, options, rest).await,
         Some("neighbor" | "neighbour") => neigh::run(&sys, options, rest).await,
         Some("rule") => rule::run(&sys, options, rest).await,
+        Some("tuntap") => tuntap::run(&sys, options, rest).await,
         Some("netns") => netns::run(&sys, options, rest).await,
         Some("help") => {
             sys.eprint(USAGE).await;

@@ -7,9 +7,8 @@ use crate::kernel::Kernel;
 use crate::mm::address_space::{Backing, Mm, Prot, Vma};
 use crate::mm::memcg::{Charge, MIN_FREE};
 use crate::mm::writeback::{is_dirty, is_written_back};
-use crate::mm::{KERNEL_RESERVED, PAGE_SIZE, ROOT_MEMCG};
+use crate::mm::{PAGE_SIZE, ROOT_MEMCG};
 use crate::task::TaskId;
-use crate::vfs::fs::tmpfs::TOTAL_PAGES;
 use crate::world::World;
 
 /// Pages in kB.
@@ -153,18 +152,17 @@ impl Kernel<'_> {
 
     /// `/proc/meminfo`.
     pub(super) fn meminfo_text(&self) -> String {
-        let root = &self.mm.memcgs[ROOT_MEMCG];
         let sum = |what: Charge| self.mm.subtree(ROOT_MEMCG, what);
         let (anon, shmem, file) = (sum(Charge::Anon), sum(Charge::Shmem), sum(Charge::File));
         let (stacks, tables) = (sum(Charge::KernelStack), sum(Charge::PageTables));
         // Of what the kernel keeps for itself about a third is slab.
-        let slab = sum(Charge::Slab) + KERNEL_RESERVED / 3;
+        let slab = sum(Charge::Slab) + self.mm.reserved_pages() / 3;
         let free = self.mm.free_pages();
         let mapped = self.mm.spaces.iter().map(|(_, mm)| mm.rss.file + mm.rss.shmem).max().unwrap_or(0);
         let committed: u64 = self.mm.spaces.iter().map(|(_, mm)| mm.sizes().data).sum::<u64>() + shmem;
-        debug_assert!(root.usage <= TOTAL_PAGES);
+        let total = self.mm.total_pages();
         let rows = [
-            ("MemTotal", TOTAL_PAGES),
+            ("MemTotal", total),
             ("MemFree", free),
             ("MemAvailable", (free + file).saturating_sub(MIN_FREE)),
             ("Buffers", 0),
@@ -195,7 +193,7 @@ impl Kernel<'_> {
             ("NFS_Unstable", 0),
             ("Bounce", 0),
             ("WritebackTmp", 0),
-            ("CommitLimit", TOTAL_PAGES / 2),
+            ("CommitLimit", total / 2),
             ("Committed_AS", committed),
             ("VmallocTotal", 34_359_738_367 / 4),
             ("VmallocUsed", 0),
