@@ -46,9 +46,17 @@ pub enum Did {
 }
 
 impl Guest {
-    /// Boots a kernel on `machine` at this moment of the host's time.
-    pub fn boot(system: SystemId, name: &str, machine: GuestMachine<Kvm>, drivers: Drivers, now: Nanos) -> Guest {
-        Guest { kernel: GuestKernel::boot(system, name, machine, now), drivers }
+    /// Boots a kernel on `machine`, with so many bytes of memory, at this moment of the host's time.
+    pub fn boot(
+        system: SystemId,
+        name: &str,
+        machine: GuestMachine<Kvm>,
+        (drivers, memory): (Drivers, u64),
+        now: Nanos,
+    ) -> Guest {
+        let mut kernel = GuestKernel::boot(system, name, machine, now);
+        kernel.running.world.mm.set_total(memory);
+        Guest { kernel, drivers }
     }
 
     /// Its world.

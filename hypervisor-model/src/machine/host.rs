@@ -19,6 +19,9 @@ use super::virtual_processor::VirtualProcessor;
 use crate::kvm::device::{KvmModule, NODE};
 use crate::kvm::mmu::Paging;
 
+/// The driver of TAP devices, which QEMU gives its guests' cards; the kernel has it itself.
+const TUN: DeviceNode = DeviceNode { name: "net/tun", dev: (10, 200), mode: 0o666 };
+
 /// A machine whose kernel has `/dev/kvm`.
 #[derive(Clone)]
 pub struct Host<M> {
@@ -80,7 +83,7 @@ impl<M: PvOps + Clone + 'static> PvOps for Host<M> {
     }
 
     fn devices(&self) -> &'static [DeviceNode] {
-        &[NODE]
+        &[NODE, TUN]
     }
 
     fn device(&mut self, call: DeviceCall<'_>) -> DeviceAnswer {

@@ -60,6 +60,8 @@ pub enum Interrupt {
         /// Where its frames go.
         port: Port,
     },
+    /// A balloon holds so many bytes of the kernel's memory now.
+    Balloon(u64),
     /// A network device is gone.
     NetDeviceGone(Port),
 }

@@ -18,7 +18,8 @@ mod tests;
 use crate::event::EventKind;
 use crate::ipc::eventfd::EventFdId;
 use crate::kernel::Kernel;
-use crate::mm::ROOT_MEMCG;
+use crate::mm::event::MemoryEvent;
+use crate::mm::{PAGE_SIZE, ROOT_MEMCG};
 use crate::net::softnet::InFlight;
 use crate::task::sched::Wait;
 use crate::vfs::inode::InodeKind;
@@ -52,6 +53,16 @@ impl Kernel<'_> {
         ran
     }
 
+    /// A balloon holds so many bytes (`adjust_managed_page_count`): the machine has that much less memory.
+    fn balloon(&mut self, bytes: u64) {
+        let held = self.world.mm.ballooned;
+        let now = bytes / PAGE_SIZE;
+        self.world.mm.absent = self.world.mm.absent.saturating_sub(held) + now;
+        self.world.mm.ballooned = now;
+        let total = self.world.mm.total_pages();
+        self.emit_memory(MemoryEvent::Balloon { before: held, pages: now, total });
+    }
+
     fn interrupted(&mut self, interrupt: Interrupt) {
         match interrupt {
             Interrupt::Answer(key) => self.wake_all(Wait::Device(key)),
@@ -80,6 +91,7 @@ impl Kernel<'_> {
             Interrupt::NetDevice { name, mac, driver, port } => {
                 self.register_below(&name, mac, driver, port);
             }
+            Interrupt::Balloon(bytes) => self.balloon(bytes),
             Interrupt::NetDeviceGone(port) => {
                 if let Some(dev) = self.device_below(port) {
                     self.unregister_device(dev);

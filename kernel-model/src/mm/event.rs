@@ -37,6 +37,8 @@ pub enum MemoryEvent {
     GroupFreed { memcg: MemcgId },
     /// Addresses were mapped or unmapped: the break of the heap moved, or an area came or went.
     AddressSpaceChanged { task: TaskId, first: u64, pages: u64, mapped: bool },
+    /// A balloon grew or shrank: what it held, what it holds, and what the machine has now.
+    Balloon { before: u64, pages: u64, total: u64 },
 }
 
 impl MemoryEvent {
@@ -69,6 +71,7 @@ impl MemoryEvent {
             MemoryEvent::AddressSpaceChanged { pages, mapped, .. } => {
                 format!("{} {}", size(*pages), if *mapped { "mapped" } else { "unmapped" })
             }
+            MemoryEvent::Balloon { pages, .. } => format!("balloon of {}", size(*pages)),
         }
     }
 
@@ -168,6 +171,16 @@ impl MemoryEvent {
                     if *mapped { "memory comes only when they are touched" } else { "whatever was in them is gone" }
                 ),
                 "mmap(2), brk(2)",
+            ),
+            MemoryEvent::Balloon { before, pages, total } => (
+                format!(
+                    "The balloon {} from {} to {}: this kernel has {} left to work with.",
+                    if pages > before { "grows" } else { "shrinks" },
+                    size(*before),
+                    size(*pages),
+                    size(*total)
+                ),
+                "drivers/virtio/virtio_balloon.c fill_balloon(), leak_balloon()",
             ),
         }
     }

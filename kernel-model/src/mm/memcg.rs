@@ -13,13 +13,12 @@ use serde::{Deserialize, Serialize};
 use super::event::MemoryEvent;
 use super::oom::OomOutcome;
 use super::writeback::is_unwritten;
-use super::{KERNEL_RESERVED, MemcgId, Memory, ROOT_MEMCG};
+use super::{MemcgId, Memory, ROOT_MEMCG};
 use crate::cgroup::CgroupId;
 use crate::kernel::Kernel;
 use crate::task::TaskId;
 use crate::task::sched::Wait;
 use crate::time::Nanos;
-use crate::vfs::fs::tmpfs::TOTAL_PAGES;
 use crate::world::World;
 
 /// No limit (`PAGE_COUNTER_MAX`).
@@ -247,7 +246,7 @@ impl Memory {
 
     /// Pages of the machine that nobody uses.
     pub fn free_pages(&self) -> u64 {
-        TOTAL_PAGES.saturating_sub(KERNEL_RESERVED + self.memcgs[ROOT_MEMCG].usage)
+        self.total_pages().saturating_sub(self.reserved_pages() + self.memcgs[ROOT_MEMCG].usage)
     }
 
     /// Pages that a group may still be charged for, by its own limit and those above.

@@ -39,6 +39,7 @@ use crate::id;
 use crate::table::Table;
 use crate::task::TaskId;
 use crate::time::Nanos;
+use crate::vfs::fs::tmpfs::TOTAL_PAGES;
 use address_space::Mm;
 use anon::AnonRun;
 use memcg::MemCgroup;
@@ -90,6 +91,27 @@ pub struct Memory {
     pub released: OrdMap<(MemcgId, memcg::Charge), u64>,
     /// Counters since boot.
     pub counters: Counters,
+    /// Pages of the standard machine that this one lacks: a guest has less memory, and a balloon takes of it.
+    pub absent: u64,
+    /// Pages that a balloon holds.
+    pub ballooned: u64,
+}
+
+impl Memory {
+    /// Pages of the machine (`totalram_pages`).
+    pub fn total_pages(&self) -> u64 {
+        TOTAL_PAGES.saturating_sub(self.absent)
+    }
+
+    /// Pages that the running kernel keeps for itself: on a small machine not more than a quarter.
+    pub fn reserved_pages(&self) -> u64 {
+        KERNEL_RESERVED.min(self.total_pages() / 4)
+    }
+
+    /// The machine has so much memory (`adjust_managed_page_count`).
+    pub fn set_total(&mut self, bytes: u64) {
+        self.absent = TOTAL_PAGES.saturating_sub(bytes / PAGE_SIZE);
+    }
 }
 
 /// What the kernel keeps about the memory of a task.
@@ -129,6 +151,8 @@ impl Default for Memory {
             tasks: OrdMap::new(),
             released: OrdMap::new(),
             counters: Counters::default(),
+            absent: 0,
+            ballooned: 0,
         }
     }
 }

@@ -6,7 +6,6 @@ use super::{MemcgId, ROOT_MEMCG};
 use crate::kernel::Kernel;
 use crate::task::signal::Signal;
 use crate::task::{ExitStatus, ProcessId, TaskId};
-use crate::vfs::fs::tmpfs::TOTAL_PAGES;
 use crate::world::World;
 
 /// The adjustment that makes a process immune (`OOM_SCORE_ADJ_MIN`).
@@ -38,9 +37,9 @@ impl World {
 
     /// What `/proc/PID/oom_score` says: 0 to 1000 for pages, mapped to two thirds and one third for the adjustment.
     pub fn oom_score(&self, process: ProcessId) -> u64 {
-        let total = TOTAL_PAGES as i64;
-        let Some(badness) = self.oom_badness(process, TOTAL_PAGES) else { return 0 };
-        u64::try_from((1000 + badness * 1000 / total) * 2 / 3).unwrap_or(0)
+        let total = self.mm.total_pages().max(1);
+        let Some(badness) = self.oom_badness(process, total) else { return 0 };
+        u64::try_from((1000 + badness * 1000 / total as i64) * 2 / 3).unwrap_or(0)
     }
 
     /// The first process of all.
@@ -69,7 +68,7 @@ impl Kernel<'_> {
         if self.is_dying(task) {
             return true;
         }
-        let total = if over == ROOT_MEMCG { TOTAL_PAGES } else { self.mm.memcgs[over].max };
+        let total = if over == ROOT_MEMCG { self.mm.total_pages() } else { self.mm.memcgs[over].max };
         let Some((victim, points)) = self.select_bad_process(over, total) else {
             self.emit_memory(MemoryEvent::NobodyToKill { memcg: over });
             return false;
@@ -115,7 +114,7 @@ impl Kernel<'_> {
             .map(|(id, _)| id)
             .collect();
         for member in members {
-            let total = self.mm.memcgs.get(over).map_or(TOTAL_PAGES, |m| m.max);
+            let total = self.mm.memcgs.get(over).map_or(self.mm.total_pages(), |m| m.max);
             let points = self.oom_badness(member, total).unwrap_or(0);
             self.oom_kill_one(task, over, member, points);
         }

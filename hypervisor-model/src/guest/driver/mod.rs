@@ -4,10 +4,13 @@
 //! registers that the processor is still to make. While there are steps the guest's kernel does nothing else, as it holds
 //! the driver's lock with interrupts off. The sequences are those of Linux 6.12; each driver names the functions.
 
+pub mod e1000;
 pub mod ide;
 pub mod pci;
 pub mod serial;
+pub mod virtio_balloon;
 pub mod virtio_blk;
+pub mod virtio_net;
 pub mod virtio_pci;
 pub mod virtqueue;
 
@@ -19,10 +22,13 @@ use kernel_model::net::packet::Frame;
 
 use super::line_discipline::Typed;
 use super::memory::GuestMemory;
+use e1000::E1000;
 use ide::Ide;
 use pci::Found;
 use serial::Serial;
+use virtio_balloon::VirtioBalloon;
 use virtio_blk::VirtioBlk;
+use virtio_net::VirtioNet;
 
 /// The first interrupt that is a message (MSI-X). Queues have theirs in the order in which they are found.
 const FIRST_MESSAGE: u32 = 24;
@@ -55,8 +61,14 @@ pub enum Then {
     Serial(serial::Reads),
     /// Whoever looks for devices.
     Pci(pci::Reads),
-    /// The driver of a virtio disk: half of its size.
+    /// The driver of a virtio disk, by the number of the virtio device: half of its size.
     Capacity(u32, u8),
+    /// The driver of a virtio network card, likewise: a byte of its address.
+    VirtioMac(u32, u8),
+    /// The driver of a virtio balloon, likewise: how many frames the host wants.
+    Balloon(u32),
+    /// The driver of an e1000 card.
+    E1000(u32, e1000::Reads),
     /// The driver of the IDE disk.
     Ide(ide::Reads),
 }
@@ -100,13 +112,33 @@ pub enum Done {
     Typed(Typed),
 }
 
+/// The driver of a virtio device.
+#[derive(Clone, Debug)]
+enum VirtioDriver {
+    Blk(VirtioBlk),
+    Net(VirtioNet),
+    Balloon(VirtioBalloon),
+}
+
+impl VirtioDriver {
+    /// Interrupts that it has: one a queue, and that of its configuration where one is of interest.
+    fn vectors(&self) -> u16 {
+        match self {
+            VirtioDriver::Blk(_) => 1,
+            VirtioDriver::Net(_) => 2,
+            VirtioDriver::Balloon(_) => 3,
+        }
+    }
+}
+
 /// The drivers of a guest.
 #[derive(Clone, Debug, Default)]
 pub struct Drivers {
     steps: Steps,
     done: Vec<Done>,
     serial: Serial,
-    blks: Vec<VirtioBlk>,
+    virtio: Vec<VirtioDriver>,
+    e1000: Vec<E1000>,
     ide: Option<Ide>,
     /// The end of what is left of the guest's memory for drivers, from above.
     free: u64,
@@ -132,7 +164,7 @@ impl Drivers {
     pub fn answered(&mut self, data: &[u8], memory: &mut GuestMemory<'_>) {
         let Some(step) = self.steps.0.pop_front() else { return };
         // What follows comes before what was to be done later.
-        let later = std::mem::take(&mut self.steps.0);
+        let mut later = Steps(std::mem::take(&mut self.steps.0));
         let number = data.iter().take(4).rev().fold(0u32, |all, b| all << 8 | u32::from(*b));
         match step.then {
             Then::Nothing => {}
@@ -141,9 +173,24 @@ impl Drivers {
                     self.found(found, base);
                 }
             }
-            Then::Capacity(disk, half) => {
-                if let Some(blk) = self.blks.get_mut(disk as usize) {
+            Then::Capacity(device, half) => {
+                if let Some(VirtioDriver::Blk(blk)) = self.virtio.get_mut(device as usize) {
                     blk.capacity(half, number, &mut self.done);
+                }
+            }
+            Then::VirtioMac(device, byte) => {
+                if let Some(VirtioDriver::Net(net)) = self.virtio.get_mut(device as usize) {
+                    net.mac(byte, number as u8, &mut later, memory, &mut self.done);
+                }
+            }
+            Then::Balloon(device) => {
+                if let Some(VirtioDriver::Balloon(balloon)) = self.virtio.get_mut(device as usize) {
+                    balloon.wanted((number, self.free), &mut self.steps, memory, &mut self.done);
+                }
+            }
+            Then::E1000(card, what) => {
+                if let Some(e1000) = self.e1000.get_mut(card as usize) {
+                    e1000.answered(what, number, &mut self.steps, memory, &mut self.done);
                 }
             }
             Then::Ide(what) => {
@@ -156,23 +203,48 @@ impl Drivers {
                 self.serial.answered(what, value, &mut self.steps, &mut self.done);
             }
         }
-        self.steps.0.extend(later);
+        self.steps.0.extend(later.0);
     }
 
     /// A device was found: it gets its driver.
     fn found(&mut self, found: Found, base: u64) {
+        let device = self.virtio.len() as u32;
+        let cards = self.cards();
+        let steps = &mut self.steps;
         match found {
             Found::VirtioBlk => {
                 self.free -= virtio_blk::MEMORY;
-                let number = self.blks.len() as u32;
-                self.blks.push(VirtioBlk::found(number, base, self.free, &mut self.steps));
+                let disks = self.virtio.iter().filter(|driver| matches!(driver, VirtioDriver::Blk(_))).count();
+                let blk = VirtioBlk::found((disks as u32, device), base, self.free, steps);
+                self.virtio.push(VirtioDriver::Blk(blk));
+            }
+            Found::VirtioNet => {
+                self.free -= virtio_net::MEMORY;
+                let net = VirtioNet::found((cards, device), base, self.free, steps);
+                self.virtio.push(VirtioDriver::Net(net));
+            }
+            Found::VirtioBalloon => {
+                self.free -= virtio_balloon::MEMORY;
+                let balloon = VirtioBalloon::found(device, base, self.free, steps);
+                self.virtio.push(VirtioDriver::Balloon(balloon));
+            }
+            Found::E1000 => {
+                self.free -= e1000::MEMORY;
+                let number = self.e1000.len() as u32;
+                self.e1000.push(E1000::found((cards, number), base, self.free, steps));
             }
             Found::Ide if self.ide.is_none() => {
                 self.free -= ide::MEMORY;
-                self.ide = Some(Ide::found(base, self.free, &mut self.steps));
+                self.ide = Some(Ide::found(base, self.free, steps));
             }
             Found::Ide => {}
         }
+    }
+
+    /// How many network cards have a driver.
+    fn cards(&self) -> u32 {
+        let virtio = self.virtio.iter().filter(|driver| matches!(driver, VirtioDriver::Net(_))).count();
+        (virtio + self.e1000.len()) as u32
     }
 
     /// What the drivers have for the kernel.
@@ -194,7 +266,11 @@ impl Drivers {
     /// A request to a disk.
     pub fn submit(&mut self, request: DiskRequest, memory: &mut GuestMemory<'_>) {
         let steps = &mut self.steps;
-        match (&mut self.ide, self.blks.iter_mut().find(|blk| blk.port() == request.port)) {
+        let disk = self.virtio.iter_mut().find_map(|driver| match driver {
+            VirtioDriver::Blk(blk) if blk.port() == request.port => Some(blk),
+            _ => None,
+        });
+        match (&mut self.ide, disk) {
             (_, Some(blk)) => blk.submit(request, steps, memory),
             (Some(ide), None) if request.port == ide::PORT => ide.submit(request, steps, memory),
             _ => self.done.push(Done::Interrupt(Interrupt::DiskDone(request.disk))),
@@ -202,20 +278,48 @@ impl Drivers {
     }
 
     /// A frame to be sent.
-    pub fn transmit(&mut self, _port: Port, _frame: &Frame, _memory: &mut GuestMemory<'_>) {}
+    pub fn transmit(&mut self, port: Port, frame: &Frame, memory: &mut GuestMemory<'_>) {
+        for driver in &mut self.virtio {
+            if let VirtioDriver::Net(net) = driver
+                && net.port() == port
+            {
+                net.transmit(frame, &mut self.steps, memory);
+            }
+        }
+        if let Some(e1000) = self.e1000.iter_mut().find(|e1000| e1000.port() == port) {
+            e1000.transmit(frame, &mut self.steps, memory);
+        }
+    }
 
     /// An interrupt has come by this line of the interrupt controller.
     pub fn interrupt(&mut self, gsi: u32, memory: &mut GuestMemory<'_>) {
         match (gsi, &mut self.ide) {
             (serial::IRQ, _) => self.serial.interrupt(&mut self.steps),
             (ide::IRQ, Some(ide)) => ide.interrupt(&mut self.steps),
-            (FIRST_MESSAGE.., _) => {
-                if let Some(blk) = self.blks.get_mut((gsi - FIRST_MESSAGE) as usize) {
-                    blk.interrupt(memory, &mut self.done);
-                }
-            }
+            (FIRST_MESSAGE.., _) => self.message(gsi - FIRST_MESSAGE, memory),
             _ => {}
         }
+        for (card, e1000) in (0u32..).zip(&self.e1000).filter(|(_, e1000)| e1000.irq == gsi) {
+            e1000.interrupt(card, &mut self.steps);
+        }
         self.steps.push(Access::Eoi, Then::Nothing);
+    }
+
+    /// A message: that of a queue of a virtio device, or of its configuration.
+    fn message(&mut self, number: u32, memory: &mut GuestMemory<'_>) {
+        let mut vector = number as u16;
+        for driver in &mut self.virtio {
+            let all = driver.vectors();
+            if vector >= all {
+                vector -= all;
+                continue;
+            }
+            match driver {
+                VirtioDriver::Blk(blk) => blk.interrupt(memory, &mut self.done),
+                VirtioDriver::Net(net) => net.interrupt(vector, &mut self.steps, memory, &mut self.done),
+                VirtioDriver::Balloon(balloon) => balloon.interrupt(vector, &mut self.steps, memory),
+            }
+            return;
+        }
     }
 }

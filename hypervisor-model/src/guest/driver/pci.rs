@@ -25,6 +25,12 @@ pub enum Reads {
 pub enum Found {
     /// A virtio disk.
     VirtioBlk,
+    /// A virtio network card.
+    VirtioNet,
+    /// A virtio balloon.
+    VirtioBalloon,
+    /// An Intel 82540EM.
+    E1000,
     /// The IDE controller of a PIIX3.
     Ide,
 }
@@ -32,6 +38,9 @@ pub enum Found {
 impl Found {
     fn of(id: u32) -> Option<Found> {
         match id {
+            0x1000_1af4 => Some(Found::VirtioNet),
+            0x1002_1af4 => Some(Found::VirtioBalloon),
+            0x100e_8086 => Some(Found::E1000),
             0x1001_1af4 => Some(Found::VirtioBlk),
             0x7010_8086 => Some(Found::Ide),
             _ => None,
@@ -61,8 +70,9 @@ pub fn answered(what: Reads, value: u32, steps: &mut Steps) -> Option<(Found, u6
                 read(device, 0, HEADER_TYPE, Reads::Header(device), steps);
             }
             if let Some(found) = Found::of(value) {
-                // All three have what is of interest in the fifth base address.
-                read(device, function, 0x20, Reads::Base(found), steps);
+                // Where the registers are is in the first base address of a card of Intel's, else in the fifth.
+                let register = if found == Found::E1000 { 0x10 } else { 0x20 };
+                read(device, function, register, Reads::Base(found), steps);
             }
             None
         }

@@ -36,13 +36,13 @@ pub struct VirtioBlk {
 
 impl VirtioBlk {
     /// A disk that was found: the first steps of its driver.
-    pub fn found(number: u32, base: u64, gpa: u64, steps: &mut Steps) -> VirtioBlk {
-        virtio_pci::begin(base, steps);
+    pub fn found((number, device): (u32, u32), base: u64, gpa: u64, steps: &mut Steps) -> VirtioBlk {
+        virtio_pci::begin(base, 0, steps);
         let queue = Virtqueue::at(gpa, QUEUE_SIZE);
         virtio_pci::finish(base, &[queue], steps);
         for half in 0..2u8 {
             let register = base + virtio_pci::DEVICE_CONFIG + 4 * u64::from(half);
-            steps.push(Access::Read(register, 4), Then::Capacity(number, half));
+            steps.push(Access::Read(register, 4), Then::Capacity(device, half));
         }
         VirtioBlk { base, gpa, queue, number, capacity: 0, active: None }
     }

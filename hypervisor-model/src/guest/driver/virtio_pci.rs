@@ -26,7 +26,7 @@ const ACKNOWLEDGE: u64 = 1;
 const DRIVER: u64 = 2;
 const DRIVER_OK: u64 = 4;
 const FEATURES_OK: u64 = 8;
-/// `VIRTIO_F_VERSION_1` and `VIRTIO_RING_F_EVENT_IDX`, which is all that this driver takes.
+/// `VIRTIO_F_VERSION_1` and `VIRTIO_RING_F_EVENT_IDX`, which every driver here takes.
 const FEATURES: u64 = 1 << 32 | 1 << 29;
 
 /// Accesses to the registers of one device.
@@ -52,7 +52,9 @@ impl Registers<'_> {
 }
 
 /// Brings a device up to where its own configuration is read (`vp_reset`, `virtio_dev_probe`).
-pub fn begin(base: u64, steps: &mut Steps) {
+///
+/// `more` are the features of this kind of device that its driver takes.
+pub fn begin(base: u64, more: u64, steps: &mut Steps) {
     let mut r = Registers { base, steps };
     r.write(STATUS, 1, 0);
     r.read(STATUS, 1);
@@ -64,7 +66,7 @@ pub fn begin(base: u64, steps: &mut Steps) {
     }
     for half in 0..2 {
         r.write(DRIVER_FEATURE_SELECT, 4, half);
-        r.write(DRIVER_FEATURE, 4, FEATURES >> (32 * half) & 0xffff_ffff);
+        r.write(DRIVER_FEATURE, 4, (FEATURES | more) >> (32 * half) & 0xffff_ffff);
     }
     r.add_status(ACKNOWLEDGE | DRIVER | FEATURES_OK);
     r.read(STATUS, 1);

@@ -73,6 +73,24 @@ impl Virtqueue {
         new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old)
     }
 
+    /// `virtqueue_get_buf` for buffers that the device has written: how much is in each. The device is asked to interrupt at
+    /// the next one.
+    pub fn used_lengths(&mut self, memory: &mut GuestMemory<'_>) -> Vec<u32> {
+        let first = self.last_used;
+        let done = self.take_used(memory);
+        let length = |i: u16| {
+            let slot = u64::from(first.wrapping_add(i) % self.size);
+            memory.read_u32(self.used + 4 + 8 * slot + 4)
+        };
+        (0..done).map(length).collect()
+    }
+
+    /// `virtqueue_get_buf` with `virtqueue_disable_cb`: what the device is done with is forgotten, and it is not asked to
+    /// interrupt.
+    pub fn forget_used(&mut self, memory: &GuestMemory<'_>) {
+        self.last_used = memory.read_u16(self.used + 2);
+    }
+
     /// `virtqueue_get_buf`, `virtqueue_enable_cb`: how many requests the device has finished; it is asked to interrupt at
     /// the next one.
     pub fn take_used(&mut self, memory: &mut GuestMemory<'_>) -> u16 {

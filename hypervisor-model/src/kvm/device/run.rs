@@ -109,7 +109,7 @@ impl KvmModule {
         let name = line.split_whitespace().find_map(|word| word.strip_prefix("hostname=")).unwrap_or("guest");
         let mut drivers = Drivers::new(size);
         drivers.start();
-        Ok(Box::new(Guest::boot(vm.system, name, machine, drivers, now)))
+        Ok(Box::new(Guest::boot(vm.system, name, machine, (drivers, size), now)))
     }
 
     /// Runs the guest until user space is needed, its time is over, or it waits.

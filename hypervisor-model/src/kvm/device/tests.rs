@@ -10,6 +10,9 @@ use kernel_model::world::Config;
 
 use crate::machine::{BareMetal, Host};
 
+mod memory;
+mod network;
+
 const CONSOLE: ConsoleId = ConsoleId(1);
 
 /// A host at whose console one types.

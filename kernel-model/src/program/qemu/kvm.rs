@@ -37,9 +37,11 @@ pub struct Context {
     pub memory: u64,
     /// Files of disks, in the order of the options.
     pub disks: Vec<i32>,
-    /// Counters that are doorbells: descriptors, in the order of virtio devices.
+    /// TAP devices of network cards, in the order of the cards.
+    pub taps: Vec<i32>,
+    /// Counters that are doorbells: descriptors, one for each queue of the virtio devices.
     pub doorbells: Vec<i32>,
-    /// Counters that raise interrupts, in the same order.
+    /// Counters that raise interrupts, those of each device behind each other.
     pub interrupts: Vec<i32>,
     /// The answer to what the processor asked last.
     pub answer: Value,
@@ -90,6 +92,7 @@ impl Context {
             ("ram", self.ram.into()),
             ("memory", self.memory.into()),
             ("disks", ints(&self.disks)),
+            ("taps", ints(&self.taps)),
             ("doorbells", ints(&self.doorbells)),
             ("interrupts", ints(&self.interrupts)),
             ("answer", self.answer.clone()),
@@ -112,6 +115,7 @@ impl Context {
             ram: int("ram") as u64,
             memory: int("memory") as u64,
             disks: list(value.field("disks")),
+            taps: list(value.field("taps")),
             doorbells: list(value.field("doorbells")),
             interrupts: list(value.field("interrupts")),
             answer: value.field("answer").cloned().unwrap_or_default(),

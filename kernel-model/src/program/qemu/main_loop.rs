@@ -20,7 +20,7 @@ pub async fn run(sys: &Sys, options: &Options, mut context: Context) -> i32 {
     loop {
         sys.save(Resume::Saved(context.to_value())).await;
         let input = (!context.input_ended).then_some(0);
-        let fds: Vec<i32> = input.into_iter().chain(context.doorbells.iter().copied()).collect();
+        let fds: Vec<i32> = input.into_iter().chain(context.taps.iter().chain(&context.doorbells).copied()).collect();
         let entry = |fd: &i32| Value::record([("fd", (*fd).into()), ("events", POLLIN.into())]);
         let args = vec![Value::List(fds.iter().map(entry).collect()), fds.len().into(), Value::Null, Value::Null];
         let Ok(ret) = sys.call(Sysno::PPOLL, args).await else { continue };
@@ -35,6 +35,8 @@ pub async fn run(sys: &Sys, options: &Options, mut context: Context) -> i32 {
                     Ok(bytes) if typed(sys, options, &mut context, &bytes).await => return end(sys).await,
                     Ok(_) => {}
                 }
+            } else if let Some(card) = context.taps.iter().position(|known| *known == fd) {
+                with_machine(sys, &context, Work::Frames(card)).await;
             } else if let Some(event) = context.doorbells.iter().position(|known| *known == fd) {
                 let _ = sys.read(fd, 8).await;
                 with_machine(sys, &context, Work::Queue(event)).await;

@@ -35,6 +35,10 @@ crate::program!(
 -kernel FILE, -initrd FILE, -append LINE  boot a Linux kernel; hostname=NAME in LINE names it
 -drive file=FILE[,if=virtio|ide][,format=raw]  a disk
 -hda FILE       an IDE disk
+-netdev tap,id=ID[,ifname=NAME],script=no,downscript=no   a TAP device of the host
+-device virtio-net-pci|e1000,netdev=ID[,mac=MAC]   a network card
+-nic tap,ifname=NAME,script=no,downscript=no[,model=virtio-net-pci|e1000][,mac=MAC]   both in one
+-device virtio-balloon-pci   a balloon: `balloon N`, `info balloon` in the monitor
 -version, -help"
 );
 

@@ -1,6 +1,9 @@
 //! The monitor (`monitor/hmp.c`): commands to QEMU itself.
 
+use super::device::virtio::balloon::PAGE;
+use super::device::{Machine, Work};
 use super::kvm::Context;
+use super::main_loop::with_machine;
 use super::options::Options;
 use crate::program::Sys;
 
@@ -8,6 +11,8 @@ use crate::program::Sys;
 pub const GREETING: &str = "QEMU 7.2.19 monitor - type 'help' for more information\n(qemu) ";
 
 const HELP: &str = "help|? [cmd] -- show the help
+balloon target -- request VM to change its memory allocation (in MB)
+info balloon -- show balloon information
 info name -- show the current VM name
 info status -- show the current VM status (running|paused)
 info kvm -- show KVM information
@@ -16,12 +21,14 @@ quit|q -- quit the emulator
 ";
 
 /// Carries a command out. Whether QEMU is to end.
-pub async fn command(sys: &Sys, options: &Options, _context: &mut Context, line: &str) -> bool {
+pub async fn command(sys: &Sys, options: &Options, context: &mut Context, line: &str) -> bool {
     let words: Vec<&str> = line.split_whitespace().collect();
     let text = match words.as_slice() {
         [] => String::new(),
         ["quit" | "q"] => return true,
         ["help" | "?"] => HELP.to_owned(),
+        ["balloon", rest @ ..] => balloon(sys, context, rest).await,
+        ["info", "balloon"] => info_balloon(sys, context).await,
         ["info", "status"] => "VM status: running\n".to_owned(),
         ["info", "name"] => options.name.as_ref().map(|name| format!("{name}\n")).unwrap_or_default(),
         ["info", "kvm"] => "kvm support: enabled\n".to_owned(),
@@ -32,3 +39,35 @@ pub async fn command(sys: &Sys, options: &Options, _context: &mut Context, line:
     let _ = sys.write_all(1, format!("{text}(qemu) ").as_bytes()).await;
     false
 }
+
+/// How many mebibytes of memory the guest is to have (`hmp_balloon`, `qmp_balloon`).
+async fn balloon(sys: &Sys, context: &Context, words: &[&str]) -> String {
+    let refused = |what: String| format!("{what}\nTry \"help balloon\" for more information\n");
+    let Some(word) = words.first() else { return refused("unexpected end of expression".to_owned()) };
+    let Ok(target) = word.parse::<u64>() else {
+        return refused(format!("invalid char '{}' in expression", word.chars().next().unwrap_or(' ')));
+    };
+    if target == 0 {
+        return "Error: Parameter 'target' expects a size\n".to_owned();
+    }
+    if Machine::load(sys, context).await.balloon().is_none() {
+        return NO_BALLOON.to_owned();
+    }
+    // More than it has cannot be wanted.
+    let wanted = target.saturating_mul(1 << 20).min(context.memory);
+    with_machine(sys, context, Work::Balloon(((context.memory - wanted) / PAGE) as u32)).await;
+    String::new()
+}
+
+/// How much memory the guest has (`hmp_info_balloon`).
+async fn info_balloon(sys: &Sys, context: &Context) -> String {
+    match Machine::load(sys, context).await.balloon() {
+        Some(balloon) => {
+            let left = context.memory.saturating_sub(u64::from(balloon.actual) * PAGE);
+            format!("balloon: actual={}\n", left >> 20)
+        }
+        None => NO_BALLOON.to_owned(),
+    }
+}
+
+const NO_BALLOON: &str = "Error: No balloon device has been activated\n";

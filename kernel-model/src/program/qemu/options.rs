@@ -1,4 +1,6 @@
-//! The command line of QEMU, as far as it is modelled.
+//! The command line of QEMU, as far as it is modelled; network cards and what they lead to are in [`network`].
+
+mod network;
 
 /// A disk.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -11,6 +13,43 @@ pub struct Drive {
     pub is_virtio: bool,
     /// It may not be written.
     pub readonly: bool,
+}
+
+/// Where a network card leads to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Netdev {
+    /// The option as it was written, for messages.
+    pub text: String,
+    /// What it is called.
+    pub id: String,
+    /// `ifname`: the device of the host.
+    pub ifname: Option<String>,
+    /// `script`, `downscript`: what is run when it is opened and closed.
+    pub script: Option<String>,
+    /// See [`Netdev::script`].
+    pub downscript: Option<String>,
+}
+
+/// Which network card.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Model {
+    /// `virtio-net-pci`.
+    Virtio,
+    /// `e1000`, an Intel 82540EM.
+    E1000,
+}
+
+/// A network card.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Nic {
+    /// The option as it was written, for messages.
+    pub text: String,
+    /// Which of the netdevs it leads to.
+    pub netdev: usize,
+    /// Which card it is.
+    pub model: Model,
+    /// Its Ethernet address.
+    pub mac: [u8; 6],
 }
 
 /// What was asked for.
@@ -30,6 +69,12 @@ pub struct Options {
     pub append: Option<String>,
     /// Disks, in order.
     pub drives: Vec<Drive>,
+    /// Where network cards lead to.
+    pub netdevs: Vec<Netdev>,
+    /// Network cards, in order.
+    pub nics: Vec<Nic>,
+    /// There is a balloon: the option as it was written.
+    pub balloon: Option<String>,
 }
 
 /// The program ends before it has begun.
@@ -59,6 +104,8 @@ fn stop(text: impl AsRef<str>) -> Stop {
 pub fn parse(argv: &[String]) -> Result<Options, Stop> {
     let mut options = Options { memory: DEFAULT_MEMORY, ..Options::default() };
     let mut accel = None;
+    // Devices are made when everything that they lead to is known.
+    let mut devices = Vec::new();
     let mut words = argv.iter().skip(1);
     while let Some(word) = words.next() {
         if !word.starts_with('-') {
@@ -90,9 +137,14 @@ pub fn parse(argv: &[String]) -> Result<Options, Stop> {
                 let file = value()?;
                 options.drives.push(ide(&file, &file));
             }
-            "device" => return Err(not_modelled(word, &value()?)),
-            "nic" | "net" | "netdev" | "chardev" | "serial" | "monitor" | "display" | "vga" | "cdrom" | "boot" => {
+            "device" => devices.push(format!("{word} {}", value()?)),
+            "netdev" => network::netdev(word, &value()?, &mut options)?,
+            "nic" | "net" | "chardev" | "serial" | "monitor" | "display" | "vga" | "cdrom" | "boot" => {
                 let value = value()?;
+                if name == "nic" && value.split(',').next() == Some("tap") {
+                    network::nic(word, &value, &mut options)?;
+                    continue;
+                }
                 let is_default = matches!(
                     (name, value.as_str()),
                     ("nic" | "net" | "display" | "vga", "none") | ("serial" | "monitor", "mon:stdio")
@@ -105,6 +157,9 @@ pub fn parse(argv: &[String]) -> Result<Options, Stop> {
             "S" => return Err(stop("-S: a guest that waits for `cont` is not modelled here")),
             _ => return Err(stop(format!("{word}: invalid option"))),
         }
+    }
+    for device in devices {
+        network::device(&device, &mut options)?;
     }
     if options.append.is_some() && options.kernel.is_none() {
         return Err(stop("-append only allowed with -kernel option"));
@@ -255,6 +310,21 @@ mod tests {
         );
         assert_eq!(q("-nic none"), "128 MiB\n");
         assert_eq!(q("-netdev user,id=a"), "qemu-system-x86_64: -netdev user,id=a: not modelled here\n");
+        assert_eq!(q("-netdev tap"), "qemu-system-x86_64: -netdev tap: Parameter 'id' is missing\n");
+        let twice = "-netdev tap,id=a -netdev tap,id=a";
+        assert_eq!(q(twice), "qemu-system-x86_64: -netdev tap,id=a: Duplicate ID 'a' for netdev\n");
+        assert_eq!(
+            q("-device e1000,netdev=b"),
+            "qemu-system-x86_64: -device e1000,netdev=b: Property 'e1000.netdev' can't find value 'b'\n"
+        );
+        let taken = "-netdev tap,id=a -device e1000,netdev=a -device virtio-net-pci,netdev=a";
+        assert_eq!(
+            q(taken),
+            "qemu-system-x86_64: -device virtio-net-pci,netdev=a: Property 'virtio-net-device.netdev' can't take value 'a', it's \
+             in use\n"
+        );
+        assert_eq!(q("-device foo"), "qemu-system-x86_64: -device foo: 'foo' is not a valid device model name\n");
+        assert_eq!(q("-nic tap,ifname=tap0,script=no,downscript=no -device virtio-balloon"), "128 MiB\n");
         assert_eq!(q("-m"), "qemu-system-x86_64: -m: requires an argument\n");
         assert_eq!(q("-frobnicate"), "qemu-system-x86_64: -frobnicate: invalid option\n");
         assert_eq!(q("-append x"), "qemu-system-x86_64: -append only allowed with -kernel option\n");

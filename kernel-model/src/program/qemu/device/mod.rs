@@ -3,21 +3,25 @@
 //! A device is a set of registers as a plain value; an access changes it and may have [`Effect`]s, which the thread carries
 //! out by system calls.
 
+pub mod e1000;
 pub mod ide;
 pub mod pci;
 pub mod serial;
+mod tap;
 pub mod virtio;
 
 use super::kvm::{self, Context, Kvm};
-use super::options::{Drive, Options};
+use super::options::{Drive, Model, Options};
 use crate::errno::Errno;
 use crate::program::Sys;
 use crate::program::libc::o;
 use crate::syscall::{Sysno, Value};
+use e1000::E1000;
 use ide::Ide;
 use pci::Function;
 use serial::Serial;
-use virtio::Virtio;
+use virtio::balloon::Balloon;
+use virtio::{Kind, Virtio};
 
 /// Something that a device wants done.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,8 +39,14 @@ pub enum Effect {
 pub enum Work {
     /// Something was typed.
     Typed(Vec<u8>),
-    /// The doorbell of the queue of a virtio device was rung.
+    /// The doorbell with this number was rung: that of a queue of a virtio device.
     Queue(usize),
+    /// The driver of an e1000 card has frames to be sent: which card of the command line.
+    Send(usize),
+    /// A frame has come in for this card, or there is room for one again.
+    Frames(usize),
+    /// The host wants another size of the balloon: so many pages in it.
+    Balloon(u32),
     /// The DMA engine of the IDE controller was started.
     Dma,
 }
@@ -52,6 +62,10 @@ pub struct Machine {
     pub ide: Ide,
     /// Virtio devices, in the order of their places on the bus.
     pub virtio: Vec<Virtio>,
+    /// E1000 cards.
+    pub e1000: Vec<E1000>,
+    /// Frames for which a driver had no room, with the card (`qemu_net_queue_append`).
+    pub waiting: Vec<(usize, Vec<u8>)>,
 }
 
 /// The first interrupt that is a message and no line.
@@ -82,23 +96,52 @@ impl Machine {
             ("pci_address", self.pci_address.into()),
             ("ide", self.ide.to_value()),
             ("virtio", Value::List(self.virtio.iter().map(Virtio::to_value).collect())),
+            ("e1000", Value::List(self.e1000.iter().map(E1000::to_value).collect())),
+            ("waiting", Value::List(self.waiting.iter().map(waiting_value).collect())),
         ])
     }
 
     /// The reverse.
     pub fn from_value(value: &Value) -> Machine {
-        let virtio = value.field("virtio").and_then(Value::as_list).unwrap_or_default();
+        let list = |name: &str| value.field(name).and_then(Value::as_list).unwrap_or_default();
         Machine {
             serial: value.field("serial").map(Serial::from_value).unwrap_or_default(),
             pci_address: value.field("pci_address").and_then(Value::as_int).unwrap_or(0) as u32,
             ide: value.field("ide").map(Ide::from_value).unwrap_or_default(),
-            virtio: virtio.iter().map(Virtio::from_value).collect(),
+            virtio: list("virtio").iter().map(Virtio::from_value).collect(),
+            e1000: list("e1000").iter().map(E1000::from_value).collect(),
+            waiting: list("waiting").iter().filter_map(waiting_from_value).collect(),
         }
     }
 
-    /// The virtio devices as functions of the bus.
+    /// What was plugged into the bus, as its functions.
     fn functions(&self) -> Vec<Function> {
-        (0..self.virtio.len()).map(|place| pci::virtio(place, 0x1001, 0x0100_0000)).collect()
+        let virtio = self.virtio.iter().enumerate().map(|(place, device)| {
+            let (id, class, _) = device.kind.identity();
+            pci::virtio(place, id, class)
+        });
+        virtio.chain((0..self.e1000.len()).map(|card| pci::e1000(self.virtio.len() + card, card))).collect()
+    }
+
+    fn e1000_at(&self, addr: u64) -> Option<(usize, u64)> {
+        let card = addr.checked_sub(pci::E1000)? / e1000::REGISTERS;
+        ((card as usize) < self.e1000.len()).then_some((card as usize, addr % e1000::REGISTERS))
+    }
+
+    /// The virtio device that a doorbell belongs to, and which of its queues.
+    fn queue(&self, bell: usize) -> Option<(usize, usize)> {
+        let place = self.virtio.iter().rposition(|device| device.first <= bell)?;
+        Some((place, bell - self.virtio[place].first))
+    }
+
+    /// The interrupt of a queue of a virtio device, or behind the last that of its configuration.
+    fn vector(&self, place: usize, queue: usize) -> usize {
+        self.virtio[..place].iter().map(Virtio::vectors).sum::<usize>() + queue
+    }
+
+    /// The balloon, if there is one.
+    pub fn balloon(&self) -> Option<Balloon> {
+        self.virtio.iter().find_map(Virtio::balloon)
     }
 
     /// OUT.
@@ -133,17 +176,30 @@ impl Machine {
     /// A write to where there is no memory.
     pub fn memory_write(&mut self, addr: u64, bytes: &[u8], effects: &mut Vec<Effect>) {
         if let Some((place, register)) = self.virtio_at(addr) {
-            self.virtio[place].write(place, register, number(bytes), effects);
+            self.virtio[place].write(register, number(bytes), effects);
+        } else if let Some((card, register)) = self.e1000_at(addr) {
+            self.e1000[card].write(register, number(bytes) as u32, effects);
         }
     }
 
     /// A read from there.
-    pub fn memory_read(&mut self, addr: u64, len: usize, _effects: &mut [Effect]) -> Vec<u8> {
+    pub fn memory_read(&mut self, addr: u64, len: usize, effects: &mut Vec<Effect>) -> Vec<u8> {
+        if let Some((card, register)) = self.e1000_at(addr) {
+            return self.e1000[card].read(register, effects).to_le_bytes()[..len.min(4)].to_vec();
+        }
         match self.virtio_at(addr) {
             Some((place, register)) => self.virtio[place].read(register).to_le_bytes()[..len.min(8)].to_vec(),
             None => vec![0xff; len],
         }
     }
+}
+
+fn waiting_value((card, frame): &(usize, Vec<u8>)) -> Value {
+    Value::record([("card", (*card).into()), ("frame", Value::bytes(frame.as_slice()))])
+}
+
+fn waiting_from_value(value: &Value) -> Option<(usize, Vec<u8>)> {
+    Some((value.field("card")?.as_int()? as usize, value.field("frame")?.as_bytes()?.to_vec()))
 }
 
 /// The number that bytes are, the lowest first.
@@ -161,23 +217,62 @@ pub async fn make(sys: &Sys, options: &Options, context: &mut Context) -> Result
         let bytes = open(sys, drive, context).await?;
         // The last sector may be there in part only (bdrv_nb_sectors).
         let sectors = bytes.div_ceil(512);
-        if drive.is_virtio && machine.virtio.len() == pci::FREE_SLOTS {
-            let what = "PCI: no slot/function available for virtio-blk-pci, all in use or reserved";
-            sys.eprint(format!("{}: {}: {what}\n", super::SELF, drive.text)).await;
-            return Err(1);
-        }
         if drive.is_virtio {
-            machine.virtio.push(Virtio::new(i, sectors));
+            plug(sys, &mut machine, Kind::Block { disk: i, sectors }, &drive.text).await?;
         } else if machine.ide.disk == 0 {
             machine.ide = Ide::new(i + 1, sectors);
         } else {
-            let text = format!("{}: {}: more than one IDE disk is not modelled here\n", super::SELF, drive.text);
-            sys.eprint(text).await;
-            return Err(1);
+            return Err(fail(sys, &format!("{}: more than one IDE disk is not modelled here", drive.text)).await);
         }
+    }
+    for (card, nic) in options.nics.iter().enumerate() {
+        match tap::open(sys, &options.netdevs[nic.netdev]).await {
+            Ok(fd) => context.taps.push(fd),
+            Err(text) => return Err(fail(sys, &text).await),
+        }
+        match nic.model {
+            Model::Virtio => plug(sys, &mut machine, Kind::Net { card, mac: nic.mac }, &nic.text).await?,
+            Model::E1000 => {
+                // Lines of slots behind each other are different ones (`pci_slot_get_pirq`).
+                let irq = if machine.e1000.len() % 2 == 0 { 11 } else { 10 };
+                machine.e1000.push(E1000::new(card, irq, nic.mac));
+            }
+        }
+    }
+    for (place, netdev) in options.netdevs.iter().enumerate() {
+        if !options.nics.iter().any(|nic| nic.netdev == place) {
+            if let Err(text) = tap::open(sys, netdev).await {
+                return Err(fail(sys, &text).await);
+            }
+            let warning = format!("{}: warning: netdev {} has no peer\n", super::SELF, netdev.id);
+            sys.eprint(warning).await;
+        }
+    }
+    if let Some(text) = &options.balloon {
+        plug(sys, &mut machine, Kind::Balloon(Balloon::default()), text).await?;
+    }
+    if machine.virtio.len() + machine.e1000.len() > pci::FREE_SLOTS {
+        return Err(fail(sys, "PCI: no slot/function available for e1000, all in use or reserved").await);
     }
     doorbells(sys, &machine, context).await.map_err(|_| 1)?;
     Ok(machine)
+}
+
+async fn fail(sys: &Sys, text: &str) -> i32 {
+    sys.eprint(format!("{}: {text}\n", super::SELF)).await;
+    1
+}
+
+/// Plugs a virtio device into the bus.
+async fn plug(sys: &Sys, machine: &mut Machine, kind: Kind, option: &str) -> Result<(), i32> {
+    if machine.virtio.len() == pci::FREE_SLOTS {
+        let (_, _, name) = kind.identity();
+        let text = format!("{option}: PCI: no slot/function available for {name}, all in use or reserved");
+        return Err(fail(sys, &text).await);
+    }
+    let first = machine.virtio.last().map_or(0, |last| last.first + last.kind.queues());
+    machine.virtio.push(Virtio::new(kind, first));
+    Ok(())
 }
 
 async fn open(sys: &Sys, drive: &Drive, context: &mut Context) -> Result<u64, i32> {
@@ -199,27 +294,31 @@ async fn open(sys: &Sys, drive: &Drive, context: &mut Context) -> Result<u64, i3
     }
 }
 
-/// Two counters for each device, which has one queue: its doorbell, and its interrupt (`virtio_pci_ioeventfd_assign`,
-/// `kvm_virtio_pci_irqfd_use`).
+/// Counters: a doorbell for each queue, and its interrupt; a balloon has one more, for its configuration
+/// (`virtio_pci_ioeventfd_assign`, `kvm_virtio_pci_irqfd_use`).
 async fn doorbells(sys: &Sys, machine: &Machine, context: &mut Context) -> Result<(), Errno> {
     let kvm = Kvm { sys };
-    for place in 0..machine.virtio.len() {
-        let bell = sys.call_int(Sysno::EVENTFD2, vec![0.into(), EVENT_FLAGS.into()]).await? as i32;
-        let addr = pci::VIRTIO + place as u64 * pci::VIRTIO_SIZE + 0x3000;
-        let ring = Value::record([
-            ("datamatch", 0.into()),
-            ("addr", addr.into()),
-            ("len", 0.into()),
-            ("fd", bell.into()),
-            ("flags", 0.into()),
-        ]);
-        kvm.ioctl(context.vm, kvm::IOEVENTFD, ring).await?;
-        let interrupt = sys.call_int(Sysno::EVENTFD2, vec![0.into(), EVENT_FLAGS.into()]).await? as i32;
-        let gsi = FIRST_MESSAGE + place as u32;
-        let irqfd = Value::record([("fd", interrupt.into()), ("gsi", gsi.into()), ("flags", 0.into())]);
-        kvm.ioctl(context.vm, kvm::IRQFD, irqfd).await?;
-        context.doorbells.push(bell);
-        context.interrupts.push(interrupt);
+    for (place, device) in machine.virtio.iter().enumerate() {
+        for queue in 0..device.vectors() {
+            if queue < device.kind.queues() {
+                let bell = sys.call_int(Sysno::EVENTFD2, vec![0.into(), EVENT_FLAGS.into()]).await? as i32;
+                let addr = pci::VIRTIO + place as u64 * pci::VIRTIO_SIZE + 0x3000 + 4 * queue as u64;
+                let ring = Value::record([
+                    ("datamatch", 0.into()),
+                    ("addr", addr.into()),
+                    ("len", 0.into()),
+                    ("fd", bell.into()),
+                    ("flags", 0.into()),
+                ]);
+                kvm.ioctl(context.vm, kvm::IOEVENTFD, ring).await?;
+                context.doorbells.push(bell);
+            }
+            let interrupt = sys.call_int(Sysno::EVENTFD2, vec![0.into(), EVENT_FLAGS.into()]).await? as i32;
+            let gsi = FIRST_MESSAGE + context.interrupts.len() as u32;
+            let irqfd = Value::record([("fd", interrupt.into()), ("gsi", gsi.into()), ("flags", 0.into())]);
+            kvm.ioctl(context.vm, kvm::IRQFD, irqfd).await?;
+            context.interrupts.push(interrupt);
+        }
     }
     Ok(())
 }
@@ -233,16 +332,96 @@ pub async fn work(sys: &Sys, context: &Context, machine: &mut Machine, work: Wor
             let _ = ide::run(sys, context, &mut ide, effects).await;
             machine.ide = ide;
         }
-        Work::Queue(place) => {
-            let Some(mut device) = machine.virtio.get(place).cloned() else { return };
-            if virtio::serve(sys, context, &mut device).await == Ok(true)
-                && let Some(fd) = context.interrupts.get(place)
-            {
-                let _ = sys.write(*fd, &1u64.to_le_bytes()).await;
+        Work::Queue(bell) => {
+            let Some((place, queue)) = machine.queue(bell) else { return };
+            let mut device = machine.virtio[place].clone();
+            if virtio::serve(sys, context, &mut device, queue).await == Ok(true) {
+                interrupt(sys, context, machine.vector(place, queue)).await;
             }
+            let card = match device.kind {
+                Kind::Net { card, .. } if queue == virtio::net::RECEIVE => Some(card),
+                _ => None,
+            };
             machine.virtio[place] = device;
+            if let Some(card) = card {
+                frames(sys, context, machine, card, effects).await;
+            }
+        }
+        Work::Send(card) => {
+            let Some(at) = machine.e1000.iter().position(|e1000| e1000.card == card) else { return };
+            let mut e1000 = machine.e1000[at].clone();
+            let _ = e1000::send(sys, context, &mut e1000, effects).await;
+            machine.e1000[at] = e1000;
+        }
+        Work::Frames(card) => frames(sys, context, machine, card, effects).await,
+        Work::Balloon(pages) => {
+            let Some(place) = machine.virtio.iter().position(|device| device.balloon().is_some()) else { return };
+            machine.virtio[place].set_balloon(pages);
+            interrupt(sys, context, machine.vector(place, machine.virtio[place].kind.queues())).await;
         }
     }
+}
+
+/// Raises an interrupt by its counter (`event_notifier_set`).
+async fn interrupt(sys: &Sys, context: &Context, vector: usize) {
+    if let Some(fd) = context.interrupts.get(vector) {
+        let _ = sys.write(*fd, &1u64.to_le_bytes()).await;
+    }
+}
+
+/// How many frames wait for a driver at most.
+const WAITING_MAX: usize = 256;
+/// The longest frame that a TAP device gives.
+const FRAME_MAX: usize = 69_632;
+
+/// Frames for a card: those that wait, then those of its TAP device (`tap_send`).
+async fn frames(sys: &Sys, context: &Context, machine: &mut Machine, card: usize, effects: &mut Vec<Effect>) {
+    let waiting = std::mem::take(&mut machine.waiting);
+    let (own, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(of, _)| *of == card);
+    machine.waiting = others;
+    let mut is_full = false;
+    for (_, frame) in own {
+        is_full = is_full || !receive(sys, context, machine, card, &frame, effects).await;
+        if is_full {
+            machine.waiting.push((card, frame));
+        }
+    }
+    let Some(tap) = context.taps.get(card) else { return };
+    while let Ok(frame) = sys.read(*tap, FRAME_MAX).await {
+        if frame.is_empty() {
+            break;
+        }
+        is_full = is_full || !receive(sys, context, machine, card, &frame, effects).await;
+        if is_full && machine.waiting.len() < WAITING_MAX {
+            machine.waiting.push((card, frame));
+        }
+    }
+}
+
+/// One frame for a card. Whether its driver had room.
+async fn receive(
+    sys: &Sys,
+    context: &Context,
+    machine: &mut Machine,
+    card: usize,
+    frame: &[u8],
+    effects: &mut Vec<Effect>,
+) -> bool {
+    if let Some(at) = machine.e1000.iter().position(|e1000| e1000.card == card) {
+        let mut e1000 = machine.e1000[at].clone();
+        let has_room = e1000::receive(sys, context, &mut e1000, frame, effects).await != Ok(false);
+        machine.e1000[at] = e1000;
+        return has_room;
+    }
+    let is_it = |device: &Virtio| matches!(device.kind, Kind::Net { card: of, .. } if of == card);
+    let Some(place) = machine.virtio.iter().position(is_it) else { return true };
+    let mut device = machine.virtio[place].clone();
+    let received = virtio::net::receive(sys, context, &mut device, frame).await;
+    machine.virtio[place] = device;
+    if received == Ok(Some(true)) {
+        interrupt(sys, context, machine.vector(place, virtio::net::RECEIVE)).await;
+    }
+    received != Ok(None)
 }
 
 /// Bytes of a disk into the guest's memory (`blk_aio_preadv`); what lies behind the end of the file is zero.

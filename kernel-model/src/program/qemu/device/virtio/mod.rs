@@ -1,17 +1,25 @@
-//! Virtio disks over PCI (`hw/virtio/virtio-pci.c`, `virtio.c`, `hw/block/virtio-blk.c`): the registers by which they are
-//! set up, and the rings in the guest's memory. A driver that breaks the rules gets no more answers (`virtio_error`).
+//! Virtio devices over PCI (`hw/virtio/virtio-pci.c`, `virtio.c`): the registers by which they are set up, and the rings in
+//! the guest's memory. What a device does with its requests is in a file each: [`block`], [`net`], [`balloon`]. A driver that
+//! breaks the rules gets no more answers (`virtio_error`).
 
-use super::{Effect, Work, number, numbers, of_numbers};
+pub mod balloon;
+mod block;
+pub mod net;
+
+use super::{Effect, Work, number, numbers};
 use crate::errno::Errno;
 use crate::program::Sys;
 use crate::program::qemu::kvm::Context;
 use crate::syscall::Value;
+use balloon::Balloon;
 
 /// Descriptors of a queue, and the most that a driver may make of it (`VIRTQUEUE_MAX_SIZE`).
 const QUEUE_SIZE: u64 = 256;
 const QUEUE_SIZE_MAX: u64 = 1024;
 /// `VIRTIO_F_VERSION_1`, `VIRTIO_RING_F_EVENT_IDX`.
 const FEATURES: u64 = 1 << 32 | 1 << 29;
+/// `VIRTIO_NET_F_MAC`.
+const NET_F_MAC: u64 = 1 << 5;
 const NEXT: u16 = 1;
 const WRITE: u16 = 2;
 
@@ -28,21 +36,96 @@ pub struct Queue {
     vector: u64,
 }
 
+/// Which device it is, with what is its own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A disk: which of those of the command line, and its sectors.
+    Block {
+        /// Which disk.
+        disk: usize,
+        /// Its sectors.
+        sectors: u64,
+    },
+    /// A network card: which of those of the command line, and its address.
+    Net {
+        /// Which card.
+        card: usize,
+        /// Its Ethernet address.
+        mac: [u8; 6],
+    },
+    /// A balloon.
+    Balloon(Balloon),
+}
+
+impl Kind {
+    /// The device's half of its PCI identification, its class, and what it is called.
+    pub fn identity(&self) -> (u32, u32, &'static str) {
+        match self {
+            Kind::Block { .. } => (0x1001, 0x0100_0000, "virtio-blk-pci"),
+            Kind::Net { .. } => (0x1000, 0x0200_0000, "virtio-net-pci"),
+            Kind::Balloon(_) => (0x1002, 0x00ff_0000, "virtio-balloon-pci"),
+        }
+    }
+
+    /// How many queues it has.
+    pub fn queues(&self) -> usize {
+        match self {
+            Kind::Block { .. } => 1,
+            Kind::Net { .. } | Kind::Balloon(_) => 2,
+        }
+    }
+
+    fn features(&self) -> u64 {
+        FEATURES | if matches!(self, Kind::Net { .. }) { NET_F_MAC } else { 0 }
+    }
+
+    fn numbers(&self) -> [u64; 3] {
+        match self {
+            Kind::Block { disk, sectors } => [0, *disk as u64, *sectors],
+            Kind::Net { card, mac } => [1, *card as u64, number(mac)],
+            Kind::Balloon(balloon) => [2, balloon.wanted.into(), balloon.actual.into()],
+        }
+    }
+
+    fn of_numbers(n: &[u64]) -> Kind {
+        match n {
+            [1, card, mac, ..] => {
+                let bytes = mac.to_le_bytes();
+                Kind::Net { card: *card as usize, mac: std::array::from_fn(|i| bytes[i]) }
+            }
+            [2, wanted, actual, ..] => Kind::Balloon(Balloon { wanted: *wanted as u32, actual: *actual as u32 }),
+            [_, disk, sectors, ..] => Kind::Block { disk: *disk as usize, sectors: *sectors },
+            _ => Kind::Block { disk: 0, sectors: 0 },
+        }
+    }
+
+    /// A byte of its own configuration.
+    fn config(&self, offset: u64) -> u8 {
+        let at = |bytes: &[u8]| bytes.get(offset as usize).copied().unwrap_or(0);
+        match self {
+            Kind::Block { sectors, .. } => at(&sectors.to_le_bytes()),
+            Kind::Net { mac, .. } => at(mac),
+            Kind::Balloon(Balloon { wanted, actual }) => {
+                at(&(u64::from(*wanted) | u64::from(*actual) << 32).to_le_bytes())
+            }
+        }
+    }
+}
+
 /// A device.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Virtio {
-    /// Which of the disks of the command line.
-    pub disk: usize,
-    /// Its sectors.
-    pub sectors: u64,
+    /// What it is.
+    pub kind: Kind,
+    /// The number of its first queue among those of all devices.
+    pub first: usize,
     status: u64,
     feature_select: u64,
     driver_feature_select: u64,
     driver_features: u64,
     queue_select: u64,
     config_vector: u64,
-    /// Its only queue.
-    queue: Queue,
+    queues: Vec<Queue>,
 }
 
 /// A buffer of a request.
@@ -55,49 +138,69 @@ pub struct Buffer {
 
 impl Virtio {
     /// A device that nobody has set up.
-    pub fn new(disk: usize, sectors: u64) -> Virtio {
-        let queue = Queue { size: QUEUE_SIZE, ..Queue::default() };
-        Virtio { disk, sectors, queue, ..Virtio::default() }
+    pub fn new(kind: Kind, first: usize) -> Virtio {
+        let queues = vec![Queue { size: QUEUE_SIZE, ..Queue::default() }; kind.queues()];
+        Virtio {
+            kind,
+            first,
+            status: 0,
+            feature_select: 0,
+            driver_feature_select: 0,
+            driver_features: 0,
+            queue_select: 0,
+            config_vector: 0,
+            queues,
+        }
+    }
+
+    /// How many interrupts it has: one a queue, and a balloon one for changes of its configuration.
+    pub fn vectors(&self) -> usize {
+        self.queues.len() + usize::from(matches!(self.kind, Kind::Balloon(_)))
     }
 
     /// As it is stored.
     pub fn to_value(&self) -> Value {
-        let mut all = vec![self.disk as u64, self.sectors, self.status, self.feature_select];
-        all.extend([self.driver_feature_select, self.driver_features, self.queue_select, self.config_vector]);
-        let q = &self.queue;
-        all.extend([q.size, q.desc, q.avail, q.used, q.is_enabled, q.last_avail, q.used_idx, q.vector]);
+        let mut all = self.kind.numbers().to_vec();
+        all.extend([self.first as u64, self.status, self.feature_select, self.driver_feature_select]);
+        all.extend([self.driver_features, self.queue_select, self.config_vector]);
+        for q in &self.queues {
+            all.extend([q.size, q.desc, q.avail, q.used, q.is_enabled, q.last_avail, q.used_idx, q.vector]);
+        }
         numbers(&all)
     }
 
     /// The reverse.
     pub fn from_value(value: &Value) -> Virtio {
-        let n: [u64; 16] = of_numbers(value);
-        let queue = Queue {
-            size: n[8],
-            desc: n[9],
-            avail: n[10],
-            used: n[11],
-            is_enabled: n[12],
-            last_avail: n[13],
-            used_idx: n[14],
-            vector: n[15],
+        let items = value.as_list().unwrap_or_default();
+        let all: Vec<u64> = items.iter().map(|item| item.as_int().unwrap_or(0) as u64).collect();
+        let at = |i: usize| all.get(i).copied().unwrap_or(0);
+        let queue = |n: &[u64]| Queue {
+            size: n[0],
+            desc: n[1],
+            avail: n[2],
+            used: n[3],
+            is_enabled: n[4],
+            last_avail: n[5],
+            used_idx: n[6],
+            vector: n[7],
         };
         Virtio {
-            disk: n[0] as usize,
-            sectors: n[1],
-            status: n[2],
-            feature_select: n[3],
-            driver_feature_select: n[4],
-            driver_features: n[5],
-            queue_select: n[6],
-            config_vector: n[7],
-            queue,
+            kind: Kind::of_numbers(&all),
+            first: at(3) as usize,
+            status: at(4),
+            feature_select: at(5),
+            driver_feature_select: at(6),
+            driver_features: at(7),
+            queue_select: at(8),
+            config_vector: at(9),
+            queues: all.get(10..).unwrap_or_default().chunks_exact(8).map(queue).collect(),
         }
     }
 
     /// A write to a register; a doorbell that is no counter is work.
-    pub fn write(&mut self, place: usize, register: u64, value: u64, effects: &mut Vec<Effect>) {
-        let queue = (self.queue_select == 0).then_some(&mut self.queue);
+    pub fn write(&mut self, register: u64, value: u64, effects: &mut Vec<Effect>) {
+        let count = self.queues.len() as u64;
+        let queue = self.queues.get_mut(self.queue_select as usize);
         let low = |old: u64| old & !0xffff_ffff | value & 0xffff_ffff;
         let high = |old: u64| old & 0xffff_ffff | value << 32;
         match (register, queue) {
@@ -106,7 +209,7 @@ impl Virtio {
             (0x0c, _) if self.driver_feature_select == 0 => self.driver_features = low(self.driver_features),
             (0x0c, _) => self.driver_features = high(self.driver_features),
             (0x10, _) => self.config_vector = value,
-            (0x14, _) if value == 0 => *self = Virtio::new(self.disk, self.sectors),
+            (0x14, _) if value == 0 => *self = Virtio::new(self.kind.clone(), self.first),
             (0x14, _) => self.status = value,
             (0x16, _) => self.queue_select = value,
             // `virtio_queue_set_num`: another size is not taken.
@@ -119,33 +222,37 @@ impl Virtio {
             (0x2c, Some(q)) => q.avail = high(q.avail),
             (0x30, Some(q)) => q.used = low(q.used),
             (0x34, Some(q)) => q.used = high(q.used),
-            (0x3000, _) => effects.push(Effect::Later(Work::Queue(place))),
+            (0x2004, _) if let Kind::Balloon(balloon) = &mut self.kind => balloon.actual = value as u32,
+            (0x3000.., _) if register.is_multiple_of(4) && (register - 0x3000) / 4 < count => {
+                effects.push(Effect::Later(Work::Queue(self.first + (register - 0x3000) as usize / 4)));
+            }
             _ => {}
         }
     }
 
     /// A read from one.
     pub fn read(&self, register: u64) -> u64 {
-        let queue = if self.queue_select == 0 { self.queue } else { Queue::default() };
+        let queue = self.queues.get(self.queue_select as usize).copied().unwrap_or_default();
         match register {
-            0x04 => FEATURES >> (32 * self.feature_select.min(1)) & 0xffff_ffff,
+            0x04 => self.kind.features() >> (32 * self.feature_select.min(1)) & 0xffff_ffff,
             0x0c => self.driver_features >> (32 * self.driver_feature_select.min(1)) & 0xffff_ffff,
             0x10 => self.config_vector,
-            0x12 => 1,
+            0x12 => self.queues.len() as u64,
             0x14 => self.status,
             0x18 => queue.size,
             0x1a => queue.vector,
             0x1c => queue.is_enabled,
             0x1e => self.queue_select,
-            0x2000 => self.sectors & 0xffff_ffff,
-            0x2004 => self.sectors >> 32,
+            0x2000..0x3000 => {
+                (0..4).rev().fold(0, |all, i| all << 8 | u64::from(self.kind.config(register - 0x2000 + i)))
+            }
             _ => 0,
         }
     }
 
     /// The next request of a queue (`virtqueue_pop`): its head and its buffers.
-    async fn pop(&mut self, sys: &Sys, context: &Context) -> Result<Option<(u16, Vec<Buffer>)>, Errno> {
-        let q = &mut self.queue;
+    async fn pop(&mut self, sys: &Sys, context: &Context, queue: usize) -> Result<Option<(u16, Vec<Buffer>)>, Errno> {
+        let q = &mut self.queues[queue];
         if q.is_enabled == 0 {
             return Ok(None);
         }
@@ -176,8 +283,14 @@ impl Virtio {
     }
 
     /// A request is done (`virtqueue_push`, `virtio_notify`).
-    async fn push(&mut self, sys: &Sys, context: &Context, head: u16, len: u32) -> Result<bool, Errno> {
-        let q = &mut self.queue;
+    async fn push(
+        &mut self,
+        sys: &Sys,
+        context: &Context,
+        queue: usize,
+        (head, len): (u16, u32),
+    ) -> Result<bool, Errno> {
+        let q = &mut self.queues[queue];
         let mut element = u32::from(head).to_le_bytes().to_vec();
         element.extend(len.to_le_bytes());
         store(sys, context, q.used, 4 + 8 * (q.used_idx % q.size), &element).await?;
@@ -205,60 +318,14 @@ async fn store(sys: &Sys, context: &Context, gpa: u64, offset: u64, bytes: &[u8]
     sys.store_bytes(at, bytes).await
 }
 
-/// A doorbell was rung: everything that is in the queue is done (`virtio_blk_handle_vq`). Whether the guest is to be
-/// interrupted.
+/// A doorbell was rung: everything that is in the queue is done. Whether the guest is to be interrupted.
 ///
 /// # Errors
 /// A call failed, or the driver named what is not there.
-pub async fn serve(sys: &Sys, context: &Context, device: &mut Virtio) -> Result<bool, Errno> {
-    let mut interrupts = false;
-    while let Some((head, buffers)) = device.pop(sys, context).await? {
-        let len = block(sys, context, device.disk, &buffers).await?;
-        interrupts |= device.push(sys, context, head, len).await?;
+pub async fn serve(sys: &Sys, context: &Context, device: &mut Virtio, queue: usize) -> Result<bool, Errno> {
+    match device.kind {
+        Kind::Block { disk, .. } => block::serve(sys, context, device, disk).await,
+        Kind::Net { card, .. } => net::serve(sys, context, device, queue, card).await,
+        Kind::Balloon(_) => balloon::serve(sys, context, device, queue).await,
     }
-    Ok(interrupts)
-}
-
-const T_IN: u32 = 0;
-const T_OUT: u32 = 1;
-const T_FLUSH: u32 = 4;
-const S_OK: u8 = 0;
-const S_IOERR: u8 = 1;
-const S_UNSUPP: u8 = 2;
-
-/// A request of a disk (`virtio_blk_handle_request`). How many bytes of the guest's memory were written.
-async fn block(sys: &Sys, context: &Context, disk: usize, buffers: &[Buffer]) -> Result<u32, Errno> {
-    // `virtio-blk missing headers`
-    let [header, data @ .., status] = buffers else { return Err(Errno::EINVAL) };
-    if header.is_writable || !status.is_writable || status.len == 0 {
-        return Err(Errno::EINVAL);
-    }
-    let bytes = load(sys, context, header.gpa, 0, 16).await?;
-    let int = |from: usize, to: usize| bytes.get(from..to).map_or(0, number);
-    let (kind, mut pos) = (int(0, 4) as u32, int(8, 16).saturating_mul(512));
-    let fd = context.disks.get(disk).copied().unwrap_or(-1);
-    let mut written: u32 = 1;
-    let mut result = S_OK;
-    for buffer in data {
-        let part = (buffer.gpa, buffer.len);
-        let done = match kind {
-            T_IN => super::disk_read(sys, context, fd, pos, part).await,
-            T_OUT => super::disk_write(sys, context, fd, pos, part).await,
-            _ => Err(Errno::EINVAL),
-        };
-        if done.is_err() {
-            result = S_IOERR;
-        }
-        if buffer.is_writable {
-            written = written.wrapping_add(buffer.len as u32);
-        }
-        pos = pos.saturating_add(buffer.len as u64);
-    }
-    match kind {
-        T_IN | T_OUT => {}
-        T_FLUSH => super::disk_flush(sys, fd).await?,
-        _ => result = S_UNSUPP,
-    }
-    store(sys, context, status.gpa, 0, &[result]).await?;
-    Ok(written)
 }

@@ -1,0 +1,98 @@
+//! The driver of a virtio balloon (`drivers/virtio/virtio_balloon.c`): pages that its kernel gives it are named to the host,
+//! which takes the memory behind them away.
+
+use kernel_model::machine::interrupt::Interrupt;
+
+use super::virtqueue::{Buffer, Virtqueue};
+use super::{Access, Done, Steps, Then, virtio_pci};
+use crate::guest::memory::GuestMemory;
+
+const QUEUE_SIZE: u16 = 256;
+/// Frames that are named at once (`VIRTIO_BALLOON_ARRAY_PFNS_MAX`).
+const ARRAY: u64 = 256;
+/// Bytes of a frame.
+const PAGE: u64 = 4096;
+/// The register with the number of frames that the driver says it has given.
+const ACTUAL: u64 = virtio_pci::DEVICE_CONFIG + 4;
+/// What a driver takes of the guest's memory: rings, and lists of frames.
+pub const MEMORY: u64 = 1 << 20;
+
+/// A virtio balloon.
+#[derive(Clone, PartialEq, Debug)]
+pub struct VirtioBalloon {
+    base: u64,
+    gpa: u64,
+    inflate: Virtqueue,
+    deflate: Virtqueue,
+    /// Which virtio device it is.
+    device: u32,
+    /// The end of the memory from which it takes frames, from above; the drivers' own lies behind it.
+    end: u64,
+    /// Frames in it.
+    given: u64,
+}
+
+impl VirtioBalloon {
+    /// A balloon that was found: the first steps of its driver (`virtballoon_probe`).
+    pub fn found(device: u32, base: u64, gpa: u64, steps: &mut Steps) -> VirtioBalloon {
+        virtio_pci::begin(base, 0, steps);
+        let (inflate, deflate) = (Virtqueue::at(gpa, QUEUE_SIZE), Virtqueue::at(gpa + 0x3000, QUEUE_SIZE));
+        virtio_pci::finish(base, &[inflate, deflate], steps);
+        let balloon = VirtioBalloon { base, gpa, inflate, deflate, device, end: gpa, given: 0 };
+        balloon.ask(steps);
+        balloon
+    }
+
+    /// `towards_target`: how many frames the host wants.
+    fn ask(&self, steps: &mut Steps) {
+        steps.push(Access::Read(self.base + virtio_pci::DEVICE_CONFIG, 4), Then::Balloon(self.device));
+    }
+
+    /// The configuration has changed, or lists have been taken.
+    pub fn interrupt(&mut self, vector: u16, steps: &mut Steps, memory: &mut GuestMemory<'_>) {
+        match vector {
+            0 => drop(self.inflate.take_used(memory)),
+            1 => drop(self.deflate.take_used(memory)),
+            _ => self.ask(steps),
+        }
+    }
+
+    /// The host wants so many frames (`fill_balloon`, `leak_balloon`, `update_balloon_size`). The kernel hears how much it
+    /// has got less, or more. `free` is the end of the memory that no driver has.
+    pub fn wanted(
+        &mut self,
+        (frames, free): (u32, u64),
+        steps: &mut Steps,
+        memory: &mut GuestMemory<'_>,
+        done: &mut Vec<Done>,
+    ) {
+        if self.given == 0 {
+            self.end = free;
+        }
+        // As much as 16 MiB stay with the kernel: it cannot do without (`oom`).
+        let most = (self.end / PAGE).saturating_sub(4096);
+        let wanted = u64::from(frames).min(most);
+        if wanted == self.given {
+            return;
+        }
+        let inflates = wanted > self.given;
+        let queue = u16::from(!inflates);
+        while self.given != wanted {
+            let count = self.given.abs_diff(wanted).min(ARRAY);
+            let first = if inflates { self.given } else { self.given - count };
+            let list: Vec<u8> =
+                (first..first + count).flat_map(|n| ((self.end / PAGE - 1 - n) as u32).to_le_bytes()).collect();
+            let at = self.gpa + 0x8000 + first / ARRAY % 128 * 0x400;
+            memory.write(at, &list);
+            let buffer = Buffer { gpa: at, len: list.len() as u32, device_writes: false };
+            let ring = if inflates { &mut self.inflate } else { &mut self.deflate };
+            ring.add(&[buffer], memory);
+            if ring.needs_kick(memory) {
+                virtio_pci::notify(self.base, queue, steps);
+            }
+            self.given = if inflates { self.given + count } else { self.given - count };
+        }
+        steps.push(Access::Write(self.base + ACTUAL, 4, self.given), Then::Nothing);
+        done.push(Done::Interrupt(Interrupt::Balloon(self.given * PAGE)));
+    }
+}
