@@ -53,9 +53,9 @@ fn guests_are_processes_that_control_groups_limit() {
         host.line(&format!("cat /sys/fs/cgroup/memory/{group}/memory.usage_in_bytes")).trim().parse().unwrap_or(0)
     };
     let charged = [usage(&mut host, "one"), usage(&mut host, "two")];
-    assert!(charged.iter().all(|bytes| *bytes > 1 << 19), "{charged:?}");
+    assert!(charged[0] > 1 << 17 && charged[0] == charged[1], "{charged:?}");
     // A group that is too small for a guest kills its process, and nobody else's.
-    host.line("kill %1 %2; wait; mkdir /sys/fs/cgroup/memory/small; echo 256K > /sys/fs/cgroup/memory/small/memory.limit_in_bytes");
+    host.line("kill %1 %2; wait; mkdir /sys/fs/cgroup/memory/small; echo 128K > /sys/fs/cgroup/memory/small/memory.limit_in_bytes");
     host.line(&start("two"));
     host.line(&start("small"));
     host.line("sleep 2");
