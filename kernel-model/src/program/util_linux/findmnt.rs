@@ -3,6 +3,7 @@
 use super::mount::type_matches;
 use super::mountinfo::{MountInfo, mount_of};
 use super::table::{Style, Table, TableColumn};
+use crate::errno::Errno;
 use crate::program::Sys;
 use crate::program::getopt::{Long, Options, Spec, Takes};
 
@@ -97,7 +98,7 @@ async fn main(sys: Sys) -> i32 {
         Err(status) => return status,
     };
     let Ok(mounts) = sys.mountinfo().await else {
-        sys.warnx("can't read /proc/self/mountinfo").await;
+        sys.warn("can't read /proc/mounts", Errno::ENOENT).await;
         return 1;
     };
     let Some(filter) = Filter::new(&sys, &options, &mounts).await else { return 1 };
@@ -111,7 +112,7 @@ async fn main(sys: Sys) -> i32 {
         Some('J') => Style::Json("filesystems"),
         _ => Style::Padded,
     };
-    let is_list = filter.is_given || options.has('i') || options.has('l') || style != Style::Padded;
+    let is_list = filter.names_one || options.has('i') || options.has('l') || style != Style::Padded;
     let rows: Vec<(String, &MountInfo)> = if options.has('R') {
         let roots = chosen.clone();
         roots.into_iter().take(1).flat_map(|root| tree(&mounts, root)).collect()
@@ -119,7 +120,9 @@ async fn main(sys: Sys) -> i32 {
         chosen.into_iter().map(|m| (String::new(), m)).collect()
     } else {
         let is_root = |m: &&MountInfo| mounts.iter().all(|other| other.id != m.parent || m.id == m.parent);
-        mounts.iter().filter(is_root).flat_map(|root| tree(&mounts, root)).collect()
+        let shown = |m: &MountInfo| filter.matches(m) || options.has('A');
+        let all = mounts.iter().filter(is_root).flat_map(|root| tree_of(&mounts, root, &shown));
+        all.take(if options.has('f') { 1 } else { usize::MAX }).collect()
     };
     let with_root = !options.has('v');
     let cells = |(prefix, m): &(String, &MountInfo)| {
@@ -164,8 +167,8 @@ async fn columns(sys: &Sys, list: Option<&str>) -> Result<Vec<TableColumn>, i32>
 /// Which mounts are wanted.
 #[derive(Default)]
 struct Filter {
-    /// Something was asked for, so that the result is a list and not the whole tree.
-    is_given: bool,
+    /// A source or a target was asked for, so that the result is a list and not a tree (`is_listall_mode`).
+    names_one: bool,
     types: Option<String>,
     options: Option<String>,
     target: Option<String>,
@@ -197,12 +200,8 @@ impl Filter {
             let path = sys.canonicalize(path).await?;
             filter.id = Some(mount_of(mounts, &path)?.id);
         }
-        filter.is_given = filter.types.is_some()
-            || filter.options.is_some()
-            || filter.target.is_some()
-            || filter.source.is_some()
-            || filter.either.is_some()
-            || filter.id.is_some();
+        filter.names_one =
+            filter.target.is_some() || filter.source.is_some() || filter.either.is_some() || filter.id.is_some();
         Some(filter)
     }
 
@@ -223,24 +222,57 @@ impl Filter {
 
 /// A mount and everything below it, each with the lines of the tree in front of it.
 fn tree<'a>(mounts: &'a [MountInfo], root: &'a MountInfo) -> Vec<(String, &'a MountInfo)> {
-    let mut rows = vec![(String::new(), root)];
-    add_children(mounts, root, "", &mut rows);
+    tree_of(mounts, root, &|_| true)
+}
+
+/// The same of those that are wanted: what hangs below one that is not hangs below the next one above
+/// (`create_treenode`).
+fn tree_of<'a>(
+    mounts: &'a [MountInfo],
+    root: &'a MountInfo,
+    wanted: &dyn Fn(&MountInfo) -> bool,
+) -> Vec<(String, &'a MountInfo)> {
+    let mut rows = Vec::new();
+    let top = if wanted(root) { vec![root] } else { wanted_below(mounts, root, wanted) };
+    for root in top {
+        rows.push((String::new(), root));
+        add_children(mounts, root, "", wanted, &mut rows);
+    }
     rows
+}
+
+/// The mounts below one that are wanted, in order, with nothing wanted between.
+fn wanted_below<'a>(
+    mounts: &'a [MountInfo],
+    parent: &MountInfo,
+    wanted: &dyn Fn(&MountInfo) -> bool,
+) -> Vec<&'a MountInfo> {
+    let mut children: Vec<&MountInfo> = mounts.iter().filter(|m| m.parent == parent.id && m.id != parent.id).collect();
+    children.sort_by_key(|m| m.id);
+    let mut found = Vec::new();
+    for child in children {
+        if wanted(child) {
+            found.push(child);
+        } else {
+            found.extend(wanted_below(mounts, child, wanted));
+        }
+    }
+    found
 }
 
 fn add_children<'a>(
     mounts: &'a [MountInfo],
     parent: &'a MountInfo,
     indent: &str,
+    wanted: &dyn Fn(&MountInfo) -> bool,
     rows: &mut Vec<(String, &'a MountInfo)>,
 ) {
-    let mut children: Vec<&MountInfo> = mounts.iter().filter(|m| m.parent == parent.id && m.id != parent.id).collect();
-    children.sort_by_key(|m| m.id);
+    let children = wanted_below(mounts, parent, wanted);
     let last = children.len().saturating_sub(1);
     for (i, child) in children.into_iter().enumerate() {
         let (branch, below) = if i == last { ("`-", "  ") } else { ("|-", "| ") };
         rows.push((format!("{indent}{branch}"), child));
-        add_children(mounts, child, &format!("{indent}{below}"), rows);
+        add_children(mounts, child, &format!("{indent}{below}"), wanted, rows);
     }
 }
 

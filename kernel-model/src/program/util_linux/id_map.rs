@@ -88,7 +88,8 @@ async fn subordinate(sys: &Sys, file: &str, id: u32) -> Result<MapRange, i32> {
     Err(1)
 }
 
-/// The command line for newuidmap or newgidmap: the range, with a hole for the single id that is mapped as well.
+/// The command line for newuidmap or newgidmap: the single id that is mapped as well, then the range without that id, inside
+/// and outside (`map_ids`).
 pub fn command(tool: &str, target: i32, range: MapRange, single: Option<(u32, u32)>) -> Vec<String> {
     let mut argv = vec![tool.to_owned(), target.to_string()];
     let mut push = |inner: u32, outer: u32, count: u32| {
@@ -101,12 +102,15 @@ pub fn command(tool: &str, target: i32, range: MapRange, single: Option<(u32, u3
         return argv;
     };
     push(inner, outer, 1);
-    match inner.checked_sub(range.inner) {
-        Some(below) if below < range.count => {
-            push(range.inner, range.outer, below);
-            push(inner.saturating_add(1), range.outer.saturating_add(below), range.count - below - 1);
-        }
-        _ => push(range.inner, range.outer, range.count),
+    let hole = |id: u32, first: u32| id.checked_sub(first).filter(|at| *at < range.count).unwrap_or(range.count);
+    let (inner_hole, outer_hole) = (hole(inner, range.inner), hole(outer, range.outer));
+    let left = range.count - u32::from(inner_hole < range.count || outer_hole < range.count);
+    let mut done = 0;
+    while done < left {
+        let (in_at, out_at) = (done + u32::from(done >= inner_hole), done + u32::from(done >= outer_hole));
+        let next = [inner_hole, outer_hole].into_iter().filter(|at| *at > done).min().unwrap_or(left).min(left);
+        push(range.inner.saturating_add(in_at), range.outer.saturating_add(out_at), next - done);
+        done = next;
     }
     argv
 }

@@ -131,7 +131,10 @@ async fn main(sys: Sys) -> i32 {
             "NSFS" if ns.kind == NsKind::Net => {
                 let root = format!("net:[{}]", ns.inode);
                 let bound = mounts.iter().filter(|m| m.fstype == "nsfs" && m.root == root);
-                bound.map(|m| m.target.clone()).collect::<Vec<_>>().join(",")
+                // One that is mounted more than once in the same place is named once.
+                let mut places: Vec<String> = bound.map(|m| m.target.clone()).collect();
+                places.dedup();
+                places.join(",")
             }
             _ => String::new(),
         };

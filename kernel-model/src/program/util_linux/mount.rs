@@ -17,6 +17,8 @@ crate::program!(
   mount --move OLD NEW         move a mount
   mount -o remount,OPTIONS DIR change options
   mount --make-{shared,slave,private,unbindable} DIR, --make-r...  change propagation
+  mount -a                     mount what /etc/fstab lists and is not mounted yet
+  -l                           labels in the list (the file systems here have none)
   -o, --options LIST, -r, --read-only, -w, --rw, -t, --types LIST, -v, --verbose, -n, --no-mtab
       --mkdir[=MODE]           make the mount point first"
 );
@@ -35,8 +37,10 @@ const MAKES: [(char, &str); 8] = [
 ];
 
 const SPEC: Spec = Spec {
-    short: "BRMo:t:rwvnism::c",
+    short: "aBRMlo:t:rwvnism::c",
     long: &[
+        Long("all", Takes::Nothing, 'a'),
+        Long("show-labels", Takes::Nothing, 'l'),
         Long("bind", Takes::Nothing, 'B'),
         Long("rbind", Takes::Nothing, 'R'),
         Long("move", Takes::Nothing, MOVE),
@@ -59,7 +63,7 @@ const SPEC: Spec = Spec {
         Long("no-canonicalize", Takes::Nothing, 'c'),
         Long("mkdir", Takes::Maybe, 'm'),
     ],
-    unmodelled: "-a --all -f --fake -F --fork -l --show-labels -L --label -U --uuid -N --namespace -O --test-opts \
+    unmodelled: "-f --fake -F --fork -L --label -U --uuid -N --namespace -O --test-opts \
                  -T --fstab --source --target --target-prefix --options-mode --options-source \
                  --options-source-force",
     version: "from util-linux 2.38.1",
@@ -133,6 +137,7 @@ async fn main(sys: Sys) -> i32 {
     let operands: Vec<&str> = options.operands.iter().map(String::as_str).collect();
     let is_change = wanted.flags & (ms::REMOUNT | ms::BIND | ms::MOVE) != 0 || !wanted.propagation.is_empty();
     match operands.as_slice() {
+        [] if options.has('a') => all(&sys, &options).await,
         [] if options.given.iter().all(|o| "tvl".contains(o.key)) => list(&sys, options.value('t')).await,
         [] => {
             sys.warnx("bad usage").await;
@@ -172,6 +177,41 @@ pub(super) fn type_matches(fstype: &str, list: &str) -> bool {
         None => (false, list),
     };
     list.split(',').any(|t| t == fstype) != negated
+}
+
+/// Everything succeeded in `mount -a`, nothing did, or some of it.
+const ALL_FAIL: i32 = 32;
+const SOME_OK: i32 = 64;
+
+/// `mount -a`: what fstab lists, except what is not to be mounted by itself or is mounted already.
+async fn all(sys: &Sys, options: &Options) -> i32 {
+    let text = sys.read_file("/etc/fstab").await.unwrap_or_default();
+    let (mut ok, mut failed) = (0, 0);
+    for line in text.lines() {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [source, target, fstype, opts, ..] = fields[..] else { continue };
+        let skipped = source.starts_with('#')
+            || fstype == "swap"
+            || opts.split(',').any(|o| o == "noauto")
+            || options.value('t').is_some_and(|list| !type_matches(fstype, list));
+        let mounts = sys.mountinfo().await.unwrap_or_default();
+        if skipped || mounts.iter().any(|m| m.target == target && m.source == source) {
+            continue;
+        }
+        let mut wanted = MountOptions::default();
+        wanted.add(opts);
+        let mut job = Job::new(sys, options, Some(source), target, wanted).await;
+        job.fstype = Some(fstype.to_owned());
+        match job.run().await {
+            0 => ok += 1,
+            _ => failed += 1,
+        }
+    }
+    match (ok, failed) {
+        (_, 0) => 0,
+        (0, _) => ALL_FAIL,
+        _ => SOME_OK,
+    }
 }
 
 /// Only one of source and target is given: the rest is in `/etc/fstab`.
@@ -234,6 +274,16 @@ impl<'a> Job<'a> {
             Ok(()) => {
                 self.report().await;
                 0
+            }
+            Err(problem) if self.sys.is_busybox() => {
+                let source = self.source.as_deref().unwrap_or("none");
+                let text = match problem.errno() {
+                    Errno::EPERM => "permission denied (are you root?)".to_owned(),
+                    e => format!("mounting {source} on {} failed: {e}", self.target),
+                };
+                self.sys.error(text).await;
+                // The errors of mount(2) that are left count as one (`mount_main`).
+                if problem.errno() == Errno::EPERM { 1 } else { 255 }
             }
             Err(problem) => {
                 let message = self.explain(problem).await;

@@ -102,6 +102,10 @@ async fn one(sys: &Sys, target: &str, options: &Options) -> i32 {
         Errno::EACCES => "block devices are not permitted on filesystem".to_owned(),
         other => format!("umount(2) system call failed: {other}"),
     };
+    if sys.is_busybox() {
+        sys.error(format!("can't unmount {target}: {e}")).await;
+        return 1;
+    }
     if !(options.has('q') && e == Errno::EINVAL) {
         sys.warnx(format!("{target}: {message}.")).await;
     }
