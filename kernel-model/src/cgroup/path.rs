@@ -1,5 +1,6 @@
 //! What a group is called: its path in its hierarchy, as somebody in a cgroup namespace sees it.
 
+use super::controller::ControllerId;
 use super::hierarchy::{DEFAULT_HIERARCHY, HierarchyId};
 use super::{CgroupId, Version};
 use crate::namespace::cgroup::CgroupNsId;
@@ -71,6 +72,12 @@ impl World {
             text.push('\n');
         }
         text
+    }
+
+    /// `/proc/PID/cpuset`: the group in the hierarchy that cpuset is bound to (`proc_cpuset_show`).
+    pub fn cpuset_text(&self, task: TaskId, reader: TaskId) -> String {
+        let group = self.cgroup_of(task, self.hierarchy_of(ControllerId::Cpuset));
+        format!("{}\n", self.cgroup_path_in(group, self.tasks[reader].nsproxy.cgroup))
     }
 
     /// Controllers with commas between them, then the name: the second field of `/proc/PID/cgroup`.

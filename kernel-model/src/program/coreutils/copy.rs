@@ -5,6 +5,7 @@ use crate::errno::Errno;
 use crate::program::Sys;
 use crate::program::libc::{AT_FDCWD, AT_SYMLINK_NOFOLLOW, Stat, Timestamp, o, s};
 use crate::program::quote::quoteaf;
+use crate::syscall::{Sysno, Value};
 use crate::vfs::fd_table::Fd;
 
 /// How to copy.
@@ -18,6 +19,8 @@ pub(super) struct How {
     pub(super) keep_mode: bool,
     pub(super) keep_owner: bool,
     pub(super) keep_times: bool,
+    /// Extended attributes are copied.
+    pub(super) keep_xattr: bool,
     /// Remove a destination that cannot be opened, and try again.
     pub(super) force: bool,
     pub(super) no_clobber: bool,
@@ -37,6 +40,7 @@ enum Todo {
     },
     /// All that is in the directory has been copied: give it its final mode, owner and times.
     Finish {
+        from: String,
         to: String,
         stat: Stat,
         temporary_mode: bool,
@@ -74,11 +78,11 @@ impl Copier<'_> {
                 Todo::Copy { from, to, is_operand } => {
                     self.one(&from, &to, is_operand, umask, &mut todo, &mut made).await;
                 }
-                Todo::Finish { to, stat, temporary_mode } => {
+                Todo::Finish { from, to, stat, temporary_mode } => {
                     if temporary_mode && !self.how.keep_mode {
                         let _ = self.sys.chmod(&to, stat.st_mode & 0o7777 & !umask).await;
                     }
-                    self.keep_attributes(&to, &stat).await;
+                    self.keep_attributes(&from, &to, &stat).await;
                 }
             }
         }
@@ -155,7 +159,7 @@ impl Copier<'_> {
             self.special(from, to, &stat, there.is_some()).await
         };
         if done {
-            self.keep_attributes(to, &stat).await;
+            self.keep_attributes(from, to, &stat).await;
         }
     }
 
@@ -182,7 +186,7 @@ impl Copier<'_> {
             Err(e) => return self.fail("cannot access", from, e).await,
         };
         let temporary_mode = !exists && stat.st_mode & 0o700 != 0o700;
-        todo.push(Todo::Finish { to: to.to_owned(), stat, temporary_mode });
+        todo.push(Todo::Finish { from: from.to_owned(), to: to.to_owned(), stat, temporary_mode });
         todo.extend(entries.iter().rev().map(|e| Todo::Copy {
             from: join(from, &e.d_name),
             to: join(to, &e.d_name),
@@ -292,8 +296,24 @@ impl Copier<'_> {
         true
     }
 
-    /// Times, owner and mode, in this order, as asked for.
-    async fn keep_attributes(&mut self, to: &str, stat: &Stat) {
+    /// Extended attributes, capabilities of files among them. With `-a` nothing is said of those that cannot be kept.
+    async fn copy_xattrs(&mut self, from: &str, to: &str) {
+        let args = vec![from.into(), Value::Null, 65_536.into()];
+        let Ok(ret) = self.sys.call(Sysno::LISTXATTR, args).await else { return };
+        let list = ret.output(1).as_bytes().unwrap_or_default().to_vec();
+        for name in list.split(|b| *b == 0).filter(|name| !name.is_empty()) {
+            let name = String::from_utf8_lossy(name).into_owned();
+            let args = vec![from.into(), name.as_str().into(), Value::Null, 65_536.into()];
+            let Ok(ret) = self.sys.call(Sysno::GETXATTR, args).await else { continue };
+            let value = ret.output(2).as_bytes().unwrap_or_default().to_vec();
+            let size = value.len();
+            let args = vec![to.into(), name.as_str().into(), Value::bytes(value), size.into(), 0.into()];
+            let _ = self.sys.call(Sysno::SETXATTR, args).await;
+        }
+    }
+
+    /// Times, owner, extended attributes and mode, in this order, as asked for.
+    async fn keep_attributes(&mut self, from: &str, to: &str, stat: &Stat) {
         let is_link = stat.file_type() == s::IFLNK;
         if self.how.keep_times {
             let times = [Timestamp::At(stat.st_atime), Timestamp::At(stat.st_mtime)];
@@ -314,6 +334,9 @@ impl Copier<'_> {
                 }
                 Err(e) => self.fail("failed to preserve ownership for", to, e).await,
             }
+        }
+        if self.how.keep_xattr && !is_link {
+            self.copy_xattrs(from, to).await;
         }
         if self.how.keep_mode && !is_link {
             let mode = stat.st_mode & if lost_owner { 0o1777 } else { 0o7777 };

@@ -115,6 +115,7 @@ async fn cp(sys: Sys) -> Result<i32, i32> {
         keep_mode: archive,
         keep_owner: archive,
         keep_times: archive,
+        keep_xattr: archive,
         ..How::default()
     };
     match options.last_of("adHLP") {
@@ -129,8 +130,11 @@ async fn cp(sys: Sys) -> Result<i32, i32> {
                 "mode" => how.keep_mode = true,
                 "ownership" => how.keep_owner = true,
                 "timestamps" => how.keep_times = true,
-                "all" => (how.keep_mode, how.keep_owner, how.keep_times) = (true, true, true),
-                "links" | "context" | "xattr" => {
+                "all" => {
+                    (how.keep_mode, how.keep_owner, how.keep_times, how.keep_xattr) = (true, true, true, true);
+                }
+                "xattr" => how.keep_xattr = true,
+                "links" | "context" => {
                     sys.not_modelled(&format!("option '--preserve={what}'")).await;
                     return Err(1);
                 }

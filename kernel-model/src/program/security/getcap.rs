@@ -3,15 +3,17 @@
 use crate::errno::Errno;
 use crate::program::Sys;
 use crate::program::getopt::Spec;
+use crate::program::libc::s;
 
 crate::program!(
     GETCAP = "getcap" in "/usr/sbin",
     "examine file capabilities",
     main,
-    "  -v  also name files that have none"
+    "  -v  also name files that have none
+  -r  also what lies below the directories"
 );
 
-const SPEC: Spec = Spec { short: "vh", long: &[], unmodelled: "-l -n -r --license", version: "2.66", failure: 1 };
+const SPEC: Spec = Spec { short: "vhr", long: &[], unmodelled: "-l -n --license", version: "2.66", failure: 1 };
 
 const USAGE: &str = "usage: getcap [-h] [-l] [-n] [-r] [-v] <filename> [<filename> ...]
 
@@ -27,10 +29,22 @@ async fn main(sys: Sys) -> i32 {
         sys.eprint(USAGE).await;
         return i32::from(!options.has('h'));
     }
-    for file in &options.operands {
-        if let Err(e) = sys.lstat(file).await {
-            sys.flush().await;
-            sys.eprint(format!("{file} ({e})\n")).await;
+    let mut todo: Vec<String> = options.operands.iter().rev().cloned().collect();
+    while let Some(file) = todo.pop() {
+        let file = &file;
+        let is_dir = match sys.lstat(file).await {
+            Ok(stat) => stat.file_type() == s::IFDIR,
+            Err(e) => {
+                sys.flush().await;
+                sys.eprint(format!("{file} ({e})\n")).await;
+                continue;
+            }
+        };
+        // With -r the tree is walked (nftw(3)) and only regular files are looked at.
+        if is_dir && options.has('r') {
+            let entries = sys.read_dir(file).await.unwrap_or_default();
+            let slash = if file.ends_with('/') { "" } else { "/" };
+            todo.extend(entries.into_iter().rev().map(|e| format!("{file}{slash}{}", e.d_name)));
             continue;
         }
         match sys.cap_get_file(file).await {

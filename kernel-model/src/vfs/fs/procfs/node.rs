@@ -179,6 +179,7 @@ entries! {
         Wchan = "wchan", 0o444;
         Children = "children", 0o444;
         Cgroup = "cgroup", 0o444;
+        Cpuset = "cpuset", 0o444;
         OomScore = "oom_score", 0o444;
         OomAdj = "oom_adj", 0o644;
         OomScoreAdj = "oom_score_adj", 0o644;

@@ -64,6 +64,7 @@ impl Kernel<'_> {
             TaskFile::Wchan => self.wchan_text(reader, task),
             TaskFile::Children => self.children_text(task, ns),
             TaskFile::Cgroup => self.proc_cgroup_text(task, reader),
+            TaskFile::Cpuset => self.cpuset_text(task, reader),
             TaskFile::OomScore => format!("{}\n", self.oom_score(self.tasks[task].process)),
             TaskFile::SmapsRollup if exited => return Err(Errno::ESRCH),
             TaskFile::SmapsRollup => self.smaps_rollup_text(task),
