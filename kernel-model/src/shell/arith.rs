@@ -39,6 +39,13 @@ fn evaluate_at(text: &str, state: &mut ShellState, depth: u32) -> Result<i64, Ar
     Ok(value)
 }
 
+/// A variable, or an element of an array.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    name: &'a str,
+    index: Option<i64>,
+}
+
 struct Parser<'a> {
     text: &'a str,
     at: usize,
@@ -117,6 +124,22 @@ impl<'a> Parser<'a> {
         rest.starts_with(is_name_start).then(|| &rest[..rest.find(|c| !is_name_char(c)).unwrap_or(rest.len())])
     }
 
+    /// The variable of this name, or the element of it whose index stands behind the name in brackets.
+    fn subscript(&mut self, name: &'a str) -> Result<Place<'a>, ArithError> {
+        if !self.rest().starts_with('[') {
+            return Ok(Place { name, index: None });
+        }
+        let start = self.at;
+        self.at += 1;
+        let index = self.comma()?;
+        self.blanks();
+        if !self.rest().starts_with(']') {
+            return Err(self.error_at("bad array subscript", start));
+        }
+        self.at += 1;
+        Ok(Place { name, index: Some(index) })
+    }
+
     fn assignment(&mut self) -> Value {
         self.nesting += 1;
         if self.nesting > 200 {
@@ -132,6 +155,7 @@ impl<'a> Parser<'a> {
         if let Some(name) = self.name_at() {
             let begin = self.at;
             self.at += name.len();
+            let name = self.subscript(name)?;
             self.blanks();
             let rest = self.rest();
             let ops = ["<<=", ">>=", "*=", "/=", "%=", "+=", "-=", "&=", "^=", "|="];
@@ -221,6 +245,7 @@ impl<'a> Parser<'a> {
                 self.at += 2;
                 let Some(name) = self.name_at() else { break };
                 self.at += name.len();
+                let name = self.subscript(name)?;
                 let value = self.load(name)?.wrapping_add(if op == "++" { 1 } else { -1 });
                 return self.store(name, value);
             }
@@ -276,6 +301,7 @@ impl<'a> Parser<'a> {
                 let Some(name) = self.name_at() else { return Ok(0) };
                 self.last = self.at;
                 self.at += name.len();
+                let name = self.subscript(name)?;
                 let after = self.rest().trim_start();
                 for (op, step) in [("++", 1), ("--", -1)] {
                     if after.starts_with(op) {
@@ -363,8 +389,13 @@ impl<'a> Parser<'a> {
         })
     }
 
-    fn load(&mut self, name: &str) -> Value {
-        let Some(text) = self.state.get(name).cloned() else {
+    fn load(&mut self, place: Place<'_>) -> Value {
+        let name = place.name;
+        let value = match place.index {
+            Some(index) => self.state.element(name, index),
+            None => self.state.get(name).cloned(),
+        };
+        let Some(text) = value else {
             if self.state.options.nounset && self.skipping == 0 {
                 return Err(ArithError(format!("{name}: unbound variable")));
             }
@@ -381,11 +412,19 @@ impl<'a> Parser<'a> {
         evaluate_at(&text, self.state, self.depth + 1)
     }
 
-    fn store(&mut self, name: &str, value: i64) -> Value {
-        if self.skipping == 0 && self.state.set(name, &value.to_string()).is_err() {
-            return Err(ArithError(format!("{name}: readonly variable")));
+    fn store(&mut self, place: Place<'_>, value: i64) -> Value {
+        if self.skipping > 0 {
+            return Ok(value);
         }
-        Ok(value)
+        let name = place.name;
+        let stored = match place.index {
+            Some(index) => self.state.set_element(name, index, &value.to_string()),
+            None => self.state.set(name, &value.to_string()),
+        };
+        match stored {
+            Ok(()) => Ok(value),
+            Err(_) => Err(ArithError(format!("{name}: readonly variable"))),
+        }
     }
 }
 

@@ -92,19 +92,32 @@ pub struct Simple {
     pub words: Vec<Word>,
     /// Redirections in their order.
     pub redirects: Vec<Redirect>,
+    /// Arrays among the arguments of `declare` and its sisters, which get their elements after the command.
+    pub arrays: Vec<Assignment>,
     /// The line on which it begins.
     pub line: u32,
 }
 
-/// `NAME=value` or `NAME+=value`.
+/// `NAME=value` or `NAME+=value`, also with elements of arrays.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Assignment {
     /// The variable.
     pub name: Arc<str>,
-    /// The value before expansion.
-    pub value: Word,
+    /// What it is given.
+    pub value: Assigned,
     /// `+=`.
     pub append: bool,
+}
+
+/// What an assignment gives.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Assigned {
+    /// `NAME=value`: the value before expansion.
+    Scalar(Word),
+    /// `NAME[index]=value`.
+    Element(Word, Word),
+    /// `NAME=(value [index]=value ...)`.
+    Elements(Vec<(Option<Word>, Word)>),
 }
 
 /// Compound commands.
@@ -305,6 +318,8 @@ pub enum Part {
     Command(List),
     /// `$((…))`.
     Arithmetic(Word),
+    /// `<(…)`, or with `true` `>(…)`: a name for the other end of a pipe.
+    Process(List, bool),
 }
 
 /// `${…}`.
@@ -312,12 +327,25 @@ pub enum Part {
 pub struct Param {
     /// A name, a number, or one of `@*#?-$!`.
     pub name: Arc<str>,
+    /// `name[…]`.
+    pub subscript: Option<Subscript>,
     /// `${!name}`: the variable whose name the value is.
     pub indirect: bool,
     /// What is done with the value.
     pub op: ParamOp,
     /// The text between the braces, for messages.
     pub text: Arc<str>,
+}
+
+/// Which elements of an array are meant.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Subscript {
+    /// `[@]`
+    All,
+    /// `[*]`
+    Star,
+    /// `[expression]`
+    Index(Word),
 }
 
 /// What is done with the value of a parameter.
@@ -367,6 +395,8 @@ pub enum ParamOp {
     Quote,
     /// `${!prefix*}`: the names that begin so.
     Names,
+    /// `${!name[@]}`: the indices of an array.
+    Keys,
     /// Not a substitution at all: an error when it is reached.
     Bad,
 }

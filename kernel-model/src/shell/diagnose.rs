@@ -136,11 +136,7 @@ impl Scan {
                         self.begin(true);
                         Ok(2)
                     }
-                    Some(_) => Err(1),
-                    None => {
-                        self.dangling = true;
-                        Ok(1)
-                    }
+                    _ => Err(1),
                 }
             }
             ")" => {

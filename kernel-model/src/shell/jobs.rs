@@ -11,6 +11,11 @@ use crate::program::signal_text::strsignal;
 use crate::task::signal::{Disposition, SigSet, Signal};
 use crate::task::wait::WNOHANG;
 
+/// fcntl(2): a copy of a descriptor, not below the given number.
+const F_DUPFD: i64 = 0;
+/// The descriptor of the first process substitution of a command.
+const HIGHEST_OWN: i64 = 63;
+
 /// `$?` for a status word of wait4(2).
 pub(super) fn shell_status(status: i32) -> i32 {
     WaitStatus(status).shell_status()
@@ -47,9 +52,11 @@ impl Shell {
 
     /// What a forked copy of the shell changes in itself before it goes on with a stack of its own.
     pub(super) async fn become_child(&mut self, background: bool) {
-        let console = self.is_console();
+        let typed = self.is_interactive();
         self.st.errexit_off = self.st.in_condition();
         self.st.subshell = true;
+        self.st.subshell_depth += 1;
+        self.st.may_return = self.can_return();
         self.st.jobs.clear();
         self.st.finished = imbl::OrdMap::new();
         self.st.early = imbl::OrdMap::new();
@@ -65,8 +72,11 @@ impl Shell {
                 reset.extend(Signal::from_number(i64::from(number)));
             }
         }
-        if console && self.st.trap(Signal::INT).is_none() && !reset.contains(&Signal::INT) {
+        if typed && self.st.trap(Signal::INT).is_none() && !reset.contains(&Signal::INT) {
             reset.push(Signal::INT);
+        }
+        if self.st.interactive && typed && self.st.trap(Signal::TERM).is_none() {
+            reset.push(Signal::TERM);
         }
         if background {
             for signal in [Signal::INT, Signal::QUIT] {
@@ -247,6 +257,49 @@ impl Shell {
         Ok(without_newlines(&bytes))
     }
 
+    /// `<(list)` and `>(list)`: starts the list and names the descriptor of its pipe, which stays open until the command has
+    /// run.
+    pub(super) async fn process_substitution(&mut self, list: &List, writes: bool) -> Run<String> {
+        let ends = match self.sys.pipe(0).await {
+            Ok(ends) => ends,
+            Err(e) => {
+                self.complain(&format!("cannot make pipe for process substitution: {e}")).await;
+                return Err(Flow::Abort(1));
+            }
+        };
+        let (own, theirs, onto) = if writes { (ends.1, ends.0, 0) } else { (ends.0, ends.1, 1) };
+        // High numbers are out of the way of those that scripts use (`move_to_high_fd`).
+        let high = HIGHEST_OWN - self.st.process_fds.len() as i64;
+        let fd = match self.sys.fcntl(own, F_DUPFD, high).await {
+            Ok(fd) => {
+                let _ = self.sys.close(own).await;
+                fd as i32
+            }
+            Err(_) => own,
+        };
+        let child = self.fork().await?;
+        if child == 0 {
+            let _ = self.sys.close(fd).await;
+            self.close_substitutions().await;
+            let _ = self.sys.dup2(theirs, onto).await;
+            let _ = self.sys.close(theirs).await;
+            self.become_child(false).await;
+            self.push_tail(list);
+            return Err(Flow::Child);
+        }
+        let _ = self.sys.close(theirs).await;
+        self.st.last_background = Some(child);
+        self.st.process_fds.push(fd);
+        Ok(format!("/dev/fd/{fd}"))
+    }
+
+    /// Closes what process substitutions have left open, after the command that got their names.
+    pub(super) async fn close_substitutions(&mut self) {
+        for fd in std::mem::take(&mut self.st.process_fds) {
+            let _ = self.sys.close(fd).await;
+        }
+    }
+
     /// The file of `$(<file)`.
     async fn only_input(&mut self, list: &List) -> Run<Option<String>> {
         let [item] = &**list else { return Ok(None) };
@@ -284,10 +337,13 @@ impl Shell {
         let mut statuses: Vec<Option<i32>> = children.iter().map(|child| self.st.early.remove(child)).collect();
         while statuses.iter().any(Option::is_none) {
             match self.sys.wait4(-1, 0).await {
-                Ok((pid, status)) => match children.iter().position(|c| *c == pid) {
-                    Some(i) => statuses[i] = Some(status.0),
-                    None => self.child_ended(pid, status.0),
-                },
+                Ok((pid, status)) => {
+                    self.count_for_trap();
+                    match children.iter().position(|c| *c == pid) {
+                        Some(i) => statuses[i] = Some(status.0),
+                        None => self.child_ended(pid, status.0),
+                    }
+                }
                 Err(Errno::EINTR) => self.note_signals(),
                 // Somebody else has collected them.
                 Err(_) => break,
@@ -308,11 +364,17 @@ impl Shell {
             if pid == 0 {
                 break;
             }
+            self.count_for_trap();
             self.child_ended(pid, status.0);
         }
         self.note_signals();
-        if !self.st.traps.contains_key(&Signal::CHLD.0) {
-            self.st.caught.remove(Signal::CHLD);
+        self.st.caught.remove(Signal::CHLD);
+    }
+
+    /// A child has been collected: a trap for SIGCHLD runs once for each (`waitchld`).
+    pub(super) fn count_for_trap(&mut self) {
+        if self.st.traps.get(&Signal::CHLD.0).is_some_and(|action| !action.is_empty()) {
+            self.st.children_to_trap += 1;
         }
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use brush_parser::{ParseError, Parser, ParserOptions, SourceSpan, Token, TokenizerError, ast as b};
 
 use super::ast::{
-    AndOr, ArithmeticFor, Assignment, Case, CaseBranch, CaseEnd, Command, Compound, Connector, FileMode, For, Function,
-    If, Item, List, Pipeline, Redirect, RedirectTarget, Simple, TestExpr, TimeFormat, While, Word,
+    AndOr, ArithmeticFor, Assigned, Assignment, Case, CaseBranch, CaseEnd, Command, Compound, Connector, FileMode, For,
+    Function, If, Item, List, Pipeline, Redirect, RedirectTarget, Simple, TestExpr, TimeFormat, While, Word,
 };
 use super::diagnose::{self, Diagnosis};
 use super::word::{self, Context};
@@ -162,6 +162,23 @@ fn explain(error: &ParseError, text: &str, base: u32) -> SyntaxError {
 /// The commands whose arguments of the form `NAME=value` are expanded as assignments are.
 const DECLARATIONS: [&str; 5] = ["export", "readonly", "local", "declare", "typeset"];
 
+/// An and-or list as bash prints it in its table of jobs.
+fn job_text(and_or: &b::AndOrList) -> String {
+    let pipeline = |p: &b::Pipeline| {
+        let commands: Vec<String> = p.seq.iter().map(ToString::to_string).collect();
+        format!("{}{}", if p.bang { "! " } else { "" }, commands.join(" | "))
+    };
+    let mut text = pipeline(&and_or.first);
+    for next in &and_or.additional {
+        let (connector, next) = match next {
+            b::AndOr::And(p) => ("&&", p),
+            b::AndOr::Or(p) => ("||", p),
+        };
+        text.push_str(&format!(" {connector} {}", pipeline(next)));
+    }
+    text
+}
+
 struct Lowering {
     base: u32,
     depth: usize,
@@ -223,7 +240,7 @@ impl Lowering {
                 line: self.line_of_and_or(and_or),
                 and_or: Arc::new(self.and_or(and_or)?),
                 background,
-                text: background.then(|| Arc::from(and_or.to_string())),
+                text: background.then(|| job_text(and_or).into()),
             });
         }
         Ok(())
@@ -276,7 +293,7 @@ impl Lowering {
             b::Command::ExtendedTest(test, redirects) => {
                 let line = self.line(&test.loc);
                 Command::Compound(
-                    Compound::Test(Arc::new(self.test(&test.expr, line)?), line),
+                    Compound::Test(Arc::new(self.test(&test.expr)?), line),
                     self.redirects(redirects.as_ref())?,
                 )
             }
@@ -318,6 +335,13 @@ impl Lowering {
         match item {
             b::CommandPrefixOrSuffixItem::IoRedirect(redirect) => out.redirects.push(self.redirect(redirect)?),
             b::CommandPrefixOrSuffixItem::Word(word) => self.braces(word, &mut out.words)?,
+            b::CommandPrefixOrSuffixItem::AssignmentWord(assignment, _)
+                if declaration && matches!(assignment.value, b::AssignmentValue::Array(_)) =>
+            {
+                let assignment = self.assignment(assignment)?;
+                out.words.push(Word::text(&assignment.name));
+                out.arrays.push(assignment);
+            }
             b::CommandPrefixOrSuffixItem::AssignmentWord(_, word) if declaration => {
                 let line = word.loc.as_ref().map_or(self.base, |l| self.line(l));
                 let (name, value) = word.value.split_once('=').unwrap_or((&word.value, ""));
@@ -327,23 +351,48 @@ impl Lowering {
                 out.words.push(Word::new(parts));
             }
             b::CommandPrefixOrSuffixItem::AssignmentWord(_, word) => out.words.push(self.word(word)?),
-            b::CommandPrefixOrSuffixItem::ProcessSubstitution(_, sub) => {
-                let what = "process substitution";
-                return Err(SyntaxError::NotModelled { what, line: self.line(&sub.loc) });
+            b::CommandPrefixOrSuffixItem::ProcessSubstitution(kind, sub) => {
+                out.words.push(self.process_substitution(kind, sub)?);
             }
         }
         Ok(())
     }
 
+    fn process_substitution(&self, kind: &b::ProcessSubstitutionKind, sub: &b::SubshellCommand) -> Lowered<Word> {
+        let writes = matches!(kind, b::ProcessSubstitutionKind::Write);
+        Ok(Word::new(vec![super::ast::Part::Process(self.list(&sub.list)?, writes)]))
+    }
+
     fn assignment(&self, assignment: &b::Assignment) -> Lowered<Assignment> {
-        let arrays = || SyntaxError::NotModelled { what: "arrays", line: self.line(&assignment.loc) };
-        let b::AssignmentName::VariableName(name) = &assignment.name else { return Err(arrays()) };
-        let b::AssignmentValue::Scalar(value) = &assignment.value else { return Err(arrays()) };
-        Ok(Assignment {
-            name: name.as_str().into(),
-            value: self.word_in(value, Context::Assignment)?,
-            append: assignment.append,
-        })
+        let line = self.line(&assignment.loc);
+        let (name, value) = match (&assignment.name, &assignment.value) {
+            (b::AssignmentName::VariableName(name), b::AssignmentValue::Scalar(value)) => {
+                (name, Assigned::Scalar(self.word_in(value, Context::Assignment)?))
+            }
+            (b::AssignmentName::ArrayElementName(name, index), b::AssignmentValue::Scalar(value)) => {
+                let index = self.text(index, Context::Arithmetic, line)?;
+                (name, Assigned::Element(index, self.word_in(value, Context::Assignment)?))
+            }
+            (b::AssignmentName::VariableName(name), b::AssignmentValue::Array(elements)) => {
+                let mut all = Vec::new();
+                for (index, value) in elements {
+                    match index {
+                        Some(index) => {
+                            let index = self.text(&index.value, Context::Arithmetic, line)?;
+                            all.push((Some(index), self.word_in(value, Context::Assignment)?));
+                        }
+                        None => {
+                            all.extend(self.brace_words(std::slice::from_ref(value))?.into_iter().map(|w| (None, w)))
+                        }
+                    }
+                }
+                (name, Assigned::Elements(all))
+            }
+            (b::AssignmentName::ArrayElementName(..), b::AssignmentValue::Array(_)) => {
+                return Err(SyntaxError::NotModelled { what: "a list as the element of an array", line });
+            }
+        };
+        Ok(Assignment { name: name.as_str().into(), value, append: assignment.append })
     }
 
     fn compound(&self, compound: &b::CompoundCommand) -> Lowered<Compound> {
@@ -438,10 +487,7 @@ impl Lowering {
         let word = match target {
             b::IoFileRedirectTarget::Filename(word) | b::IoFileRedirectTarget::Duplicate(word) => self.word(word)?,
             b::IoFileRedirectTarget::Fd(n) => Word::text(&n.to_string()),
-            b::IoFileRedirectTarget::ProcessSubstitution(_, sub) => {
-                let what = "process substitution";
-                return Err(SyntaxError::NotModelled { what, line: self.line(&sub.loc) });
-            }
+            b::IoFileRedirectTarget::ProcessSubstitution(kind, sub) => self.process_substitution(kind, sub)?,
         };
         Ok(match kind {
             b::IoFileRedirectKind::Read => RedirectTarget::File(FileMode::Read, word),
@@ -467,18 +513,18 @@ impl Lowering {
         self.text(&text, Context::HereDoc, line)
     }
 
-    fn test(&self, expr: &b::ExtendedTestExpr, line: u32) -> Lowered<TestExpr> {
+    fn test(&self, expr: &b::ExtendedTestExpr) -> Lowered<TestExpr> {
         use b::ExtendedTestExpr as E;
         Ok(match expr {
-            E::And(l, r) => TestExpr::And(Box::new(self.test(l, line)?), Box::new(self.test(r, line)?)),
-            E::Or(l, r) => TestExpr::Or(Box::new(self.test(l, line)?), Box::new(self.test(r, line)?)),
-            E::Not(e) => TestExpr::Not(Box::new(self.test(e, line)?)),
-            E::Parenthesized(e) => self.test(e, line)?,
+            E::And(l, r) => TestExpr::And(Box::new(self.test(l)?), Box::new(self.test(r)?)),
+            E::Or(l, r) => TestExpr::Or(Box::new(self.test(l)?), Box::new(self.test(r)?)),
+            E::Not(e) => TestExpr::Not(Box::new(self.test(e)?)),
+            E::Parenthesized(e) => self.test(e)?,
             E::UnaryTest(op, word) => TestExpr::Unary(op.to_string().into(), self.word(word)?),
             E::BinaryTest(op, l, r) => {
                 let op = match op {
                     b::BinaryPredicate::StringMatchesRegex | b::BinaryPredicate::StringContainsSubstring => {
-                        return Err(SyntaxError::NotModelled { what: "the operator =~", line });
+                        "=~".to_owned()
                     }
                     other => other.to_string(),
                 };

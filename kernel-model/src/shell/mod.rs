@@ -6,20 +6,26 @@
 //! small steps, a fork copies little, and a history can be entered at any command.
 //!
 //! From text to arguments: [`source`] takes commands from a text, `lower` turns them into the tree of [`ast`],
-//! `word` finds the parts of a word, `expand` makes arguments of it. What is done with them: `run` (control
-//! flow), `simple` (commands), `redirect`, `jobs` (children), `builtin`.
+//! `word` finds the parts of a word, `expand` and `param` make arguments of it, `array` and `environment` say what is in
+//! variables and what commands get of them. What is done with arguments: `run` (control flow), `simple` (commands),
+//! `redirect`, `jobs` (children), `builtin`.
 
 pub mod arith;
+mod array;
+mod ash;
 pub mod ast;
 mod brace;
 mod builtin;
 pub mod complete;
 mod diagnose;
+mod environment;
 pub mod escape;
 mod expand;
 mod jobs;
 pub mod lower;
+mod param;
 pub mod pattern;
+mod prompt;
 mod redirect;
 mod run;
 mod simple;
@@ -59,6 +65,8 @@ enum Flow {
     Break(usize),
     /// `continue N`.
     Continue(usize),
+    /// `break 0`: out of all loops.
+    BreakAll,
     /// `return`.
     Return(i32),
     /// `exit`.
@@ -105,11 +113,16 @@ impl Shell {
 
     /// What stands before every message.
     fn prefix(&self) -> String {
+        // Who types sees what has just been typed and needs no line (`error_prolog`).
+        if self.st.interactive {
+            return format!("{}: ", self.st.name);
+        }
         format!("{}: line {}: ", self.st.name, self.st.line.max(1))
     }
 
     /// Prints a message in bash's form.
     async fn complain(&mut self, message: &str) {
+        let message = if self.is_ash() { Shell::in_words_of_ash(message) } else { message.to_owned() };
         let text = format!("{}{message}\n", self.prefix());
         self.sys.eprint(text).await;
     }

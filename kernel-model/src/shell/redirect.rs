@@ -129,7 +129,7 @@ impl Shell {
         let opened = loop {
             match self.sys.open(path, flags, 0o666).await {
                 Err(Errno::EINTR) if !self.interrupted() => {}
-                result => break result.map_err(|e| format!("{path}: {e}"))?,
+                result => break result.map_err(|e| self.cannot_open(path, mode != FileMode::Read, e))?,
             }
         };
         for fd in fds {

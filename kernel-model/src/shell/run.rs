@@ -174,6 +174,7 @@ impl Shell {
                 self.unwind(|frame| matches!(frame, Frame::LineEnd)).await;
                 self.st.status = status;
             }
+            Flow::Abort(status) if self.is_interactive() => self.give_up_line(status).await,
             Flow::Abort(status) => {
                 self.st.status = status;
                 self.st.frames.clear();
@@ -189,6 +190,11 @@ impl Shell {
                     self.end(frame).await;
                 }
                 self.st.status = status;
+            }
+            Flow::BreakAll => {
+                for _ in 0..self.loop_depth() {
+                    self.unwind(is_loop).await;
+                }
             }
             Flow::Break(levels) | Flow::Continue(levels) => {
                 let mut loop_frame = None;
@@ -208,7 +214,7 @@ impl Shell {
 
     /// Takes frames from the stack up to one of a kind, and gives that back. A frame that ends a line or a
     /// process stays.
-    async fn unwind(&mut self, wanted: impl Fn(&Frame) -> bool) -> Option<Frame> {
+    pub(super) async fn unwind(&mut self, wanted: impl Fn(&Frame) -> bool) -> Option<Frame> {
         loop {
             let frame = self.st.frames.pop_back()?;
             if matches!(frame, Frame::LineEnd | Frame::ProcessEnd) {
@@ -231,7 +237,12 @@ impl Shell {
 
     /// Whether `return` would find anything.
     pub(super) fn can_return(&self) -> bool {
-        self.st.frames.iter().any(|f| matches!(f, Frame::Function { .. } | Frame::Source { kind: SourceKind::Dot, .. }))
+        self.st.may_return
+            || self
+                .st
+                .frames
+                .iter()
+                .any(|f| matches!(f, Frame::Function { .. } | Frame::Source { kind: SourceKind::Dot, .. }))
     }
 
     // --- where commands come from ---
@@ -246,7 +257,8 @@ impl Shell {
         let chunk = &rest[..taken.bytes];
         let after = line + chunk.matches('\n').count() as u32;
         if self.st.options.verbose {
-            self.sys.eprint(chunk).await;
+            let newline = if chunk.ends_with('\n') { "" } else { "\n" };
+            self.sys.eprint(format!("{chunk}{newline}")).await;
         }
         if let Some((word, from)) = &taken.unended {
             let last = line + chunk.trim_end_matches('\n').matches('\n').count() as u32;
@@ -288,10 +300,19 @@ impl Shell {
     async fn input(&mut self, fd: i32, line: u32) -> Run<bool> {
         let mut text = String::new();
         loop {
+            if self.st.interactive && !self.st.subshell {
+                self.print_prompt(text.is_empty()).await;
+            }
             let (bytes, end) = self.read_line(fd).await;
+            if end && self.line_interrupted().await {
+                self.push(Frame::Input { fd, line });
+                return Ok(true);
+            }
             text.push_str(&String::from_utf8_lossy(&bytes));
             if end {
-                if !text.trim().is_empty() {
+                if text.trim().is_empty() {
+                    self.say_exit().await;
+                } else {
                     self.push(Frame::Source { text: text.into(), at: 0, line, kind: SourceKind::Script });
                 }
                 return Ok(false);
@@ -381,6 +402,7 @@ impl Shell {
                     self.report_signal(*last, statuses.last().copied().unwrap_or(0), commands).await;
                 }
                 self.failed_command()?;
+                self.st.pipe_status = statuses.iter().map(|s| super::jobs::shell_status(*s)).collect();
                 Ok(true)
             }
         }
@@ -388,6 +410,7 @@ impl Shell {
 
     /// After a command that counts for `set -e`.
     pub(super) fn failed_command(&mut self) -> Run<()> {
+        self.st.pipe_status = vec![self.st.status];
         if self.st.status != 0 && self.st.options.errexit && !self.st.in_condition() {
             return Err(Flow::Exit(self.st.status));
         }
@@ -399,8 +422,11 @@ impl Shell {
     pub(super) async fn command(&mut self, command: &Command, forking: Forking) -> Run<bool> {
         match command {
             Command::Simple(simple) => {
-                self.simple(simple, forking).await?;
-                Ok(true)
+                let result = self.simple(simple, forking).await;
+                if !self.st.process_fds.is_empty() && result != Err(Flow::Child) {
+                    self.close_substitutions().await;
+                }
+                result.map(|()| true)
             }
             Command::Function(function) => {
                 if self.st.vars.contains_key(&function.name) && super::builtin::is_special(&function.name) {

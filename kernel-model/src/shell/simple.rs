@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use imbl::Vector;
 
-use super::ast::{Assignment, Simple};
+use super::ast::{Assigned, Assignment, Simple};
 use super::builtin;
 use super::state::{Frame, Var};
 use super::{Flow, Run, Shell};
 use crate::errno::Errno;
 use crate::program::libc::{Stat, s};
+use crate::task::signal::{Disposition, Signal};
 
 /// Whether a command gets a process of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,6 +39,9 @@ impl Shell {
         self.st.line = simple.line;
         self.substituted = None;
         let words = self.expand_words(&simple.words).await?;
+        if let Some(last) = words.last() {
+            self.st.last_argument = last.as_str().into();
+        }
         let Some(name) = words.first().cloned() else {
             return self.assign_only(simple).await;
         };
@@ -90,6 +94,9 @@ impl Shell {
                         None => self.st.vars.remove(&name),
                     };
                 }
+                for array in &simple.arrays {
+                    self.assign_array(array).await?;
+                }
                 result.map(Some)
             }
             (None, None) => Ok(None),
@@ -116,6 +123,10 @@ impl Shell {
         self.restore(done.saved).await;
         // Each assignment sees the ones before it.
         for assignment in &simple.assignments {
+            if !matches!(assignment.value, Assigned::Scalar(_)) {
+                self.assign_array(assignment).await?;
+                continue;
+            }
             let one = self.expand_assignments(std::slice::from_ref(assignment)).await?;
             self.trace(&one, &[]).await;
             for (name, value) in &one {
@@ -129,11 +140,16 @@ impl Shell {
     async fn expand_assignments(&mut self, assignments: &[Assignment]) -> Run<Vec<(Arc<str>, String)>> {
         let mut all: Vec<(Arc<str>, String)> = Vec::new();
         for assignment in assignments {
-            let mut value = self.expand_text(&assignment.value).await?;
+            // Arrays cannot be put into the environment of a command.
+            let Assigned::Scalar(value) = &assignment.value else { continue };
+            let mut value = self.expand_text(value).await?;
             if assignment.append {
                 let earlier = all.iter().rev().find(|(n, _)| *n == assignment.name).map(|(_, v)| v.clone());
                 let old = earlier.or_else(|| self.st.get(&assignment.name).map(|v| v.to_string()));
-                value.insert_str(0, &old.unwrap_or_default());
+                let old = old.unwrap_or_default();
+                // What is arithmetic is added to, not lengthened.
+                let plus = if self.st.vars.get(&assignment.name).is_some_and(|v| v.integer) { "+" } else { "" };
+                value.insert_str(0, &format!("{old}{plus}"));
             }
             all.push((Arc::clone(&assignment.name), value));
         }
@@ -178,7 +194,8 @@ impl Shell {
         self.trace(&assignments, &words).await;
         let name = words.first().cloned().unwrap_or_default();
         let path = assignments.iter().rev().find(|(n, _)| &**n == "PATH").map(|(_, v)| v.clone());
-        let found = self.look_up(&name, path.as_deref()).await;
+        let applet = self.is_ash() && crate::program::coreutils::busybox::is_applet(&name);
+        let found = if applet { Found::Nowhere } else { self.look_up(&name, path.as_deref()).await };
         let in_place = match forking {
             Forking::AlreadyDone => true,
             Forking::Tail => simple.redirects.is_empty() && !self.st.has_traps(),
@@ -192,20 +209,37 @@ impl Shell {
                 self.report_simple(child, status, &words).await;
                 return self.failed_command();
             }
+            self.reset_for_program().await;
             self.st.subshell = true;
         }
         self.set_for_command(&assignments).await?;
         if self.redirect(&simple.redirects, false).await?.failed {
             return Err(Flow::Exit(1));
         }
+        if let Some(status) = self.run_applet(&words).await {
+            return Err(Flow::Exit(status));
+        }
+        // Without /proc an applet is looked for like any other program (`shellexec`).
+        let found = if applet { self.look_up(&name, path.as_deref()).await } else { found };
         let status = match found {
-            Found::Path(path) => self.execute(&path, &words, &name).await,
+            Found::Path(path) => {
+                let temporary: Vec<Arc<str>> = assignments.into_iter().map(|(name, _)| name).collect();
+                self.execute(&path, &words, &name, &temporary).await
+            }
             Found::Nowhere => {
                 self.complain(&format!("{name}: command not found")).await;
                 127
             }
         };
         Err(Flow::Exit(status))
+    }
+
+    /// What an interactive shell ignores gets its default action again before a program takes its place. What it catches
+    /// does so by execve(2).
+    async fn reset_for_program(&mut self) {
+        if self.st.interactive && self.is_interactive() && self.st.trap(Signal::TERM).is_none() {
+            let _ = self.sys.sigaction(Signal::TERM, Disposition::Default).await;
+        }
     }
 
     /// Where the command is. With another `path` than the shell's own nothing is remembered.
@@ -246,9 +280,10 @@ impl Shell {
         second_best.map_or(Found::Nowhere, Found::Path)
     }
 
-    /// Replaces the shell by a program. Returns the status with which it exits when that fails.
-    pub(super) async fn execute(&mut self, path: &str, words: &[String], name: &str) -> i32 {
-        let envp = self.st.environment();
+    /// Replaces the shell by a program, for which the variables named in `temporary` were set on its command line. Returns
+    /// the status with which it exits when that fails.
+    pub(super) async fn execute(&mut self, path: &str, words: &[String], name: &str, temporary: &[Arc<str>]) -> i32 {
+        let envp = self.st.environment(temporary, path);
         let mut error = self.sys.execve(path, words, &envp).await;
         if error == Errno::ENOEXEC {
             match self.sys.read_file(path).await {

@@ -22,6 +22,10 @@ impl Shell {
             if let Some((name, value)) = entry.split_once('=')
                 && importable(name)
             {
+                if name == "_" {
+                    st.last_argument = value.into();
+                    continue;
+                }
                 st.vars.insert(name.into(), Var { value: Some(value.into()), exported: true, ..Var::default() });
             }
         }
@@ -88,7 +92,7 @@ impl Shell {
     /// Reads the options and finds out where the commands come from.
     async fn arguments(&mut self, arguments: &[String]) -> Result<(), i32> {
         let mut rest = arguments;
-        let mut command = false;
+        let (mut command, mut standard_input, mut interactive) = (false, false, false);
         while let Some((first, more)) = rest.split_first() {
             if first == "--" || first == "-" {
                 rest = more;
@@ -120,7 +124,7 @@ impl Shell {
                         rest = more;
                         match self.st.options.by_name(name) {
                             Some(option) => *option = on == '-',
-                            None if is_harmless(name) => {}
+                            None if is_fixed(name) => {}
                             None => {
                                 let text = format!("{}: line 0: {name}: invalid option name\n", self.st.name);
                                 self.sys.eprint(text).await;
@@ -128,7 +132,9 @@ impl Shell {
                             }
                         }
                     }
-                    'i' | 's' | 'l' | 'm' | 'h' | 'b' | 'p' => {}
+                    's' => standard_input = true,
+                    'i' => interactive = true,
+                    'l' | 'm' | 'h' | 'b' | 'p' => {}
                     _ => match self.st.options.by_letter(letter) {
                         Some(option) => *option = on == '-',
                         None => {
@@ -141,6 +147,7 @@ impl Shell {
             }
         }
         if self.is_console() {
+            self.st.reads_input = true;
             return Ok(());
         }
         self.st.frames.push_back(Frame::ProcessEnd);
@@ -158,7 +165,10 @@ impl Shell {
             self.st.frames.push_back(Frame::Source { text, at: 0, line: 1, kind: SourceKind::CommandString });
             return Ok(());
         }
-        let Some((file, rest)) = rest.split_first() else {
+        let Some((file, rest)) = rest.split_first().filter(|_| !standard_input) else {
+            self.st.positional = rest.iter().map(|a| Arc::from(a.as_str())).collect();
+            self.st.reads_input = true;
+            self.become_interactive(interactive).await;
             self.st.frames.push_back(Frame::Input { fd: 0, line: 1 });
             return Ok(());
         };
@@ -173,6 +183,10 @@ impl Shell {
     async fn script(&mut self, file: &str) -> Result<String, i32> {
         let fd = match self.sys.open(file, o::RDONLY | o::CLOEXEC, 0).await {
             Ok(fd) => fd,
+            Err(e) if self.is_ash() => {
+                self.sys.eprint(format!("{}: can't open '{file}': {e}\n", self.st.name)).await;
+                return Err(2);
+            }
             Err(e) => {
                 self.sys.eprint(format!("{}: {file}: {e}\n", self.st.name)).await;
                 return Err(if e == Errno::ENOENT { 127 } else { 126 });
@@ -199,25 +213,32 @@ pub(super) fn looks_binary(bytes: &[u8]) -> bool {
     bytes.iter().take(80).take_while(|b| **b != b'\n').any(|b| *b == 0)
 }
 
-/// Options that make no difference in a shell that nobody types into.
-pub(super) fn is_harmless(name: &str) -> bool {
-    const HARMLESS: [&str; 14] = [
-        "braceexpand",
-        "emacs",
-        "errtrace",
-        "functrace",
-        "hashall",
-        "histexpand",
-        "history",
-        "ignoreeof",
-        "interactive-comments",
-        "keyword",
-        "monitor",
-        "notify",
-        "posix",
-        "vi",
-    ];
-    HARMLESS.contains(&name)
+/// Options of `set -o` that make no difference in this shell, with what bash says of them when nobody types into it;
+/// those with an asterisk are on in POSIX mode only.
+pub(super) const FIXED: [(&str, &str); 18] = [
+    ("braceexpand", "on"),
+    ("emacs", "off"),
+    ("errtrace", "off"),
+    ("functrace", "off"),
+    ("hashall", "on"),
+    ("histexpand", "off"),
+    ("history", "off"),
+    ("ignoreeof", "off"),
+    ("interactive-comments", "on"),
+    ("keyword", "off"),
+    ("monitor", "off"),
+    ("nolog", "off"),
+    ("notify", "off"),
+    ("onecmd", "off"),
+    ("physical", "off"),
+    ("posix", "on*"),
+    ("privileged", "off"),
+    ("vi", "off"),
+];
+
+/// Whether this is the name of an option that makes no difference here.
+pub(super) fn is_fixed(name: &str) -> bool {
+    FIXED.iter().any(|(n, _)| *n == name)
 }
 
 impl ShellState {
@@ -227,9 +248,15 @@ impl ShellState {
         let mut letters: String =
             OPTION_NAMES.iter().filter(|(_, l)| options.by_letter(*l).is_some_and(|o| *o)).map(|(_, l)| *l).collect();
         letters.push('h');
+        if self.interactive {
+            letters.push('i');
+        }
         letters.push('B');
         if self.command_string {
             letters.push('c');
+        }
+        if self.reads_input {
+            letters.push('s');
         }
         letters
     }

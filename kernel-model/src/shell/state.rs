@@ -41,6 +41,8 @@ pub struct ShellState {
     pub ignored_at_start: SigSet,
     /// Caught signals whose traps have not run yet.
     pub caught: SigSet,
+    /// Children that have been collected and for which the trap for SIGCHLD has not run yet.
+    pub children_to_trap: u32,
     /// Children in the background.
     pub jobs: Vector<Job>,
     /// Statuses of background children that nobody has waited for yet.
@@ -57,10 +59,28 @@ pub struct ShellState {
     pub frames: Vector<Frame>,
     /// It was started with `-c`, so messages about syntax say so and the last command replaces it.
     pub command_string: bool,
+    /// Somebody types into it at a terminal, as into any program that reads.
+    pub interactive: bool,
+    /// It takes its commands from standard input or a console: `s` in `$-`.
+    pub reads_input: bool,
     /// It is a forked copy of the shell that was started.
     pub subshell: bool,
     /// `set -e` does not count, because this subshell is part of a condition.
     pub errexit_off: bool,
+    /// How deep in subshells this copy is: `$BASH_SUBSHELL`.
+    pub subshell_depth: u32,
+    /// The subshell was made inside a function or a sourced file, so that `return` ends it.
+    pub may_return: bool,
+    /// The statuses of the commands of the last pipeline: `$PIPESTATUS`.
+    pub pipe_status: Vec<i32>,
+    /// `$_`: the last argument of the last command.
+    pub last_argument: Arc<str>,
+    /// Descriptors of process substitutions of the command that runs.
+    pub process_fds: Vec<Fd>,
+    /// `shopt -s nullglob`: a pattern that matches nothing is no argument.
+    pub nullglob: bool,
+    /// The directories below the working directory on the stack of `pushd`.
+    pub directories: Vector<Arc<str>>,
     /// Where getopts is within an argument.
     pub getopts_at: usize,
     /// The seed of `$RANDOM`.
@@ -78,9 +98,11 @@ pub struct Var {
     pub readonly: bool,
     /// Values are evaluated as arithmetic (`declare -i`).
     pub integer: bool,
+    /// It is an array with these elements; [`Var::value`] is then the one with the index 0.
+    pub array: Option<OrdMap<i64, Arc<str>>>,
 }
 
-/// What `set` sets, each with its letter.
+/// What `set` sets, each with its letter. The others that bash has make no difference here (`start::FIXED`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Options {
     /// `-a`
@@ -320,6 +342,9 @@ impl ShellState {
             Some(var) => {
                 var.value = Some(value.into());
                 var.exported |= allexport;
+                if let Some(array) = &mut var.array {
+                    array.insert(0, value.into());
+                }
             }
             None => {
                 let var = Var { value: Some(value.into()), exported: allexport, ..Var::default() };
@@ -333,12 +358,6 @@ impl ShellState {
             _ => {}
         }
         Ok(())
-    }
-
-    /// The environment of a command.
-    pub fn environment(&self) -> Vec<String> {
-        let exported = self.vars.iter().filter(|(_, v)| v.exported);
-        exported.filter_map(|(name, v)| v.value.as_ref().map(|value| format!("{name}={value}"))).collect()
     }
 
     /// Whether a failing command does not count for `set -e` here: some frame is a condition.

@@ -86,7 +86,7 @@ fn errors_of_bash() {
     assert_eq!(line("cat </nope"), "sh: line 1: /nope: No such file or directory\n[exit 1]\n");
     assert_eq!(line("echo x >/no/such"), "sh: line 1: /no/such: No such file or directory\n[exit 1]\n");
     assert_eq!(line("fi"), "sh: line 1: syntax error near unexpected token `fi'\nsh: line 1: `fi'\n[exit 2]\n");
-    assert_eq!(line("echo ${x:?}; echo no"), "sh: line 1: x: parameter null or not set\n[exit 127]\n");
+    assert_eq!(line("echo ${x:?}; echo no"), "sh: line 1: x: parameter null or not set\n[exit 1]\n");
     assert_eq!(line("wait 12345"), "sh: line 1: wait: pid 12345 is not a child of this shell\n[exit 127]\n");
     assert_eq!(line("kill 99999"), "sh: line 1: kill: (99999) - No such process\n[exit 1]\n");
     assert_eq!(line("/tmp"), "sh: line 1: /tmp: Is a directory\n[exit 126]\n");
@@ -178,4 +178,87 @@ fn the_jobs_of_a_shell_can_be_piped_and_substituted() {
     let text = run(&["sleep 5 & sleep 6 &", "jobs -p | wc -l", "echo $(jobs -p) | wc -w", "(jobs -p) | wc -l"]);
     assert_eq!(text, "2\n2\n0\n");
     assert_eq!(run(&["sleep 5 & sleep 6 &", "kill $(jobs -p); wait; jobs"]), "");
+}
+
+#[test]
+fn arrays() {
+    assert_eq!(
+        line("a=(1 2 3); a[5]=9; echo ${a[*]} ${#a[@]} ${!a[@]} ${a[-1]} ${a[@]:1:2} \"${a[@]/1/X}\" $a"),
+        "1 2 3 9 4 0 1 2 5 9 2 3 X 2 3 9 1\n"
+    );
+    assert_eq!(line("a=(x 'b c'); a+=(d); for i in \"${a[@]}\"; do echo \"<$i>\"; done"), "<x>\n<b c>\n<d>\n");
+    assert_eq!(line("a=(1 2); unset 'a[0]'; echo ${a[@]} ${#a[*]}; declare -p a"), "2 1\ndeclare -a a=([1]=\"2\")\n");
+    assert_eq!(line("a=(5 6); echo $((a[0] + a[1])); ((a[1]++)); echo ${a[1]}"), "11\n7\n");
+    assert_eq!(line("true | false | (exit 3); echo \"${PIPESTATUS[@]}\""), "0 1 3\n");
+    assert_eq!(
+        line("read -a w <<< 'one two'; echo ${w[1]}; mapfile -t m < /etc/hostname; echo ${#m[@]} $m"),
+        "two\n1 lab\n"
+    );
+}
+
+#[test]
+fn regular_expressions_in_tests() {
+    let text = "[[ abc =~ ^a(.)(c)$ ]] && echo ${BASH_REMATCH[0]} ${BASH_REMATCH[2]}; [[ x =~ y ]]; echo $?";
+    assert_eq!(line(text), "abc c\n1\n");
+    assert_eq!(
+        line("r='a+'; [[ aaa =~ $r ]] && echo matches; [[ 'a+' =~ \"$r\" ]] && echo itself"),
+        "matches\nitself\n"
+    );
+}
+
+#[test]
+fn statuses_of_what_is_given_up() {
+    assert_eq!(line("(echo ${u:?gone}; echo no); echo $?"), "sh: line 1: u: gone\n1\n");
+    assert_eq!(line("sh -c 'echo $((1/0))' 2> /dev/null; echo $?"), "127\n");
+    assert_eq!(line("sh -eu -c 'echo $u' 2> /dev/null; echo $?"), "1\n");
+    assert_eq!(line("sh -c 'set -o nosuch; echo no' 2> /dev/null; echo $?"), "2\n");
+    assert_eq!(line("f() { (return 4); echo $?; }; f"), "4\n");
+    assert_eq!(
+        line("sh -c 'foo(' 2>&1"),
+        "sh: -c: line 1: syntax error near unexpected token `newline'\nsh: -c: line 1: `foo('\n[exit 2]\n"
+    );
+}
+
+#[test]
+fn a_trap_for_children_runs_once_for_each() {
+    assert_eq!(line("(trap 'echo child' CHLD; true; sleep 0.1; /bin/true)"), "child\nchild\n");
+}
+
+#[test]
+fn read_gives_up_in_time() {
+    assert_eq!(line("sleep 5 | { read -t 0.2 x; echo $?; }"), "142\n");
+}
+
+#[test]
+fn directories_on_a_stack() {
+    assert_eq!(run(&["pushd /tmp", "pushd /etc", "popd", "dirs -l"]), "/tmp ~\n/etc /tmp ~\n/tmp ~\n/tmp /root\n");
+}
+
+#[test]
+fn a_shell_at_a_terminal_says_that_it_waits() {
+    let mut running = Running::new(World::boot(Config { terminal: true, ..Config::default() }), NoMachine);
+    let console = ConsoleId(1);
+    let mut trace = Trace::new();
+    running.run(BUDGET, &mut trace);
+    for text in ["sh", "echo $((1/0))", "for i in 1 2", "do echo $i", "done", "exit 3", "echo $?"] {
+        running.inject(&Action::Line { console, text: text.to_owned() }, &mut trace);
+        assert!(running.run(BUDGET, &mut trace));
+    }
+    let printed = trace.events.iter().filter_map(|e| match &e.kind {
+        EventKind::Output { bytes, .. } => Some(String::from_utf8_lossy(bytes).into_owned()),
+        _ => None,
+    });
+    assert_eq!(
+        printed.collect::<String>(),
+        "sh-5.2# echo $((1/0))\nsh: 1/0: division by 0 (error token is \"0\")\nsh-5.2# for i in 1 2\n> do echo $i\n> done\n1\n2\nsh-5.2# exit 3\nexit\n3\n"
+    );
+}
+
+#[test]
+fn process_substitutions() {
+    assert_eq!(
+        line("echo <(:); cat <(echo a) <(echo b); while read x; do echo \"<$x>\"; done < <(seq 2)"),
+        "/dev/fd/63\na\nb\n<1>\n<2>\n"
+    );
+    assert_eq!(line("echo in > >(cat); sleep 0.1; ls /proc/self/fd | wc -w"), "in\n4\n");
 }

@@ -17,6 +17,18 @@ impl Shell {
         if self.st.caught.has(Signal::CHLD) {
             self.reap().await;
         }
+        if self.st.children_to_trap > 0 {
+            let times = std::mem::take(&mut self.st.children_to_trap);
+            // While the trap runs, no other one for a child does.
+            let running = self.st.frames.iter().any(|f| matches!(f, Frame::TrapEnd { .. }));
+            if let Some(action) = self.st.trap(Signal::CHLD).cloned().filter(|_| !running) {
+                let line = self.st.line.max(1);
+                let text: Arc<str> = vec![&*action; times as usize].join("\n").into();
+                self.st.frames.push_back(Frame::TrapEnd { status: self.st.status });
+                self.st.frames.push_back(Frame::Source { text, at: 0, line, kind: SourceKind::Trap });
+                return true;
+            }
+        }
         let Some(signal) = self.st.caught.lowest() else { return false };
         self.st.caught.remove(signal);
         match self.st.trap(signal).cloned() {
@@ -26,7 +38,7 @@ impl Shell {
                 self.st.frames.push_back(frame);
                 true
             }
-            _ if signal == Signal::INT && self.is_console() => {
+            _ if signal == Signal::INT && self.is_interactive() => {
                 if self.st.frames.is_empty() {
                     return false;
                 }
@@ -58,7 +70,7 @@ impl Shell {
             Some(text) if text.is_empty() => Disposition::Ignore,
             Some(_) => Disposition::Handler { restart: false },
             None if signal == Signal::CHLD => Disposition::Handler { restart: true },
-            None if signal == Signal::INT && self.is_console() => Disposition::Handler { restart: false },
+            None if signal == Signal::INT && self.is_interactive() => Disposition::Handler { restart: false },
             None => Disposition::Default,
         };
         match action {

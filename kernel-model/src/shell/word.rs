@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ast::{Param, ParamOp, Part, Word};
+use super::ast::{Param, ParamOp, Part, Subscript, Word};
 use super::lower::{self, SyntaxError};
 
 /// Where a word stands, which decides what is special in it.
@@ -226,6 +226,7 @@ impl<'a> Reader<'a> {
         self.at += len;
         self.push(Part::Param(Arc::new(Param {
             name: name.into(),
+            subscript: None,
             indirect: false,
             op: ParamOp::Plain,
             text: name.into(),
@@ -283,7 +284,7 @@ impl<'a> Reader<'a> {
 
 /// What is between the braces of `${…}`.
 fn parse_param(text: &str, quoted: bool, line: u32, depth: usize) -> Result<Param, SyntaxError> {
-    let bad = || Param { name: "".into(), indirect: false, op: ParamOp::Bad, text: text.into() };
+    let bad = || Param { name: "".into(), subscript: None, indirect: false, op: ParamOp::Bad, text: text.into() };
     let context = if quoted { Context::DoubleQuoted } else { Context::Plain };
     let word = |text: &str| parse_at(text, context, line, depth);
     let pattern = |text: &str| parse_at(text, Context::Plain, line, depth);
@@ -293,7 +294,7 @@ fn parse_param(text: &str, quoted: bool, line: u32, depth: usize) -> Result<Para
     if let Some(r) = rest.strip_prefix('#')
         && !r.is_empty()
         && name_len(r) > 0
-        && name_len(r) == r.len()
+        && (name_len(r) == r.len() || subscript_len(&r[name_len(r)..]) == Some(r.len() - name_len(r)))
     {
         length = true;
         rest = r;
@@ -309,16 +310,30 @@ fn parse_param(text: &str, quoted: bool, line: u32, depth: usize) -> Result<Para
         return Ok(bad());
     }
     let (name, mut rest) = rest.split_at(len);
-    // An array has one element here: the variable itself.
-    if let Some(r) = ["[0]", "[@]", "[*]"].iter().find_map(|s| rest.strip_prefix(s)) {
-        rest = r;
+    let mut subscript = None;
+    if is_name(name)
+        && let Some(len) = subscript_len(rest)
+    {
+        subscript = Some(match &rest[1..len - 1] {
+            "@" => Subscript::All,
+            "*" => Subscript::Star,
+            index => Subscript::Index(parse_at(index, Context::Arithmetic, line, depth)?),
+        });
+        rest = &rest[len..];
     }
-    let done = |op| Ok(Param { name: name.into(), indirect, op, text: text.into() });
+    let all = matches!(subscript, Some(Subscript::All | Subscript::Star));
+    let done = |op| {
+        let indirect = indirect && op != ParamOp::Keys;
+        Ok(Param { name: name.into(), subscript: subscript.clone(), indirect, op, text: text.into() })
+    };
     if length {
         return if rest.is_empty() { done(ParamOp::Length) } else { Ok(bad()) };
     }
     if indirect && (rest == "*" || rest == "@") {
         return done(ParamOp::Names);
+    }
+    if indirect && rest.is_empty() && all {
+        return done(ParamOp::Keys);
     }
     let mut chars = rest.chars();
     match chars.next() {
@@ -362,6 +377,13 @@ fn parse_param(text: &str, quoted: bool, line: u32, depth: usize) -> Result<Para
         Some('@') if rest == "@Q" => done(ParamOp::Quote),
         Some(_) => Ok(bad()),
     }
+}
+
+/// How long the subscript at the beginning of `text` is; `None` when there is none.
+fn subscript_len(text: &str) -> Option<usize> {
+    let inner = text.strip_prefix('[')?;
+    let (index, _) = split_outside(inner, ']')?;
+    (!index.is_empty()).then_some(index.len() + 2)
 }
 
 /// How long the name of the parameter at the beginning of `text` is.

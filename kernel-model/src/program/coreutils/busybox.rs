@@ -3,8 +3,10 @@
 
 use crate::errno::Errno;
 use crate::program;
-use crate::program::Sys;
 use crate::program::registry::{self, Running};
+use crate::program::{Resume, Sys};
+use crate::syscall::identity::prctl::pr;
+use crate::syscall::{Sysno, Value};
 
 program!(BUSYBOX = "busybox" in "/usr/bin", "many programs in one file", busybox, "\
 APPLET [ARG]...  run a program that is modelled, with busybox' wording where it is common
@@ -44,34 +46,26 @@ const APPLETS: &[&str] = &[
     "hostname",
     "id",
     "ip",
-    "ipcrm",
-    "ipcs",
     "kill",
     "killall",
     "link",
     "ln",
     "logname",
     "ls",
-    "lsns",
     "mkdir",
     "mkfifo",
     "mknod",
     "mktemp",
     "mount",
-    "mountpoint",
     "mv",
-    "nice",
-    "nohup",
+    "nc",
     "nproc",
     "nsenter",
     "od",
     "paste",
-    "pgrep",
     "pidof",
     "ping",
     "pivot_root",
-    "pkill",
-    "printenv",
     "printf",
     "ps",
     "pwd",
@@ -117,6 +111,77 @@ const APPLETS: &[&str] = &[
     "yes",
 ];
 
+/// Those that ash runs in its own child without executing anything (`NOEXEC`), which works in an empty root as well.
+const IN_PLACE: &[&str] = &[
+    "awk",
+    "basename",
+    "chgrp",
+    "chmod",
+    "chown",
+    "chroot",
+    "cp",
+    "cut",
+    "date",
+    "dd",
+    "df",
+    "dirname",
+    "env",
+    "expr",
+    "find",
+    "free",
+    "groups",
+    "head",
+    "hostid",
+    "hostname",
+    "id",
+    "ip",
+    "killall",
+    "link",
+    "ln",
+    "logname",
+    "ls",
+    "mkdir",
+    "mkfifo",
+    "mknod",
+    "mktemp",
+    "mv",
+    "nproc",
+    "paste",
+    "pivot_root",
+    "ps",
+    "readlink",
+    "realpath",
+    "renice",
+    "rm",
+    "rmdir",
+    "seq",
+    "sort",
+    "stat",
+    "stty",
+    "sync",
+    "sysctl",
+    "tac",
+    "taskset",
+    "touch",
+    "tty",
+    "umount",
+    "uname",
+    "unlink",
+    "uptime",
+    "whoami",
+    "xargs",
+];
+
+/// Whether ash runs this by itself, wherever `PATH` leads.
+pub(crate) fn is_applet(name: &str) -> bool {
+    applets().any(|applet| applet == name)
+}
+
+/// Whether ash runs this applet without executing anything.
+pub(crate) fn runs_in_place(name: &str) -> bool {
+    IN_PLACE.contains(&name)
+}
+
 /// The names of the applets.
 pub fn applets() -> impl Iterator<Item = &'static str> {
     APPLETS.iter().copied().filter(|name| program_of(name).is_some())
@@ -127,10 +192,14 @@ fn program_of(applet: &str) -> Option<&'static registry::Program> {
     registry::find(if matches!(applet, "sh" | "ash") { "bash" } else { applet })
 }
 
-const BANNER: &str = "BusyBox v1.35.0 (Debian 1:1.35.0-4+b4) multi-call binary.\n";
+const BANNER: &str = "BusyBox v1.35.0 (Debian 1:1.35.0-4+deb12u1+b1) multi-call binary.\n";
 
 async fn busybox(sys: Sys) -> i32 {
     if sys.name() != "busybox" {
+        // Executed as /proc/self/exe it would be called that (`main` in libbb/appletlib.c).
+        if matches!(sys.resume(), Resume::Start) {
+            let _ = sys.call(Sysno::PRCTL, vec![pr::SET_NAME.into(), Value::from(sys.name())]).await;
+        }
         return applet(&sys, sys.argv().to_vec()).await;
     }
     match sys.argv().get(1).map(String::as_str) {
@@ -191,7 +260,7 @@ async fn install(sys: &Sys) -> i32 {
 }
 
 /// Runs an applet in this process.
-async fn applet(sys: &Sys, argv: Vec<String>) -> i32 {
+pub(crate) async fn applet(sys: &Sys, argv: Vec<String>) -> i32 {
     let inner = sys.with_argv(argv);
     let name = inner.name().to_owned();
     if !applets().any(|a| a == name) {
@@ -204,5 +273,50 @@ async fn applet(sys: &Sys, argv: Vec<String>) -> i32 {
             running.await
         }
         None => 127,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::run;
+
+    /// A root directory with nothing but busybox.
+    const ROOT: &str = "mkdir -p r/bin r/proc; cp /usr/bin/busybox r/bin/; ln -s busybox r/bin/sh";
+
+    #[test]
+    fn in_an_empty_root_the_shell_runs_what_needs_no_proc() {
+        let inside = "chroot r /bin/sh -c 'ls /; id; ps; cat x; nosuch'";
+        assert_eq!(
+            run(&[ROOT, inside]),
+            "bin\nproc\nuid=0 gid=0\nPID   USER     COMMAND\n/bin/sh: line 1: cat: not found\n\
+             /bin/sh: line 1: nosuch: not found\n[exit 127]\n"
+        );
+    }
+
+    #[test]
+    fn a_child_of_the_shell_calls_itself_by_the_name_of_the_applet() {
+        let inside = "unshare -pfm sh -c 'mount -t proc proc r/proc; exec chroot r sh -c \"ps; cat /proc/self/comm\"'";
+        assert_eq!(
+            run(&[ROOT, inside]),
+            "PID   USER     COMMAND\n    1 0        sh -c ps; cat /proc/self/comm\n\
+             \u{20}   3 0        {ps} sh -c ps; cat /proc/self/comm\ncat\n"
+        );
+    }
+
+    #[test]
+    fn in_its_own_words() {
+        assert_eq!(run(&["busybox umount /mnt"]), "umount: can't unmount /mnt: Invalid argument\n[exit 1]\n");
+        assert_eq!(
+            run(&["busybox mount -t tmpfs t /nope"]),
+            "mount: mounting t on /nope failed: No such file or directory\n[exit 255]\n"
+        );
+        assert_eq!(
+            run(&["busybox sh -c 'cd /nope'"]),
+            "sh: line 1: cd: line 0: can't cd to /nope: No such file or directory\n[exit 2]\n"
+        );
+        assert_eq!(
+            run(&["busybox sh -c 'echo x > /nope/x'"]),
+            "sh: line 1: can't create /nope/x: nonexistent directory\n[exit 1]\n"
+        );
     }
 }

@@ -160,7 +160,12 @@ async fn copy_one(sys: &Sys, name: &str, style: &Style, place: &mut Place) -> Re
 }
 
 async fn complain(sys: &Sys, name: &str, e: Errno, place: &mut Place) {
-    sys.error(format!("{}: {e}", if name == "-" { "-".into() } else { quotef(name) })).await;
+    let shown = match name {
+        name if sys.is_busybox() => format!("can't open '{name}'"),
+        "-" => name.to_owned(),
+        name => quotef(name).to_string(),
+    };
+    sys.error(format!("{shown}: {e}")).await;
     place.status = 1;
 }
 

@@ -128,7 +128,8 @@ async fn id(sys: Sys) -> Result<i32, i32> {
     let end = if options.has('z') { '\0' } else { '\n' };
     for ids in subjects {
         if plain {
-            sys.print(format!("{}\n", describe(&ids, &accounts, options.operands.is_empty()))).await;
+            sys.print(format!("{}\n", describe(&ids, &accounts, sys.is_busybox() || !options.operands.is_empty())))
+                .await;
             continue;
         }
         let numbers = match (options.last_of("ugG"), options.has('r')) {
@@ -165,7 +166,7 @@ async fn id(sys: Sys) -> Result<i32, i32> {
 }
 
 /// `uid=0(root) gid=0(root) groups=0(root)`
-fn describe(ids: &Ids, accounts: &Accounts, is_caller: bool) -> String {
+fn describe(ids: &Ids, accounts: &Accounts, as_listed: bool) -> String {
     let user = |uid: u32| accounts.user_by_id(uid).map_or_else(|| uid.to_string(), |u| format!("{uid}({})", u.name));
     let group = |gid: u32| accounts.group_by_id(gid).map_or_else(|| gid.to_string(), |g| format!("{gid}({})", g.name));
     let mut out = format!("uid={} gid={}", user(ids.uid), group(ids.gid));
@@ -175,8 +176,8 @@ fn describe(ids: &Ids, accounts: &Accounts, is_caller: bool) -> String {
     if ids.egid != ids.gid {
         out += &format!(" egid={}", group(ids.egid));
     }
-    // Here the kernel's list counts, which does not have the group of the process by itself.
-    let listed = if is_caller { ids.kernel_groups() } else { ids.groups.clone() };
+    // Here the kernel's list counts, which does not have the group of the process by itself; busybox shows just that.
+    let listed = if as_listed { ids.groups.clone() } else { ids.kernel_groups() };
     if !listed.is_empty() {
         let names: Vec<String> = listed.iter().map(|g| group(*g)).collect();
         out += &format!(" groups={}", names.join(","));
@@ -210,7 +211,8 @@ async fn whoami(sys: Sys) -> Result<i32, i32> {
             Ok(0)
         }
         None => {
-            sys.error(format!("cannot find name for user ID {uid}")).await;
+            let unknown = if sys.is_busybox() { "unknown uid" } else { "cannot find name for user ID" };
+            sys.error(format!("{unknown} {uid}")).await;
             Ok(1)
         }
     }

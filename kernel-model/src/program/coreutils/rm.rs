@@ -98,7 +98,9 @@ impl Rm<'_> {
         if self.force && matches!(e, Errno::ENOENT | Errno::ENOTDIR) {
             return 0;
         }
-        if self.sys.is_busybox() {
+        if self.sys.is_busybox() && e == Errno::EISDIR {
+            self.sys.error(format!("'{path}' is a directory")).await;
+        } else if self.sys.is_busybox() {
             self.sys.error(format!("can't remove '{path}': {e}")).await;
         } else {
             self.sys.error(format!("cannot remove {}: {e}", quoteaf(path))).await;

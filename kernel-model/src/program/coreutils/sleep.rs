@@ -23,7 +23,8 @@ async fn sleep(sys: Sys) -> i32 {
         match nanoseconds(word) {
             Some(n) => total = total.saturating_add(n),
             None => {
-                sys.error(format!("invalid time interval {}", quote(word))).await;
+                let what = if sys.is_busybox() { "invalid number" } else { "invalid time interval" };
+                sys.error(format!("{what} {}", quote(word))).await;
                 ok = false;
             }
         }

@@ -28,15 +28,21 @@ impl Sys {
     /// A complaint about how the program was called, followed by the hint at `--help`.
     pub(super) async fn usage_error(&self, message: impl std::fmt::Display) -> i32 {
         self.error(message).await;
-        self.try_help().await;
+        // busybox prints its usage, which is not modelled, or nothing.
+        if !self.is_busybox() {
+            self.try_help().await;
+        }
         self.exit_failure()
     }
 
     /// `WHAT 'path': error`
     pub(super) async fn path_error(&self, what: &str, path: &str, e: crate::errno::Errno) {
         if self.is_busybox() {
-            let what = what.replacen("cannot", "can't", 1);
-            self.error(format!("{what} '{path}': {e}")).await;
+            // chmod and chown only name the file.
+            match what {
+                "cannot access" => self.error(format!("{path}: {e}")).await,
+                what => self.error(format!("{} '{path}': {e}", what.replacen("cannot", "can't", 1))).await,
+            }
         } else {
             self.error(format!("{what} {}: {e}", quoteaf(path))).await;
         }

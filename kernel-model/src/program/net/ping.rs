@@ -106,6 +106,10 @@ async fn main(sys: Sys) -> Result<i32, i32> {
 
     let socket = open_socket(&sys).await?;
     let Some(address) = resolve(&sys, target).await else {
+        if sys.is_busybox() {
+            sys.eprint(format!("ping: bad address '{target}'\n")).await;
+            return Err(1);
+        }
         sys.eprint(format!("ping: {target}: Name or service not known\n")).await;
         return Err(2);
     };
@@ -118,7 +122,11 @@ async fn main(sys: Sys) -> Result<i32, i32> {
         let device = if v.parse::<Ipv4Addr>().is_ok() { "" } else { v };
         format!(" from {source} {device}:")
     });
-    sys.print(format!("PING {target} ({address}){from} {size}({ip_size}) bytes of data.\n")).await;
+    if sys.is_busybox() {
+        sys.print(format!("PING {target} ({address}): {size} data bytes\n")).await;
+    } else {
+        sys.print(format!("PING {target} ({address}){from} {size}({ip_size}) bytes of data.\n")).await;
+    }
     sys.flush().await;
     let asked = Asked {
         target: target.clone(),
@@ -303,6 +311,13 @@ async fn probe(sys: &Sys, address: Ipv4Addr, via: Option<&str>, broadcast: bool)
         connected = connect().await;
     }
     if let Err(e) = connected {
+        if sys.is_busybox() {
+            // It does not connect: the first packet finds out.
+            sys.print(format!("PING {address} ({address}): 56 data bytes\n")).await;
+            sys.flush().await;
+            sys.eprint(format!("ping: sendto: {e}\n")).await;
+            return Err(1);
+        }
         sys.eprint(format!("ping: connect: {e}\n")).await;
         return Err(2);
     }
@@ -386,6 +401,12 @@ async fn one_reply(sys: &Sys, asked: &Asked, tally: &mut Tally, reply: &Ret, arr
             let numeric = asked.target.parse::<Ipv4Addr>().is_ok() || asked.target == "0";
             let from = if numeric { sender } else { format!("{} ({sender})", asked.target) };
             let (bytes, ttl) = (asked.size + ICMP_HEADER, field(message, "ttl"));
+            if sys.is_busybox() {
+                let (seq, ms) = (seq.saturating_sub(1), format!("{}.{:03}", time / 1000, time % 1000));
+                say(sys, asked, &format!("{bytes} bytes from {}: seq={seq} ttl={ttl} time={ms} ms", asked.address))
+                    .await;
+                return;
+            }
             say(sys, asked, &format!("{bytes} bytes from {from}: icmp_seq={seq} ttl={ttl} time={} ms", rounded(time)))
                 .await;
         }
@@ -442,7 +463,26 @@ fn rounded(us: u64) -> String {
     }
 }
 
+/// The same in the words of busybox, which tells nothing of errors.
+fn summary_of_busybox(target: &str, tally: &Tally) -> String {
+    let lost = (tally.sent - tally.received) * 100 / tally.sent.max(1);
+    let (sent, received) = (tally.sent, tally.received);
+    let mut out = format!(
+        "\n--- {target} ping statistics ---\n{sent} packets transmitted, {received} packets received, {lost}% packet loss\n"
+    );
+    if let (Some(min), Some(max)) = (tally.times.iter().min(), tally.times.iter().max()) {
+        let mean = tally.times.iter().sum::<u64>() / tally.times.len() as u64;
+        let ms = |us: u64| format!("{}.{:03}", us / 1000, us % 1000);
+        out.push_str(&format!("round-trip min/avg/max = {}/{}/{} ms\n", ms(*min), ms(mean), ms(*max)));
+    }
+    out
+}
+
 async fn summary(sys: &Sys, target: &str, tally: &Tally, span: u64) {
+    if sys.is_busybox() {
+        sys.print(summary_of_busybox(target, tally)).await;
+        return;
+    }
     let lost = (tally.sent - tally.received) * 100 / tally.sent.max(1);
     let errors = if tally.errors > 0 { format!("+{} errors, ", tally.errors) } else { String::new() };
     let mut out = format!(

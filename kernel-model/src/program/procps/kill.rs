@@ -93,12 +93,14 @@ async fn main(sys: Sys) -> i32 {
     let mut status = 0;
     for pid in pids {
         let Ok(nr) = pid.parse::<i32>() else {
-            sys.error(format!("failed to parse argument: '{pid}'")).await;
+            let what = if sys.is_busybox() { "invalid number" } else { "failed to parse argument:" };
+            sys.error(format!("{what} '{pid}'")).await;
             status = 1;
             continue;
         };
         if let Err(e) = sys.kill(nr, signal).await {
-            sys.error(format!("({nr}): {e}")).await;
+            let what = if sys.is_busybox() { format!("can't kill pid {nr}") } else { format!("({nr})") };
+            sys.error(format!("{what}: {e}")).await;
             status = 1;
         }
     }

@@ -362,7 +362,8 @@ impl Parser<'_, '_> {
 
 impl Find<'_> {
     async fn complain(&mut self, path: &str, e: Errno) {
-        self.sys.error(format!("{}: {e}", quoteaf(path))).await;
+        let shown = if self.sys.is_busybox() { path.to_owned() } else { quoteaf(path) };
+        self.sys.error(format!("{shown}: {e}")).await;
         self.status = 1;
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::simple::{Forking, Found};
+use super::super::start::{FIXED, is_fixed};
 use super::super::state::{Frame, OPTION_NAMES, SourceKind};
 use super::super::{Flow, Run, Shell};
 use crate::errno::Errno;
@@ -50,7 +51,7 @@ impl Shell {
                 Ok(0)
             }
             Err(e) => {
-                self.complain(&format!("{name}: {file}: {e}")).await;
+                self.complain(&format!("{path}: {e}")).await;
                 Err(Flow::Abort(1))
             }
         }
@@ -58,20 +59,29 @@ impl Shell {
 
     pub(super) async fn builtin_break(&mut self, name: &str, args: &[String]) -> Run<i32> {
         let depth = self.loop_depth();
+        if depth == 0 {
+            return Ok(0);
+        }
+        if args.len() > 1 {
+            self.complain(&format!("{name}: too many arguments")).await;
+            return Err(Flow::Abort(1));
+        }
         let levels = match args.first() {
             None => 1,
             Some(text) => match text.parse::<i64>() {
                 Ok(n) if n >= 1 => n as usize,
-                Ok(n) => return self.fail(name, &format!("{n}: loop count out of range"), 1).await,
+                Ok(n) => {
+                    // All loops are left, whatever the name is.
+                    self.complain(&format!("{name}: {n}: loop count out of range")).await;
+                    self.st.status = 1;
+                    return Err(Flow::BreakAll);
+                }
                 Err(_) => {
                     self.complain(&format!("{name}: {text}: numeric argument required")).await;
                     return Err(Flow::Abort(128));
                 }
             },
         };
-        if depth == 0 {
-            return Ok(0);
-        }
         let levels = levels.min(depth);
         Err(if name == "break" { Flow::Break(levels) } else { Flow::Continue(levels) })
     }
@@ -91,6 +101,7 @@ impl Shell {
     }
 
     pub(super) async fn builtin_exit(&mut self, args: &[String]) -> Run<i32> {
+        self.say_exit().await;
         // In a trap, the status is the one from before the trap.
         let trap = self.st.frames.iter().rev().find_map(|f| match f {
             Frame::TrapEnd { status } => Some(*status),
@@ -99,13 +110,18 @@ impl Shell {
         if let (Some(status), true) = (trap, args.is_empty()) {
             return Err(Flow::Exit(status));
         }
+        if args.len() > 1 {
+            self.complain("exit: too many arguments").await;
+            return Err(Flow::Abort(1));
+        }
         Err(Flow::Exit(self.status_argument("exit", args).await))
     }
 
     pub(super) async fn builtin_return(&mut self, args: &[String]) -> Run<i32> {
         if !self.can_return() {
+            self.status_argument("return", args).await;
             self.complain("return: can only `return' from a function or sourced script").await;
-            return if self.is_console() { Ok(2) } else { Err(Flow::Exit(2)) };
+            return if self.is_interactive() { Ok(2) } else { Err(Flow::Exit(2)) };
         }
         Err(Flow::Return(self.status_argument("return", args).await))
     }
@@ -130,6 +146,9 @@ impl Shell {
             }
         }
         let Some(command) = args.first() else { return Ok(0) };
+        if let Some(status) = self.run_applet(args).await {
+            return Err(Flow::Exit(status));
+        }
         let status = match self.look_up(command, None).await {
             Found::Nowhere => {
                 self.complain(&format!("exec: {command}: not found")).await;
@@ -140,7 +159,7 @@ impl Shell {
                 if let (Some(name), Some(first)) = (name, words.first_mut()) {
                     *first = name;
                 }
-                let status = self.execute(&path, &words, command).await;
+                let status = self.execute(&path, &words, command, &[]).await;
                 // A second message says that it could not even be tried.
                 if status == 126
                     && let Ok(stat) = self.sys.stat(&path).await
@@ -153,7 +172,7 @@ impl Shell {
             }
         };
         // A shell that nobody types into does not survive this.
-        if self.is_console() { Err(Flow::Abort(status)) } else { Err(Flow::Exit(status)) }
+        if self.is_interactive() { Err(Flow::Abort(status)) } else { Err(Flow::Exit(status)) }
     }
 
     pub(super) async fn builtin_command(&mut self, name: &str, args: &[String], forking: Forking) -> Run<i32> {
@@ -203,7 +222,7 @@ impl Shell {
             self.st.subshell = true;
         }
         let status = match found {
-            Found::Path(path) => self.execute(&path, args, command).await,
+            Found::Path(path) => self.execute(&path, args, command, &[]).await,
             Found::Nowhere => {
                 self.complain(&format!("{command}: command not found")).await;
                 127
@@ -213,12 +232,15 @@ impl Shell {
     }
 
     pub(super) async fn builtin_shift(&mut self, args: &[String]) -> Run<i32> {
+        if args.len() > 1 {
+            self.complain("shift: too many arguments").await;
+            return Err(Flow::Abort(1));
+        }
         let count = match args.first().map(|a| a.parse::<i64>()) {
             None => 1,
             Some(Ok(n)) => n,
             Some(Err(_)) => {
-                self.complain(&format!("shift: {}: numeric argument required", args[0])).await;
-                return Err(Flow::Abort(1));
+                return self.fail("shift", &format!("{}: numeric argument required", args[0]), 1).await;
             }
         };
         if count < 0 || count as usize > self.st.positional.len() {
@@ -263,8 +285,11 @@ impl Shell {
                     rest = more;
                     match self.st.options.by_name(name) {
                         Some(option) => *option = sign == '-',
-                        None if super::super::start::is_harmless(name) => {}
-                        None => return self.fail("set", &format!("{name}: invalid option name"), 2).await,
+                        None if is_fixed(name) => {}
+                        None => {
+                            self.complain(&format!("set: {name}: invalid option name")).await;
+                            return self.misused("set");
+                        }
                     }
                     continue;
                 }
@@ -284,8 +309,15 @@ impl Shell {
 
     fn show_options(&mut self, table: bool) {
         let mut options = self.st.options;
-        for (name, _) in OPTION_NAMES {
-            let on = options.by_name(name).is_some_and(|o| *o);
+        let own = OPTION_NAMES.iter().map(|(name, _)| *name);
+        let mut names: Vec<&str> = own.chain(FIXED.iter().map(|(name, _)| *name)).collect();
+        names.sort_unstable();
+        for name in names {
+            let fixed = FIXED.iter().find(|(n, _)| *n == name).map(|(_, on)| *on);
+            let on = match fixed {
+                Some(fixed) => fixed == "on" || (fixed == "on*" && !options.bash),
+                None => options.by_name(name).is_some_and(|o| *o),
+            };
             let line = if table {
                 format!("{name:<15}\t{}\n", if on { "on" } else { "off" })
             } else {

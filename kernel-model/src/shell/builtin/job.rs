@@ -44,6 +44,43 @@ impl Shell {
         Ok(0)
     }
 
+    pub(super) async fn builtin_disown(&mut self, args: &[String]) -> Run<i32> {
+        let (mut all, mut keep) = (false, false);
+        let mut specs = args;
+        while let Some((first, rest)) = specs.split_first().filter(|(f, _)| f.starts_with('-') && f.len() > 1) {
+            for letter in first.chars().skip(1) {
+                match letter {
+                    'a' | 'r' => all = true,
+                    'h' => keep = true,
+                    '-' => {}
+                    _ => return self.bad_option("disown", &format!("-{letter}")).await,
+                }
+            }
+            specs = rest;
+        }
+        if specs.is_empty() {
+            let last = self.st.jobs.last().map(|job| job.number);
+            if !all && last.is_none() {
+                return self.fail("disown", "current: no such job", 1).await;
+            }
+            self.st.jobs.retain(|job| keep || !(all || Some(job.number) == last));
+            return Ok(0);
+        }
+        let mut status = 0;
+        for spec in specs {
+            let by_pid = spec.parse::<i32>().ok();
+            let found = self.find_job(spec).map(|job| job.number).or_else(|| {
+                let mut jobs = self.st.jobs.iter();
+                jobs.find(|job| job.children.iter().any(|(pid, _)| Some(*pid) == by_pid)).map(|job| job.number)
+            });
+            match found {
+                Some(number) => self.st.jobs.retain(|job| keep || job.number != number),
+                None => status = self.fail("disown", &format!("{spec}: no such job"), 1).await?,
+            }
+        }
+        Ok(status)
+    }
+
     pub(super) async fn builtin_kill(&mut self, args: &[String]) -> Run<i32> {
         let mut signal = Signal::TERM.0;
         let mut args = args;
@@ -217,6 +254,7 @@ impl Shell {
     async fn wait_once(&mut self) -> Option<i32> {
         match self.sys.wait4(-1, 0).await {
             Ok((pid, status)) => {
+                self.count_for_trap();
                 self.child_ended(pid, status.0);
                 self.reap().await;
                 None

@@ -1,16 +1,18 @@
 //! Commands that the shell carries out itself.
 
 mod control;
+mod directories;
 mod job;
 mod lookup;
 mod output;
 mod place;
 mod read;
+mod shopt;
 mod test;
 mod vars;
 
 use super::simple::Forking;
-use super::{Run, Shell};
+use super::{Flow, Run, Shell};
 
 /// A command of the shell's own.
 #[derive(Debug)]
@@ -35,53 +37,76 @@ const fn special(name: &'static str, synopsis: &'static str, summary: &'static s
 
 /// All of them, by name.
 const BUILTINS: &[Builtin] = &[
-    special(".", ". file [arguments]", "run the commands of a file in this shell"),
+    special(".", ". filename [arguments]", "run the commands of a file in this shell"),
     special(":", ": [arguments]", "do nothing, successfully"),
     builtin("[", "[ arg... ]", "evaluate a conditional expression"),
     builtin("alias", "alias [name[=value] ... ]", "define or show aliases"),
     builtin("bg", "bg [job_spec ...]", "let a stopped job go on (there is no job control here)"),
     special("break", "break [n]", "leave loops"),
     builtin("builtin", "builtin [shell-builtin [arg ...]]", "run a command of the shell's own"),
-    builtin("cd", "cd [-L|-P] [dir]", "change the working directory"),
+    builtin("cd", "cd [-L|[-P [-e]] [-@]] [dir]", "change the working directory"),
     builtin("command", "command [-vV] command [arg ...]", "run a command, not a function; or say what it is"),
     special("continue", "continue [n]", "begin the next turn of a loop"),
-    builtin("declare", "declare [-irxpfF] [name[=value] ...]", "declare variables"),
+    builtin(
+        "declare",
+        "declare [-aAfFgiIlnrtux] [name[=value] ...] or declare -p [-aAfFilnrtux] [name ...]",
+        "declare variables",
+    ),
+    builtin("dirs", "dirs [-clpv] [+N] [-N]", "show the stack of directories"),
+    builtin("disown", "disown [-h] [-ar] [jobspec ... | pid ...]", "forget jobs"),
     builtin("echo", "echo [-neE] [arg ...]", "print arguments"),
     special("eval", "eval [arg ...]", "run the arguments as commands"),
     special(
         "exec",
-        "exec [-c] [-a name] [command [argument ...]] [redirection ...]",
+        "exec [-cl] [-a name] [command [argument ...]] [redirection ...]",
         "replace the shell, or redirect it",
     ),
     special("exit", "exit [n]", "end the shell"),
-    special("export", "export [-n] [name[=value] ...] or export -p", "put variables into the environment"),
+    special("export", "export [-fn] [name[=value] ...] or export -p", "put variables into the environment"),
     builtin("false", "false", "do nothing, unsuccessfully"),
     builtin("fg", "fg [job_spec]", "bring a job to the foreground (there is no job control here)"),
     builtin("getopts", "getopts optstring name [arg ...]", "take options from arguments"),
     builtin("hash", "hash [-r] [name ...]", "remember where commands are"),
-    builtin("jobs", "jobs [-lp] [jobspec ...]", "list jobs"),
+    builtin("jobs", "jobs [-lnprs] [jobspec ...] or jobs -x command [args]", "list jobs"),
     builtin("kill", "kill [-s sigspec | -n signum | -sigspec] pid | jobspec ... or kill -l [sigspec]", "send a signal"),
     builtin("let", "let arg [arg ...]", "evaluate arithmetic"),
     builtin("local", "local [name[=value] ...]", "declare variables of a function"),
+    builtin("mapfile", "mapfile [-n count] [-s count] [-t] [-u fd] [array]", "read lines into an array"),
     builtin("printf", "printf [-v var] format [arguments]", "print arguments in a format"),
     builtin("pwd", "pwd [-LP]", "print the working directory"),
-    builtin("read", "read [-r] [-d delim] [-n nchars] [-p prompt] [-u fd] [name ...]", "read a line into variables"),
-    special("readonly", "readonly [name[=value] ...] or readonly -p", "make variables unchangeable"),
+    builtin("popd", "popd [-n] [+N | -N]", "go back to the directory on top of the stack"),
+    builtin("pushd", "pushd [-n] [+N | -N | dir]", "change the working directory and remember where one was"),
+    builtin(
+        "read",
+        "read [-ers] [-a array] [-d delim] [-i text] [-n nchars] [-N nchars] [-p prompt] [-t timeout] [-u fd] [name ...]",
+        "read a line into variables",
+    ),
+    builtin("readarray", "readarray [-n count] [-s count] [-t] [-u fd] [array]", "read lines into an array"),
+    special("readonly", "readonly [-aAf] [name[=value] ...] or readonly -p", "make variables unchangeable"),
     special("return", "return [n]", "leave a function or a sourced file"),
     special("set", "set [-abefhkmnptuvxBCEHPT] [-o option-name] [--] [-] [arg ...]", "set options and parameters"),
     special("shift", "shift [n]", "drop positional parameters"),
-    builtin("source", "source file [arguments]", "run the commands of a file in this shell"),
+    builtin(
+        "shopt",
+        "shopt [-pqsu] [-o] [optname ...]",
+        "set options of bash (of them nullglob makes a difference here)",
+    ),
+    builtin("source", "source filename [arguments]", "run the commands of a file in this shell"),
     builtin("test", "test [expr]", "evaluate a conditional expression"),
     special("times", "times", "print processor times"),
     special("trap", "trap [-lp] [[arg] signal_spec ...]", "say what happens on signals and at the end"),
     builtin("true", "true", "do nothing, successfully"),
     builtin("type", "type [-apt] name [name ...]", "say what a command is"),
-    builtin("typeset", "typeset [-irxpfF] name[=value] ...", "declare variables"),
+    builtin(
+        "typeset",
+        "typeset [-aAfFgiIlnrtux] name[=value] ... or typeset -p [-aAfFilnrtux] [name ...]",
+        "declare variables",
+    ),
     builtin("ulimit", "ulimit [-SHabcdefiklmnpqrstuvxPRT] [limit]", "show or set resource limits"),
     builtin("umask", "umask [-p] [-S] [mode]", "show or set the mode of new files"),
     builtin("unalias", "unalias [-a] name [name ...]", "remove aliases"),
-    special("unset", "unset [-f] [-v] [name ...]", "remove variables and functions"),
-    builtin("wait", "wait [-n] [id ...]", "wait for children"),
+    special("unset", "unset [-f] [-v] [-n] [name ...]", "remove variables and functions"),
+    builtin("wait", "wait [-fn] [-p var] [id ...]", "wait for children"),
 ];
 
 /// The commands of the shell's own, by name.
@@ -162,6 +187,11 @@ impl Shell {
             "let" => self.builtin_let(args).await,
             "getopts" => self.builtin_getopts(args).await,
             "read" => self.builtin_read(args).await,
+            "mapfile" | "readarray" => self.builtin_mapfile(builtin.name, args).await,
+            "shopt" => self.builtin_shopt(args).await,
+            "pushd" | "popd" => self.builtin_pushd(builtin.name, args).await,
+            "dirs" => self.builtin_dirs(args).await,
+            "disown" => self.builtin_disown(args).await,
             "echo" => Ok(self.builtin_echo(args)),
             "printf" => self.builtin_printf(args).await,
             "test" => self.builtin_test("test", args).await,
@@ -200,7 +230,14 @@ impl Shell {
     /// How the builtin is called, after a mistake.
     async fn usage(&mut self, name: &str) -> Run<i32> {
         let synopsis = find(name).map_or(name, |b| b.synopsis);
-        self.sys.eprint(format!("{name}: usage: {synopsis}\n")).await;
-        Ok(2)
+        if !self.is_ash() {
+            self.sys.eprint(format!("{name}: usage: {synopsis}\n")).await;
+        }
+        self.misused(name)
+    }
+
+    /// A builtin was misused: a special one ends a shell that nobody types into, as POSIX wants it.
+    fn misused(&self, name: &str) -> Run<i32> {
+        if is_special(name) && !self.is_interactive() { Err(Flow::Abort(2)) } else { Ok(2) }
     }
 }

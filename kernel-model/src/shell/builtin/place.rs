@@ -90,28 +90,39 @@ impl Shell {
         if dir.is_empty() {
             return Ok(0);
         }
-        let logical = canonical(&self.st.cwd, &dir);
-        let target = if physical || self.st.cwd.is_empty() { dir.clone() } else { logical.clone() };
+        let status = self.go_to("cd", &dir, physical).await?;
+        if show && status == 0 {
+            self.out.push_str(&format!("{}\n", self.st.cwd));
+        }
+        Ok(status)
+    }
+
+    /// Makes this the working directory, for `pushd` and `popd`.
+    pub(super) async fn change_directory(&mut self, name: &str, dir: &str) -> Run<i32> {
+        self.go_to(name, dir, false).await
+    }
+
+    async fn go_to(&mut self, name: &str, dir: &str, physical: bool) -> Run<i32> {
+        let logical = canonical(&self.st.cwd, dir);
+        let target = if physical || self.st.cwd.is_empty() { dir.to_owned() } else { logical.clone() };
         let mut by_name = target == logical;
         let mut result = self.sys.chdir(&target).await;
         if result.is_err() && target != dir {
             // The name of the working directory may not lead to it any more.
-            let second = self.sys.chdir(&dir).await;
+            let second = self.sys.chdir(dir).await;
             if second.is_ok() {
                 by_name = false;
                 result = second;
             }
         }
         if let Err(e) = result {
-            return self.fail("cd", &format!("{dir}: {e}"), 1).await;
+            let status = if self.is_ash() { 2 } else { 1 };
+            return self.fail(name, &format!("{dir}: {e}"), status).await;
         }
         let new = if by_name && !physical { logical } else { self.sys.getcwd().await.unwrap_or(logical) };
         let old = std::mem::replace(&mut self.st.cwd, new.clone());
         self.set_exported("OLDPWD", &old);
         self.set_exported("PWD", &new);
-        if show {
-            self.out.push_str(&format!("{new}\n"));
-        }
         Ok(0)
     }
 

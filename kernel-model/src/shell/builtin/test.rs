@@ -3,10 +3,12 @@
 use std::cmp::Ordering;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use super::super::ast::TestExpr;
 use super::super::{Run, Shell, pattern};
 use crate::program::libc::s;
+use crate::program::text::regex::{Regex, Syntax, Whole};
 
 /// The answer of a test, or its message.
 type Answer = Result<bool, String>;
@@ -127,6 +129,11 @@ impl Shell {
                     let answer = self.unary_test(op, &text).await;
                     self.conditional_answer(answer).await
                 }
+                TestExpr::Binary(op, l, r) if &**op == "=~" => {
+                    let text = self.expand_text(l).await?;
+                    let regex = self.expand_regex(r).await?;
+                    Ok(self.match_regex(&text, &regex))
+                }
                 TestExpr::Binary(op, l, r) => {
                     let left = self.expand_text(l).await?;
                     let is_pattern = matches!(&**op, "=" | "==" | "!=");
@@ -136,6 +143,22 @@ impl Shell {
                 }
             }
         })
+    }
+
+    /// Matches an extended regular expression, and puts what its groups matched into `BASH_REMATCH`. One that cannot be
+    /// understood matches nothing.
+    fn match_regex(&mut self, text: &str, regex: &str) -> bool {
+        let compiled = Regex::new(regex, Syntax::Extended, false, Whole::Anything);
+        let found = compiled.as_ref().ok().and_then(|regex| Some((regex.groups(), regex.find_at(text.as_bytes(), 0)?)));
+        let Some((groups, captures)) = found else {
+            let _ = self.st.set_array("BASH_REMATCH", imbl::OrdMap::new());
+            return false;
+        };
+        let group = |i: usize| captures.get(i).and_then(|(from, to)| text.get(from..to)).unwrap_or_default();
+        let elements = (0..=groups).map(|i| (i as i64, Arc::from(group(i)))).collect();
+        // Nobody can have made it read-only: bash does so itself, and it is not shown here.
+        let _ = self.st.set_array("BASH_REMATCH", elements);
+        true
     }
 
     async fn conditional_answer(&mut self, answer: Answer) -> Run<bool> {

@@ -20,6 +20,12 @@ fn double_quoted(value: &str) -> String {
     out
 }
 
+/// The array and the index that `name[index]` means.
+fn element(text: &str) -> Option<(&str, &str)> {
+    let (name, index) = text.strip_suffix(']')?.split_once('[')?;
+    is_name(name).then_some((name, index))
+}
+
 impl Shell {
     pub(super) async fn builtin_export(&mut self, name: &str, args: &[String]) -> Run<i32> {
         let readonly = name == "readonly";
@@ -121,7 +127,8 @@ impl Shell {
                     'f' => functions = Some(true),
                     'F' => functions = Some(false),
                     'g' => global = true,
-                    'a' | 'A' => return self.fail(name, "arrays are not modelled", 1).await,
+                    'a' => target.array = Some(imbl::OrdMap::new()),
+                    'A' => return self.fail(name, "associative arrays are not modelled", 1).await,
                     _ => return self.bad_option(name, &format!("{sign}{letter}")).await,
                 }
             }
@@ -155,6 +162,9 @@ impl Shell {
             let mut changed = self.st.vars.get(var).cloned().unwrap_or_default();
             changed.exported = (changed.exported || flags.exported) && !clear.exported;
             changed.integer = (changed.integer || flags.integer) && !clear.integer;
+            if flags.array.is_some() && changed.array.is_none() {
+                changed.array = Some(changed.value.iter().map(|value| (0, Arc::clone(value))).collect());
+            }
             self.st.vars.insert(var.into(), changed);
             if let Some(value) = value {
                 self.assign(var, value).await?;
@@ -209,15 +219,21 @@ impl Shell {
             match self.st.vars.get(&var) {
                 Some(v) => {
                     let mut letters = String::new();
-                    for (on, letter) in [(v.integer, 'i'), (v.readonly, 'r'), (v.exported, 'x')] {
+                    for (on, letter) in
+                        [(v.array.is_some(), 'a'), (v.integer, 'i'), (v.readonly, 'r'), (v.exported, 'x')]
+                    {
                         if on {
                             letters.push(letter);
                         }
                     }
                     let letters = if letters.is_empty() { "-".to_owned() } else { letters };
-                    let line = match &v.value {
-                        Some(value) => format!("declare -{letters} {var}={}\n", double_quoted(value)),
-                        None => format!("declare -{letters} {var}\n"),
+                    let line = match (&v.array, &v.value) {
+                        (Some(array), _) if !array.is_empty() => {
+                            let elements = array.iter().map(|(i, value)| format!("[{i}]={}", double_quoted(value)));
+                            format!("declare -{letters} {var}=({})\n", elements.collect::<Vec<_>>().join(" "))
+                        }
+                        (_, Some(value)) => format!("declare -{letters} {var}={}\n", double_quoted(value)),
+                        (_, None) => format!("declare -{letters} {var}\n"),
                     };
                     self.out.push_str(&line);
                 }
@@ -242,7 +258,18 @@ impl Shell {
                 _ if options && arg.starts_with('-') && arg.len() > 1 => return self.bad_option("unset", arg).await,
                 name => {
                     options = false;
-                    if !functions && self.st.vars.contains_key(name) {
+                    if !functions && let Some((array, index)) = element(name) {
+                        let index = match arith::evaluate(index, &mut self.st) {
+                            Ok(index) => index,
+                            Err(e) => return self.fail("unset", &e.0, 1).await,
+                        };
+                        if self.st.vars.get(array).is_some_and(|v| v.readonly) {
+                            self.complain(&format!("unset: {array}: cannot unset: readonly variable")).await;
+                            status = 1;
+                        } else {
+                            self.st.unset_element(array, index);
+                        }
+                    } else if !functions && self.st.vars.contains_key(name) {
                         if self.st.vars.get(name).is_some_and(|v| v.readonly) {
                             self.complain(&format!("unset: {name}: cannot unset: readonly variable")).await;
                             status = 1;
@@ -281,8 +308,7 @@ impl Shell {
         let mut status = 0;
         let args: Vec<&String> = args.iter().filter(|a| *a != "-p").collect();
         if args.is_empty() {
-            let text: String =
-                self.st.aliases.iter().map(|(n, v)| format!("alias {n}={}\n", super::super::quote(v))).collect();
+            let text: String = self.st.aliases.iter().map(|(n, v)| self.alias_line(n, v)).collect();
             self.out.push_str(&text);
         }
         for arg in args {
@@ -291,7 +317,7 @@ impl Shell {
                     self.st.aliases.insert(name.to_owned(), value.to_owned());
                 }
                 None => match self.st.aliases.get(arg) {
-                    Some(value) => self.out.push_str(&format!("alias {arg}={}\n", super::super::quote(value))),
+                    Some(value) => self.out.push_str(&self.alias_line(arg, value)),
                     None => {
                         self.complain(&format!("alias: {arg}: not found")).await;
                         status = 1;
@@ -302,7 +328,16 @@ impl Shell {
         Ok(status)
     }
 
+    /// How an alias is shown: in POSIX mode without the command's name.
+    fn alias_line(&self, name: &str, value: &str) -> String {
+        let command = if self.st.options.bash { "alias " } else { "" };
+        format!("{command}{name}={}\n", super::super::quote(value))
+    }
+
     pub(super) async fn builtin_unalias(&mut self, args: &[String]) -> Run<i32> {
+        if args.is_empty() {
+            return self.usage("unalias").await;
+        }
         let mut status = 0;
         for arg in args {
             if arg == "-a" {

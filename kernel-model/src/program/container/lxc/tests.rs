@@ -20,7 +20,7 @@ fn a_life(config: Config) {
     );
     assert_eq!(
         s.line("lxc-attach -n c1 -- sh -c 'echo x > /proc/sys/kernel/hostname'"),
-        "sh: line 1: /proc/sys/kernel/hostname: Read-only file system\n[exit 1]\n"
+        "sh: line 1: can't create /proc/sys/kernel/hostname: Read-only file system\n[exit 1]\n"
     );
     assert_eq!(
         s.line("lxc-freeze -n c1; lxc-info -s -n c1; lxc-unfreeze -n c1; lxc-info -s -H -n c1"),

@@ -1,5 +1,6 @@
 //! `ps`: a snapshot of the processes that `/proc` shows.
 
+mod busybox;
 mod columns;
 mod options;
 mod order;
@@ -43,6 +44,9 @@ const NO_PROC: i32 = 47;
 
 async fn main(sys: Sys) -> i32 {
     let words = sys.argv().get(1..).unwrap_or_default().to_vec();
+    if sys.is_busybox() {
+        return busybox::main(&sys, &words).await;
+    }
     // Without /proc there is nothing to say, whatever the options are.
     match sys.read_file("/proc/self/stat").await {
         Ok(_) => {}
