@@ -46,6 +46,13 @@ pub enum Action {
     OpenConsole,
     /// What a recorded log knows and the model could not: see [`Adjustment`].
     Adjust(Adjustment),
+    /// A call to what is below the kernel, in the words of that machine: a hypercall, where it is a hypervisor.
+    CallBelow {
+        /// In whose name, as the machine counts the kernels on it; 0 is the one that one types to.
+        who: u32,
+        /// The call.
+        text: String,
+    },
 }
 
 /// Brings the world into line with a recorded log where the log shows something that the model does not

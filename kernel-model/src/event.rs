@@ -236,6 +236,8 @@ pub enum EventKind {
     Memory(MemoryEvent),
     /// Something happened at a disk.
     Block(BlockEvent),
+    /// Somebody outside makes a call to the machine below, in the name of a kernel on it.
+    CalledBelow { who: u32, text: Arc<str> },
     /// The machine below tells what it did, or what happened in another kernel there.
     Machine(Report),
     /// Something that is not modelled was asked for.
@@ -283,6 +285,7 @@ impl EventKind {
             | EventKind::Interrupted { .. }
             | EventKind::CallRequested { .. }
             | EventKind::TimePassed { .. }
+            | EventKind::CalledBelow { .. }
             | EventKind::ConsoleOpened { .. } => Granularity::Command,
             EventKind::CallEntered { .. }
             | EventKind::CallReturned { .. }
@@ -301,6 +304,7 @@ impl EventKind {
             | EventKind::Interrupted { .. }
             | EventKind::CallRequested { .. }
             | EventKind::TimePassed { .. }
+            | EventKind::CalledBelow { .. }
             | EventKind::ConsoleOpened { .. } => Family::Command,
             EventKind::CallEntered { .. } | EventKind::CallSlept { .. } => Family::Call,
             EventKind::CallReturned { result, .. } => {

@@ -193,6 +193,12 @@ pub trait PvOps: Keep {
     /// Takes a frame that leaves by one of its network devices.
     fn transmit(&mut self, _port: Port, _frame: &Frame) {}
 
+    /// Carries out a call that somebody outside makes to it, in its own words and in the name of a kernel on it. Whether it
+    /// takes such calls: then its reports say what became of this one.
+    fn called(&mut self, _now: Nanos, _who: u32, _text: &str) -> bool {
+        false
+    }
+
     /// The world of another kernel that lives in it.
     fn world_of(&self, _system: SystemId) -> Option<&World> {
         None

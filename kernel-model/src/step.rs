@@ -163,6 +163,13 @@ impl Kernel<'_> {
                 self.emit(EventKind::ConsoleOpened { console });
             }
             Action::Adjust(adjustment) => self.adjust(adjustment),
+            Action::CallBelow { who, text } => {
+                self.emit(EventKind::CalledBelow { who: *who, text: text.as_str().into() });
+                if !self.machine.called(self.world.clock, *who, text) {
+                    self.emit(EventKind::NotModelled { what: "a call to a machine that takes none".into() });
+                }
+                self.emit_reports();
+            }
         }
     }
 

@@ -75,6 +75,7 @@ fn written(step: &Step) -> String {
         Step::EndOfInput { console } => at(*console, "^D"),
         Step::Wait { ms } => format!("{{ wait_ms = {ms} }}"),
         Step::OpenConsole => "{ open_console = true }".to_owned(),
+        Step::CallBelow { who, text } => format!("{{ domain = {who}, hypercall = {} }}", quoted(text)),
     }
 }
 

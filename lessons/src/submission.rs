@@ -167,7 +167,9 @@ impl Submission {
         }
         for stamped in &self.actions {
             match &stamped.action {
-                Action::Line { text, .. } if text.len() > LINE_MAX => return too_much("commands of at most 64 KiB"),
+                Action::Line { text, .. } | Action::CallBelow { text, .. } if text.len() > LINE_MAX => {
+                    return too_much("commands of at most 64 KiB");
+                }
                 Action::Adjust(_) => return Err(BadSubmission::Forbidden),
                 _ => {}
             }

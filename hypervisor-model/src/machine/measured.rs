@@ -165,6 +165,10 @@ impl PvOps for Box<dyn Measured> {
         (**self).transmit(port, frame);
     }
 
+    fn called(&mut self, now: Nanos, who: u32, text: &str) -> bool {
+        (**self).called(now, who, text)
+    }
+
     fn world_of(&self, system: SystemId) -> Option<&World> {
         (**self).world_of(system)
     }

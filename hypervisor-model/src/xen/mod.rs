@@ -26,6 +26,7 @@ pub mod sysctl;
 #[cfg(test)]
 pub mod toolstack;
 pub mod traps;
+pub mod typed;
 pub mod vcpu;
 pub mod xenstore;
 

@@ -35,6 +35,9 @@ pub fn explain(event: &Event, world: &World) -> Explanation {
         EventKind::CallRequested { call } => {
             (format!("Somebody outside asks for {}, in the name of a process.", call.nr.name()), man(call))
         }
+        EventKind::CalledBelow { who, text } => {
+            (format!("Somebody outside makes the call `{text}` to the machine below, in the name of kernel {who}."), "")
+        }
         EventKind::TimePassed { span } => (format!("{} seconds of virtual time may pass.", decimal(span.0)), "time(7)"),
         EventKind::ConsoleOpened { .. } => ("A console is opened, with a shell of its own.".to_owned(), "sh(1)"),
         EventKind::CallEntered { call } => {

@@ -15,6 +15,7 @@ pub fn label(kind: &EventKind, world: &World) -> String {
         EventKind::CommandEnded { status, .. } => format!("done, exit status {status}"),
         EventKind::Interrupted { .. } => "Ctrl-C".to_owned(),
         EventKind::CallRequested { call } => format!("asked for {}", call.nr.name()),
+        EventKind::CalledBelow { text, .. } => text.to_string(),
         EventKind::TimePassed { span } => format!("{span} s pass"),
         EventKind::ConsoleOpened { console } => format!("console {console} opened"),
         EventKind::CallEntered { call } => print::print_call(call, None),

@@ -1,6 +1,7 @@
 //! Events as facts: `event` in an expression that is looked at when something has happened.
 
 use kernel_model::event::{Event, EventKind, Family};
+use kernel_model::machine::report::Report;
 use kernel_model::task::TaskId;
 use kernel_model::world::World;
 
@@ -102,6 +103,30 @@ fn special(kind: &EventKind, world: &World) -> Option<(&'static str, Vec<(&'stat
             let inum = world.ns_common(*ns).map_or(0, |common| i64::from(common.inum));
             let who = number(world, *task);
             ("NamespaceEntered", vec![("ns_kind", ns.kind().name().into()), ("inum", inum.into()), ("who", who.into())])
+        }
+        EventKind::CalledBelow { who, text } => {
+            ("CalledBelow", vec![("who", i64::from(*who).into()), ("text", text.to_string().into())])
+        }
+        EventKind::Machine(Report::Did(deed)) => {
+            let numbers = map_of(deed.numbers.iter().map(|(name, n)| (*name, Value::Int(*n as i64))));
+            let deed_kind = format!("{:?}", deed.kind);
+            (
+                "Did",
+                vec![
+                    ("deed", deed_kind.into()),
+                    ("name", deed.name.into()),
+                    ("of", numbers),
+                    ("rule", deed.text().into()),
+                ],
+            )
+        }
+        EventKind::Machine(Report::Elsewhere { system, event, .. }) => {
+            let call = match &event.kind {
+                EventKind::CallEntered { call } | EventKind::CallReturned { call, .. } => call.nr.name(),
+                _ => "",
+            };
+            let (what, _) = by_fields(&event.kind);
+            ("Elsewhere", vec![("system", i64::from(system.0).into()), ("what", what), ("call", call.into())])
         }
         _ => return None,
     })

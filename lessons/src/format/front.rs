@@ -99,7 +99,7 @@ pub struct FrontStart {
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 #[serde(
     untagged,
-    expecting = "steps are a text (one command a line) or a list of lines, `{ console = 2, line = \"…\" }`, `{ wait_ms = 500 }` and `{ open_console = true }`"
+    expecting = "steps are a text (one command a line) or a list of lines, `{ console = 2, line = \"…\" }`, `{ domain = 1, hypercall = \"…\" }`, `{ wait_ms = 500 }` and `{ open_console = true }`"
 )]
 pub enum Steps {
     /// One command a line.
@@ -119,10 +119,10 @@ impl Default for Steps {
 #[serde(
     untagged,
     deny_unknown_fields,
-    expecting = "a step is a line, `{ console = 2, line = \"…\" }`, `{ wait_ms = 500 }` or `{ open_console = true }`"
+    expecting = "a step is a line, `{ console = 2, line = \"…\" }`, `{ domain = 1, hypercall = \"…\" }`, `{ wait_ms = 500 }` or `{ open_console = true }`"
 )]
 pub enum FrontStep {
-    /// A line typed at the first console; `^C` and `^D` are the keys.
+    /// A line typed at the first console; `^C`, `^D` and `^]` are the keys.
     Line(String),
     /// A line typed at another console.
     At {
@@ -130,6 +130,13 @@ pub enum FrontStep {
         console: u32,
         /// The line.
         line: String,
+    },
+    /// A hypercall is made.
+    Hypercall {
+        /// In the name of this domain.
+        domain: u32,
+        /// The call.
+        hypercall: String,
     },
     /// Time passes.
     Wait {
@@ -172,6 +179,7 @@ impl FrontStep {
         match self {
             FrontStep::Line(line) => typed(1, line),
             FrontStep::At { console, line } => typed(*console, line),
+            FrontStep::Hypercall { domain, hypercall } => Step::CallBelow { who: *domain, text: hypercall.clone() },
             FrontStep::Wait { wait_ms } => Step::Wait { ms: *wait_ms },
             FrontStep::Open { .. } => Step::OpenConsole,
         }
@@ -182,6 +190,7 @@ fn typed(console: u32, line: &str) -> Step {
     match line {
         "^C" => Step::Interrupt { console },
         "^D" => Step::EndOfInput { console },
+        "^]" => Step::Line { console, text: "\u{1d}".to_owned() },
         text => Step::Line { console, text: text.to_owned() },
     }
 }

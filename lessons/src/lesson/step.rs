@@ -32,6 +32,13 @@ pub enum Step {
     },
     /// Another console is opened.
     OpenConsole,
+    /// A call is made to what is below the kernel.
+    CallBelow {
+        /// In the name of this kernel on the machine.
+        who: u32,
+        /// The call, in the machine's words.
+        text: String,
+    },
 }
 
 impl Step {
@@ -48,6 +55,7 @@ impl Step {
             Step::EndOfInput { console } => Action::EndOfInput { console: ConsoleId(*console) },
             Step::Wait { ms } => Action::Wait { span: Nanos(ms.saturating_mul(1_000_000)) },
             Step::OpenConsole => Action::OpenConsole,
+            Step::CallBelow { who, text } => Action::CallBelow { who: *who, text: text.clone() },
         }
     }
 
@@ -59,6 +67,7 @@ impl Step {
             Action::EndOfInput { console } => Step::EndOfInput { console: console.0 },
             Action::Wait { span } => Step::Wait { ms: span.0 / 1_000_000 },
             Action::OpenConsole => Step::OpenConsole,
+            Action::CallBelow { who, text } => Step::CallBelow { who: *who, text: text.clone() },
             Action::Syscall { .. } | Action::Adjust(_) => return None,
         })
     }

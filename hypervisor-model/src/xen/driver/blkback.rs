@@ -86,9 +86,9 @@ impl BlkBack {
         self.ring.as_ref().map(|ring| ring.port)
     }
 
-    /// The ring.
-    pub fn ring(&self) -> Option<SharedRing> {
-        self.ring.as_ref().map(|ring| ring.ring)
+    /// The ring, and how many requests were taken off it.
+    pub fn ring(&self) -> Option<(SharedRing, u32)> {
+        self.ring.as_ref().map(|ring| (ring.ring, ring.req_cons))
     }
 
     /// Requests that the disk works at.

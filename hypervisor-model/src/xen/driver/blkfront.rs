@@ -194,7 +194,9 @@ impl BlkFront {
         let request = Request { operation, handle: self.device.number as u16, id, sector, segments };
         request.put(&mut host.xen.memory, ring.ring.entry(ring.req_prod));
         self.shadows.insert(id, Shadow { operation, grants, bytes });
-        let numbers = vec![("id", id), ("sector", sector), ("entry", (ring.req_prod % 32).into())];
+        let domain = self.device.frontend.0.into();
+        let entry = (ring.req_prod % 32).into();
+        let numbers = vec![("domain", domain), ("id", id), ("sector", sector), ("entry", entry)];
         host.tell(
             Lane::GuestKernel,
             numbers,
@@ -236,7 +238,8 @@ impl BlkFront {
         }
         for done in &completed {
             let sentence = "blkfront takes the response to request {id} off its ring: the block layer is told.";
-            host.tell(Lane::GuestKernel, vec![("id", done.id)], sentence);
+            let domain = self.device.frontend.0.into();
+            host.tell(Lane::GuestKernel, vec![("domain", domain), ("id", done.id)], sentence);
         }
         completed
     }

@@ -81,10 +81,14 @@ impl NetBack {
         Some((self.tx.as_ref()?.port, self.rx.as_ref()?.port))
     }
 
-    /// Its rings, each with what it is for.
-    pub fn rings(&self) -> Vec<(&'static str, SharedRing)> {
+    /// Its rings, each with what it is for and how many requests were taken off it.
+    pub fn rings(&self) -> Vec<(&'static str, SharedRing, u32)> {
         let halves = [("tx", &self.tx), ("rx", &self.rx)];
-        halves.into_iter().filter_map(|(name, half)| Some((name, half.as_ref()?.ring))).collect()
+        let ring = |(name, half): (&'static str, &Option<Half>)| {
+            let half = half.as_ref()?;
+            Some((name, half.ring, half.req_cons))
+        };
+        halves.into_iter().filter_map(ring).collect()
     }
 
     /// The frontend's state has changed (`frontend_changed`).

@@ -155,7 +155,12 @@ impl NetFront {
             let size = if n == 0 { packet.len() } else { bytes.len() } as u16;
             let request = TxRequest { gref, offset: 0, flags, id, size };
             request.put(&mut host.xen.memory, tx.ring.entry(tx.req_prod));
-            let numbers = vec![("id", id.into()), ("bytes", bytes.len() as u64), ("gref", gref.into())];
+            let numbers = vec![
+                ("domain", u64::from(self.device.frontend.0)),
+                ("id", id.into()),
+                ("bytes", bytes.len() as u64),
+                ("gref", gref.into()),
+            ];
             host.tell(
                 Lane::GuestKernel,
                 numbers,
@@ -184,7 +189,11 @@ impl NetFront {
                 {
                     tx.spare.push(gref);
                     host.put_frame(domain, frame);
-                    let numbers = vec![("id", response.id.into()), ("gref", gref.into())];
+                    let numbers = vec![
+                        ("domain", u64::from(self.device.frontend.0)),
+                        ("id", response.id.into()),
+                        ("gref", gref.into()),
+                    ];
                     let sentence = "netfront takes the response to request {id} off its ring for sending, and takes grant \
                                     {gref} back.";
                     host.tell(Lane::GuestKernel, numbers, sentence);
@@ -212,7 +221,12 @@ impl NetFront {
                     packet.extend(host.xen.memory.read_bytes(frame.address(), bytes));
                     rx.spare.push(gref);
                     host.put_frame(domain, frame);
-                    let numbers = vec![("id", response.id.into()), ("bytes", bytes), ("gref", gref.into())];
+                    let numbers = vec![
+                        ("domain", u64::from(self.device.frontend.0)),
+                        ("id", response.id.into()),
+                        ("bytes", bytes),
+                        ("gref", gref.into()),
+                    ];
                     let sentence = "netfront takes {bytes} bytes in page {id} off its ring for receiving, and takes grant {gref} \
                                     back.";
                     host.tell(Lane::GuestKernel, numbers, sentence);

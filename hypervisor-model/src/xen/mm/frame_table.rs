@@ -62,6 +62,25 @@ impl FrameTable {
             .flat_map(|(n, part)| part.iter().enumerate().map(move |(at, info)| (Hfn((n * PART + at) as u64), *info)));
         all.filter(|(_, info)| *info != PageInfo::default())
     }
+
+    /// The frames of which something else is kept than in another table.
+    pub fn differing(&self, other: &FrameTable) -> Vec<Hfn> {
+        let part = |table: &'_ FrameTable, n: usize| table.parts.get(n).cloned().flatten();
+        let mut frames = Vec::new();
+        for n in 0..self.parts.len().max(other.parts.len()) {
+            let (own, others) = (part(self, n), part(other, n));
+            let is_shared = match (&own, &others) {
+                (Some(own), Some(others)) => Arc::ptr_eq(own, others),
+                (None, None) => true,
+                _ => false,
+            };
+            if !is_shared {
+                let all = (0..PART).map(|at| Hfn((n * PART + at) as u64));
+                frames.extend(all.filter(|frame| self.info(*frame) != other.info(*frame)));
+            }
+        }
+        frames
+    }
 }
 
 impl Xen {

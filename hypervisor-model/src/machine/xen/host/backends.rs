@@ -11,11 +11,10 @@ use kernel_model::machine::report::{Deed, DeedKind, Lane};
 use kernel_model::net::mac::Mac;
 use kernel_model::net::packet::Frame;
 
-use super::XenHost;
+use super::{RingParts, XenHost};
 use crate::xen::domain::DomId;
 use crate::xen::driver::blkback::{BlkBack, DiskIo};
 use crate::xen::driver::netback::NetBack;
-use crate::xen::io::ring::SharedRing;
 use crate::xen::io::xenbus::{DeviceId, DeviceKind, XenbusState};
 use crate::xen::xenstore::Asker;
 
@@ -59,14 +58,17 @@ pub(super) struct Backends {
 }
 
 impl Backends {
-    /// The shared rings, each with its device and what it is for.
-    pub fn rings(&self) -> Vec<(DeviceId, &'static str, SharedRing)> {
-        let disks = self.vbds.iter().filter_map(|(device, vbd)| Some((*device, "requests", vbd.back.ring()?)));
-        let cards = self
-            .vifs
-            .iter()
-            .flat_map(|(device, vif)| vif.back.rings().into_iter().map(move |(name, ring)| (*device, name, ring)));
-        disks.chain(cards).collect()
+    /// The shared rings.
+    pub fn rings(&self) -> Vec<RingParts> {
+        let disk = |(device, vbd): (&DeviceId, &Vbd)| {
+            let (ring, req_cons) = vbd.back.ring()?;
+            Some(RingParts { device: *device, purpose: "requests", ring, req_cons })
+        };
+        let cards = self.vifs.iter().flat_map(|(device, vif)| {
+            let rings = vif.back.rings().into_iter();
+            rings.map(|(purpose, ring, req_cons)| RingParts { device: *device, purpose, ring, req_cons })
+        });
+        self.vbds.iter().filter_map(disk).chain(cards).collect()
     }
 
     /// A disk works for a guest.

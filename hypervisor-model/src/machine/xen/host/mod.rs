@@ -3,9 +3,9 @@
 //! There is one [`Xen`](crate::xen::Xen). It is with domain 0's processor (`dom0.hardware.xen`); for as long as another
 //! domain runs, or drivers and daemons of domain 0 work, it is lent to them ([`XenHost::with_host`], [`XenHost::in_guest`]).
 //!
-//! [`files`] the nodes below `/dev/xen`; [`privcmd`] hypercalls of programs; [`daemons`] what xenstored and xenconsoled do;
-//! [`backends`] domain 0's halves of split drivers; [`domu`] another domain's kernel with its halves, [`control`] what the
-//! toolstack can ask of it. xenstored and xenconsoled
+//! [`typed`] hypercalls of somebody outside; [`files`] the nodes below `/dev/xen`; [`privcmd`] hypercalls of programs;
+//! [`daemons`] what xenstored and xenconsoled do; [`backends`] domain 0's halves of split drivers; [`domu`] another domain's
+//! kernel with its halves, [`control`] what the toolstack can ask of it. xenstored and xenconsoled
 //! are no processes here, and the guests' messages to xenstored do not go through its ring.
 
 mod backends;
@@ -17,6 +17,7 @@ mod files;
 mod privcmd;
 #[cfg(test)]
 mod tests;
+mod typed;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,6 +38,8 @@ use crate::machine::counters::Counters;
 use crate::machine::measured::{Measured, NoMemory, Parts};
 use crate::xen::domain::{DomId, VcpuId};
 use crate::xen::driver::Host;
+use crate::xen::io::ring::SharedRing;
+use crate::xen::io::xenbus::DeviceId;
 use backends::Backends;
 use daemons::Daemons;
 use domu::DomU;
@@ -180,6 +183,19 @@ impl XenHost {
     }
 }
 
+/// A ring that two halves of a driver share.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RingParts {
+    /// Whose.
+    pub device: DeviceId,
+    /// What it is for: `requests`, `tx`, `rx`.
+    pub purpose: &'static str,
+    /// Where it is.
+    pub ring: SharedRing,
+    /// How many requests the backend has taken: what only it knows.
+    pub req_cons: u32,
+}
+
 /// What there is of a machine with Xen, for eyes.
 #[derive(Clone, Copy)]
 pub struct XenParts<'a> {
@@ -203,8 +219,8 @@ impl<'a> XenParts<'a> {
         &self.machine.host.store
     }
 
-    /// The shared rings of split drivers, each with its device and what it is for.
-    pub fn rings(&self) -> Vec<(crate::xen::io::xenbus::DeviceId, &'static str, crate::xen::io::ring::SharedRing)> {
+    /// The shared rings of split drivers.
+    pub fn rings(&self) -> Vec<RingParts> {
         self.machine.backends.rings()
     }
 }
@@ -282,6 +298,11 @@ impl PvOps for XenHost {
     fn transmit(&mut self, port: Port, frame: &Frame) {
         self.collect();
         self.receive_for_guest(port, frame);
+    }
+
+    fn called(&mut self, now: Nanos, who: u32, text: &str) -> bool {
+        self.hypercall_typed(now, who, text);
+        true
     }
 
     fn world_of(&self, system: SystemId) -> Option<&World> {

@@ -62,7 +62,7 @@ impl XenHost {
     }
 
     /// A domain that was built runs for the first time: its kernel boots.
-    fn first_run(&mut self, id: DomId) -> Result<(), Errno> {
+    pub(super) fn first_run(&mut self, id: DomId) -> Result<(), Errno> {
         let is_ready = self.dom0.hardware.xen.domain(id).is_some_and(|d| {
             d.pause_count == 0 && d.start_info.nr_pages > 0 && d.vcpus.first().is_some_and(|v| v.is_initialised)
         });
@@ -76,7 +76,7 @@ impl XenHost {
     }
 
     /// A domain ends: domain 0's halves of its devices let go, so that its memory is free.
-    fn destroyed(&mut self, id: DomId) {
+    pub(super) fn destroyed(&mut self, id: DomId) {
         self.domus.remove(&id);
         self.drop_backends(id);
         self.with_host(|host| host.xen.reap(id));

@@ -4,6 +4,7 @@ use kernel_model::action::Action;
 use kernel_model::console::ConsoleId;
 use kernel_model::event::{Event, EventKind};
 use kernel_model::kernel::Trace;
+use kernel_model::machine::report::Report;
 use kernel_model::step::Running;
 use kernel_model::world::Config;
 
@@ -11,6 +12,11 @@ use super::XenHost;
 use crate::machine::cost::{Costs, DEFAULT_PRESET};
 use crate::machine::measured::Measured;
 use crate::machine::xen::KernelRing;
+use crate::projection::xen::channels::Channels;
+use crate::projection::xen::frames::MachineFrames;
+use crate::projection::xen::grants::Lending;
+use crate::projection::xen::lanes::HypercallLanes;
+use crate::projection::xen::store::Store;
 
 const CONFIG: &str = r#"name="guest1"
 type="pv"
@@ -45,16 +51,38 @@ impl Session {
         session
     }
 
-    /// Types a line; what came out at domain 0's terminal.
-    fn line(&mut self, text: &str) -> String {
+    /// Does something until everything is at rest.
+    fn act(&mut self, action: &Action) {
         let mut trace = Trace::new();
-        self.running.inject(&Action::Line { console: ConsoleId(1), text: text.to_owned() }, &mut trace);
-        let ended = self.running.run(400_000, &mut trace);
+        self.running.inject(action, &mut trace);
+        let (ended, text) = (self.running.run(400_000, &mut trace), format!("{action:?}"));
         assert!(ended, "{text} does not come to rest");
         assert_eq!(self.running.world.check(), Ok(()), "after {text}");
         let parts = self.running.machine.parts_of_xen();
         assert_eq!((parts.xen().check(), parts.store().check()), (Ok(()), Ok(())), "after {text}");
         self.events = trace.events;
+    }
+
+    /// Makes a hypercall in the name of a domain; what was told of it, until it came back.
+    fn hypercall(&mut self, who: u32, text: &str) -> String {
+        self.act(&Action::CallBelow { who, text: text.to_owned() });
+        let told = self.events.iter().filter_map(|e| match &e.kind {
+            EventKind::Machine(Report::Did(deed)) => Some(deed),
+            _ => None,
+        });
+        let mut lines = Vec::new();
+        for deed in told {
+            lines.push(format!("{}: {}", deed.name, deed.text()));
+            if deed.name == "returns" {
+                break;
+            }
+        }
+        lines.join("\n")
+    }
+
+    /// Types a line; what came out at domain 0's terminal.
+    fn line(&mut self, text: &str) -> String {
+        self.act(&Action::Line { console: ConsoleId(1), text: text.to_owned() });
         let bytes = self.events.iter().filter_map(|e| match &e.kind {
             EventKind::Output { bytes, .. } => Some(String::from_utf8_lossy(bytes).into_owned()),
             _ => None,
@@ -75,4 +103,52 @@ fn a_domain_is_made_listed_attached_to_and_destroyed() {
     assert_eq!(session.line("hostname"), "lab\n");
     session.line("xl destroy guest1");
     assert_eq!(session.line("xl list | wc -l"), "2\n");
+}
+
+#[test]
+fn a_typed_hypercall_is_carried_out() {
+    let mut session = Session::with_guest();
+    let said = session.hypercall(0, "event_channel_op(EVTCHNOP_alloc_unbound, {dom=0, remote_dom=1})");
+    let wanted = "event_channel_op: The kernel of domain 0 makes hypercall 32, command 6.\nreturns: Xen gives port 28.";
+    assert_eq!(said, wanted);
+}
+
+#[test]
+fn a_write_in_a_guest_is_in_every_view() {
+    let mut session = Session::with_guest();
+    session.line("xl console guest1");
+    let before = session.running.machine.clone();
+    session.line("dd if=/dev/zero of=/dev/xvda bs=4096 count=1 conv=fsync");
+    let (before, after) = (before.parts_of_xen(), session.running.machine.parts_of_xen());
+
+    let lanes =
+        HypercallLanes::of_step(&session.events, &session.running.world, &Default::default(), &Default::default());
+    let text = lanes.text();
+    for step in [
+        "blkfront puts request",
+        "event_channel_op",
+        "blkback has taken request",
+        "blkback puts the response",
+        "blkfront takes the response",
+    ] {
+        assert!(
+            lanes.arrows.iter().any(|arrow| arrow.text.contains(step) || arrow.name == step),
+            "{step} is not in\n{text}"
+        );
+    }
+    assert!(lanes.arrows.iter().any(|arrow| arrow.name == "fsync" && arrow.domain == 1), "{text}");
+
+    let lending = Lending::of_step(before, after);
+    let ring = lending.rings.iter().find(|ring| ring.device == "vbd 51712 of d1").expect("the disk has a ring");
+    assert_eq!((ring.waiting(), ring.in_work()), (0, 0), "{}", lending.text());
+    assert!(ring.indices.iter().any(|index| index.name == "rsp_prod" && index.is_moved()), "{}", lending.text());
+
+    let channels = Channels::of_step(before, after, &session.events);
+    assert!(channels.domains[1].ports.iter().any(|port| port.arrived > 0), "{}", channels.text());
+    let store = Store::of_step(before, after);
+    let connected = |half: (usize, kernel_model::projection::Change)| half.0 == 4;
+    assert!(store.handshakes.iter().all(|shake| connected(shake.front) && connected(shake.back)), "{}", store.text());
+    assert!(store.seen_by(1).count() < store.seen_by(0).count());
+    let frames = MachineFrames::of_step(before, after);
+    assert!(frames.tables.iter().any(|table| table.owner == "d0" && table.is_pinned), "{}", frames.summary());
 }
