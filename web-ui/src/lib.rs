@@ -14,6 +14,7 @@ pub mod browser;
 pub mod calls;
 pub mod command_line;
 pub mod embed;
+pub mod hypercall_console;
 pub mod keeping;
 pub mod lab;
 pub mod lesson;

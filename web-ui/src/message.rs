@@ -24,6 +24,17 @@ pub enum Panel {
     Share,
 }
 
+/// What can happen at the hypercall console.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs)] // as for the console of system calls
+pub enum HypercallMsg {
+    Domain(u16),
+    Draft(String, usize),
+    Choose(isize),
+    Complete(usize),
+    Enter,
+}
+
 /// What can happen to the page.
 #[derive(Clone, PartialEq, Debug)]
 #[allow(missing_docs)] // the names say it
@@ -54,6 +65,7 @@ pub enum Msg {
     CallChoose(isize),
     CallComplete(usize),
     CallEnter,
+    Hypercall(HypercallMsg),
     Theme(Theme),
     Type(Type),
     Language(Language),

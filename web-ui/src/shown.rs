@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use hypervisor_model::projection::xen::domain_names;
 use kernel_model::action::{Action, Stamped};
 use kernel_model::console::ConsoleId;
 use kernel_model::event::Event;
@@ -40,6 +41,8 @@ pub struct Shown {
     pub terminal: Rc<Terminal>,
     /// Processes to choose from, for calls: task and name.
     pub processes: Rc<Vec<(TaskId, String)>>,
+    /// The domains of a machine with Xen, number and name; none on another.
+    pub domains: Rc<Vec<(u16, String)>>,
     /// Other futures: where each leaves the present one.
     pub branches: Rc<Vec<Branch>>,
 }
@@ -148,6 +151,7 @@ impl Lab {
             step: Rc::new(step),
             terminal: Rc::new(self.terminal(&after, console)),
             processes: Rc::new(processes(&after)),
+            domains: Rc::new(machine_after.xen().map(domain_names).unwrap_or_default()),
             branches: Rc::new(self.branches()),
         }
     }
@@ -238,6 +242,7 @@ pub(crate) fn action_text(action: &Action) -> String {
         Action::Syscall { call, .. } => kernel_model::strace::print::print_call(call, None),
         Action::Wait { span } => t!("{span} s pass", span = span),
         Action::OpenConsole => t!("another console").to_owned(),
+        Action::CallBelow { text, .. } => text.clone(),
         #[allow(unreachable_patterns)]
         _ => t!("an adjustment of a recorded log").to_owned(),
     }

@@ -14,6 +14,7 @@ use crate::appearance::{Sheet, Theme, Type};
 use crate::calls::CallConsole;
 use crate::command_line::CommandLine;
 use crate::embed::{Embed, Told};
+use crate::hypercall_console::HypercallConsole;
 use crate::keeping::Keeping;
 use crate::lab::{Lab, Motion};
 use crate::language::translated;
@@ -45,6 +46,8 @@ pub struct State {
     pub line: CommandLine,
     /// The system-call console.
     pub call: CallConsole,
+    /// The hypercall console.
+    pub hypercall: HypercallConsole,
     /// Light or dark.
     pub theme: Theme,
     /// How large the type is.
@@ -111,6 +114,7 @@ impl State {
             console,
             line: CommandLine::default(),
             call: CallConsole::default(),
+            hypercall: HypercallConsole::default(),
             theme: Theme::System,
             size: Type::default(),
             stage,
@@ -339,6 +343,7 @@ impl State {
                 }
             }
             Msg::CallEnter => self.make_call(),
+            Msg::Hypercall(msg) => return self.at_hypercalls(msg),
             Msg::Lesson(msg) => return self.at_desk(msg),
             Msg::Theme(theme) => {
                 self.theme = theme;

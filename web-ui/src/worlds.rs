@@ -1,6 +1,7 @@
 //! Prepared worlds: sessions to begin with. Each is a list of lines, so that its making can be stepped through like
 //! everything else, and it can be changed, shared and rewound.
 
+use hypervisor_model::machine::Platform;
 use kernel_model::action::{Action, Stamped, When};
 use kernel_model::console::ConsoleId;
 use kernel_model::timeline::Session;
@@ -17,6 +18,8 @@ pub struct PreparedWorld {
     pub view: &'static str,
     /// Control groups are version 2 only.
     pub cgroup_v2: bool,
+    /// The machine below; none for one that nobody looks at.
+    pub platform: Option<Platform>,
     /// What is typed, line by line.
     pub lines: &'static [&'static str],
 }
@@ -28,7 +31,8 @@ impl PreparedWorld {
             when: When::AtRest,
             action: Action::Line { console: ConsoleId(1), text: (*text).to_owned() },
         };
-        let config = Config { cgroup_v2: self.cgroup_v2, terminal: true, ..Config::default() };
+        let machine = self.platform.map_or(0, Platform::code);
+        let config = Config { cgroup_v2: self.cgroup_v2, terminal: true, machine, ..Config::default() };
         Session { config, actions: self.lines.iter().map(line).collect() }
     }
 }
@@ -40,6 +44,7 @@ pub const WORLDS: &[PreparedWorld] = &[
         about: "A machine as it has booted: init, a shell, and one namespace of each kind.",
         view: "process-tree",
         cgroup_v2: false,
+        platform: None,
         lines: &[],
     },
     PreparedWorld {
@@ -47,6 +52,7 @@ pub const WORLDS: &[PreparedWorld] = &[
         about: "unshare makes every wall of a container. Its first process is number 1 inside.",
         view: "pid-views",
         cgroup_v2: false,
+        platform: None,
         lines: &[
             "unshare --mount --uts --ipc --net --pid --fork --mount-proc sh -c 'hostname box; sleep 1000; true' & sleep 1",
             "lsns",
@@ -57,6 +63,7 @@ pub const WORLDS: &[PreparedWorld] = &[
         about: "docker run, step by step: images, overlayfs, namespaces, limits, masked paths.",
         view: "ns-graph",
         cgroup_v2: false,
+        platform: None,
         lines: &[
             "docker run -d --name web --memory 64m --pids-limit 20 alpine sleep 1000",
             "docker ps",
@@ -68,6 +75,7 @@ pub const WORLDS: &[PreparedWorld] = &[
         about: "User 1000 becomes root in a user namespace of its own, and in there only.",
         view: "privileges",
         cgroup_v2: false,
+        platform: None,
         lines: &[
             "setpriv --reuid=1000 --regid=1000 --clear-groups unshare --user --map-root-user --pid --fork --mount-proc sh -c 'id; sleep 1000; true' & sleep 1",
             "cat /proc/$!/uid_map",
@@ -78,6 +86,7 @@ pub const WORLDS: &[PreparedWorld] = &[
         about: "Three levels deep: one process with three numbers.",
         view: "pid-views",
         cgroup_v2: false,
+        platform: None,
         lines: &[
             "unshare --pid --fork --mount-proc sh -c 'unshare --pid --fork --mount-proc sleep 1000; true' & sleep 1",
             "ps -ef",
@@ -88,6 +97,7 @@ pub const WORLDS: &[PreparedWorld] = &[
         about: "A shared mount, a slave that receives, a private one that does not.",
         view: "mounts",
         cgroup_v2: false,
+        platform: None,
         lines: &[
             "mkdir -p /mnt/shared; mount -t tmpfs shared /mnt/shared; mount --make-shared /mnt/shared",
             "unshare --mount --propagation slave sleep 1000 & unshare --mount --propagation private sleep 1000 & sleep 1",
@@ -99,6 +109,7 @@ pub const WORLDS: &[PreparedWorld] = &[
         about: "A quota of processor time and a limit of memory, both of them hit.",
         view: "cgroups",
         cgroup_v2: false,
+        platform: None,
         lines: &[
             "cd /sys/fs/cgroup; mkdir memory/box cpu/box; echo 4M > memory/box/memory.limit_in_bytes; echo 20000 > cpu/box/cpu.cfs_quota_us",
             "sh -c 'echo $$ > memory/box/tasks; head -c 8M /dev/zero | tail | wc -c'",
@@ -110,6 +121,7 @@ pub const WORLDS: &[PreparedWorld] = &[
         about: "The same limits in the one hierarchy of today.",
         view: "cgroups",
         cgroup_v2: true,
+        platform: None,
         lines: &[
             "cd /sys/fs/cgroup; echo +cpu +memory +pids > cgroup.subtree_control; mkdir box; echo 4M > box/memory.max; echo 20000 100000 > box/cpu.max; echo 8 > box/pids.max",
             "sh -c 'echo $$ > box/cgroup.procs; head -c 8M /dev/zero | tail | wc -c'",
@@ -121,6 +133,7 @@ pub const WORLDS: &[PreparedWorld] = &[
         about: "Two network namespaces, a veth pair, and a ping from one to the other.",
         view: "network",
         cgroup_v2: false,
+        platform: None,
         lines: &[
             "ip netns add red; ip netns add blue; ip link add veth-red type veth peer name veth-blue",
             "ip link set veth-red netns red; ip link set veth-blue netns blue",
@@ -134,10 +147,25 @@ pub const WORLDS: &[PreparedWorld] = &[
         about: "A mount over its directory in /proc: ps does not see it, kill does.",
         view: "proc-views",
         cgroup_v2: false,
+        platform: None,
         lines: &[
             "sleep 1000 & mkdir /tmp/empty; mount --bind /tmp/empty /proc/$!",
             "ps -ef",
             "kill -0 $! && echo $! is alive",
+        ],
+    },
+    PreparedWorld {
+        name: "A guest on Xen",
+        about: "Domain 0, a guest beside it, and one write of the guest's on its way to the disk.",
+        view: "hypercalls",
+        cgroup_v2: false,
+        platform: Some(Platform::XenPv64),
+        lines: &[
+            "cat > guest1.cfg <<'END'\nname=\"guest1\"\ntype=\"pv\"\nkernel=\"/bin/true\"\nmemory=192\nvcpus=1\n\
+             disk=['format=raw,vdev=xvda,access=rw,script=block-simple,target=/dev/vda']\nEND",
+            "xl create guest1.cfg",
+            "xl console guest1",
+            "dd if=/dev/zero of=/dev/xvda bs=4096 count=1 conv=fsync",
         ],
     },
 ];

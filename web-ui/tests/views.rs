@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
 
+use hypervisor_model::machine::Platform;
+use hypervisor_model::projection::xen::pv_table::PvTable;
 use kernel_model::action::Action;
 use kernel_model::console::ConsoleId;
 use kernel_model::projection::cgroup_view::CgroupView;
@@ -26,7 +28,8 @@ use kernel_model::timeline::Timeline;
 use kernel_model::world::{Config, World};
 use web_ui::reel::Reel;
 use web_ui::view::{
-    cgroups, coverage, mounts, network, ns_graph, pid_views, privileges, proc_views, process_tree, through_eyes,
+    cgroups, channels, coverage, hypercalls, lending, machine_frames, mounts, network, ns_graph, pid_views, privileges,
+    proc_views, process_tree, pv_ops, through_eyes, xenstore,
 };
 use web_ui::widget::seat::Seats;
 use yew::{BaseComponent, Callback, LocalServerRenderer};
@@ -262,4 +265,26 @@ async fn the_network_of_a_container() {
     let map = NetTopology::of_step(&before, timeline.head(), &events, None);
     assert!(map.links.len() == 1 && map.hops.iter().any(|hop| hop.arrived), "{}", map.text());
     check::<network::NetworkView>("network-container.html", network::Props { map: Rc::new(map) }).await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn views_of_xen_where_there_is_none() {
+    let (is_there, dispatch) = (false, Callback::noop());
+    let props = channels::Props { channels: Rc::default(), is_there, dispatch: dispatch.clone() };
+    check::<channels::ChannelsView>("channels-none.html", props).await;
+    let props = lending::Props { lending: Rc::default(), is_there, dispatch: dispatch.clone() };
+    check::<lending::LendingView>("grants-none.html", props).await;
+    let props = xenstore::Props { store: Rc::default(), is_there, dispatch: dispatch.clone() };
+    check::<xenstore::XenstoreView>("xenstore-none.html", props).await;
+    let props = machine_frames::Props { frames: Rc::default(), is_there, dispatch: dispatch.clone() };
+    check::<machine_frames::MachineFramesView>("machine-frames-none.html", props).await;
+    let props = hypercalls::Props { lanes: Rc::default(), is_there, dispatch };
+    check::<hypercalls::HypercallsView>("hypercalls-none.html", props).await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_table_of_privileged_operations() {
+    let mut table = PvTable::of_step(&[], Some(Platform::XenPv64));
+    table.rows.truncate(4);
+    check::<pv_ops::PvOpsView>("pv-ops.html", pv_ops::Props { table: Rc::new(table) }).await;
 }

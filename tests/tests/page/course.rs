@@ -6,7 +6,7 @@ use kernel_model::action::Action;
 use lessons::catalog::{Catalog, Entry};
 use lessons::lesson::{Kind, Question};
 use lessons::proof::solved;
-use ringside_tests::page::Page;
+use ringside_tests::page::{ModifierKey, Page};
 use ringside_tests::scenario::{Scenario, scenario};
 
 /// Whose variant of the labs is done.
@@ -38,14 +38,18 @@ fn finish(page: &Page, entry: &Entry) -> Result<()> {
         tab_to(page, "terminal-input")?;
     }
     for stamped in solved(entry, STUDENT, usize::MAX).actions {
-        let Action::Line { text, .. } = stamped.action else {
-            anyhow::bail!("{:?} is not something that this test can do", stamped.action);
-        };
-        // A key for each letter is the business of other tests; a line is as long as it is.
-        page.insert(&text)?;
+        match &stamped.action {
+            // A key for each letter is the business of other tests; a line is as long as it is.
+            Action::Line { text, .. } => page.insert(text)?,
+            Action::CallBelow { who, text } => type_hypercall(page, *who, text)?,
+            other => anyhow::bail!("{other:?} is not something that this test can do"),
+        }
         page.press("Enter")?;
         page.wait_until("!document.querySelector('[data-testid=terminal-status]').innerText.includes('running')")
-            .with_context(|| text.clone())?;
+            .with_context(|| format!("{:?}", stamped.action))?;
+        if matches!(stamped.action, Action::CallBelow { .. }) {
+            tab_to(page, "terminal-input")?;
+        }
     }
     for task in &lesson.tasks {
         page.wait_for_text(&format!("task-{}", task.id), "done")?;
@@ -57,6 +61,16 @@ fn finish(page: &Page, entry: &Entry) -> Result<()> {
     page.wait_for_text("lesson-score", &format!("{most} of {most} points"))?;
     ensure!(page.overflow()? <= 0, "the page is {} pixels too wide", page.overflow()?);
     Ok(())
+}
+
+/// Chooses the domain in the list before the field, and types the call.
+fn type_hypercall(page: &Page, who: u32, text: &str) -> Result<()> {
+    tab_to(page, "hypercall-input")?;
+    page.press_with(&[ModifierKey::Shift], "Tab")?;
+    page.type_keys(&format!("d{who}"))?;
+    page.press("Tab")?;
+    page.evaluate::<()>("document.activeElement.select()")?;
+    page.insert(text)
 }
 
 /// Marks the right answers with space and arrows, and gives them.

@@ -16,6 +16,7 @@ mod sharing;
 mod stage;
 mod stepping;
 mod without_mouse;
+mod xen;
 
 use ringside_tests::scenario;
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         busy::scenarios(),
         logs::scenarios(),
         machine::scenarios(),
+        xen::scenarios(),
         access::scenarios(),
         lesson::scenarios(),
         course::scenarios(),

@@ -10,6 +10,7 @@ use yew::{Callback, Html, Properties, classes, component, html};
 use crate::appearance::{Sheet, Theme};
 use crate::calls::CallConsole;
 use crate::embed::Embed;
+use crate::hypercall_console::HypercallConsole;
 use crate::lab::Motion;
 use crate::language::translated;
 use crate::lesson::pane::{DeskShown, LessonPane};
@@ -23,6 +24,7 @@ use crate::widget::divider::Divider;
 use crate::widget::embed_head::EmbedHead;
 use crate::widget::header::Header;
 use crate::widget::help::Help;
+use crate::widget::hypercall_console::HypercallPane;
 use crate::widget::inspector::Inspector;
 use crate::widget::log_import::{LogImport, drop_target};
 use crate::widget::notice::NoticeBar;
@@ -50,6 +52,7 @@ pub struct Page {
     pub candidates: Vec<String>,
     pub call: CallConsole,
     pub caller: Option<TaskId>,
+    pub hypercall: HypercallConsole,
     pub machine: u8,
     pub theme: Theme,
     pub stage: Stage,
@@ -90,6 +93,7 @@ impl Page {
             candidates: state.line.candidates.clone(),
             call: state.call.clone(),
             caller: state.caller(),
+            hypercall: HypercallConsole { domain: state.caller_of_hypercalls(), ..state.hypercall.clone() },
             machine: state.lab.machine(),
             theme: state.theme,
             stage: state.stage.clone(),
@@ -192,6 +196,9 @@ pub fn Sandbox(Props { page, dispatch }: &Props) -> Html {
                         processes={shown.processes.clone()}
                         dispatch={dispatch.clone()}
                     />
+                    if !shown.domains.is_empty() {
+                        <HypercallPane console={page.hypercall.clone()} domains={shown.domains.clone()} dispatch={dispatch.clone()} />
+                    }
                     <LogImport draft={page.log_draft.clone()} error={page.log_error.clone()} dispatch={dispatch.clone()} />
                 </section>
             }

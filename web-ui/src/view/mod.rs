@@ -7,12 +7,16 @@
 mod below;
 mod cgroup_strip;
 pub mod cgroups;
+pub mod channels;
 pub mod compare;
 pub mod cost;
 pub mod coverage;
 pub mod exits;
 pub mod frames;
+pub mod hypercalls;
 pub mod instructions;
+pub mod lending;
+pub mod machine_frames;
 pub mod mounts;
 pub mod network;
 pub mod ns_graph;
@@ -20,12 +24,15 @@ pub mod pid_views;
 pub mod privileges;
 pub mod proc_views;
 pub mod process_tree;
+pub mod pv_ops;
 pub mod rings;
 pub mod strace_log;
 pub mod through_eyes;
 pub mod tlb;
 pub mod vmcs;
 pub mod walks;
+mod xen;
+pub mod xenstore;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -59,6 +66,12 @@ pub const VIEWS: &[&View] = &[
     &tlb::VIEW,
     &rings::VIEW,
     &frames::VIEW,
+    &channels::VIEW,
+    &lending::VIEW,
+    &xenstore::VIEW,
+    &machine_frames::VIEW,
+    &hypercalls::VIEW,
+    &pv_ops::VIEW,
     &cost::VIEW,
     &compare::VIEW,
     &instructions::VIEW,

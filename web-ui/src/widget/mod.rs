@@ -6,6 +6,7 @@ pub mod embed_head;
 pub mod glyph;
 pub mod header;
 pub mod help;
+pub mod hypercall_console;
 pub mod icon;
 pub mod inspector;
 pub mod log_import;

@@ -229,6 +229,8 @@ fn field(terminal: &Terminal, draft: &str, motion: Motion, dispatch: &Callback<M
                 "c" if key.ctrl && !element::has_selection() => Msg::Interrupt,
                 "d" if key.ctrl && empty => Msg::EndOfInput,
                 // What begins a command to QEMU goes to the program with what is typed after it.
+                // It ends `xl console` at once, whatever is typed.
+                "]" if key.ctrl && reads => Msg::Try("\u{1d}"),
                 "a" if key.ctrl && reads => Msg::Draft(format!("{text}\u{1}")),
                 _ => return,
             };
