@@ -25,8 +25,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// A name, and what is to be done and seen in the page.
 pub struct Scenario {
     name: Cow<'static, str>,
-    steps: Box<dyn Fn(&Page) -> Result<()> + Send + Sync>,
+    steps: Steps,
 }
+
+type Steps = Box<dyn Fn(&Page) -> Result<()> + Send + Sync>;
 
 /// A scenario with this name. It also fails when the page writes an error to the console that the
 /// steps have not taken with [`Page::take_errors`].
