@@ -27,6 +27,8 @@ use crate::shown::Shown;
 use crate::stage::Stage;
 use crate::view;
 
+/// The console that there is from the beginning.
+const FIRST_CONSOLE: ConsoleId = ConsoleId(1);
 /// How long the model may run before the page gets its turn, in milliseconds.
 const SLICE_MS: f64 = 8.0;
 /// How long a picture of a running machine stays, in milliseconds.
@@ -104,7 +106,7 @@ impl State {
 
     /// The page with this history.
     pub fn with(mut lab: Lab) -> State {
-        let console = ConsoleId(1);
+        let console = FIRST_CONSOLE;
         let mut stage = Stage::default();
         let shown = lab.show(console, &mut stage, None, &BTreeSet::new());
         State {
@@ -144,13 +146,13 @@ impl State {
 
     /// Draws everything anew.
     pub fn refresh(&mut self) {
-        if self.lab.position() > 0 || !self.lab.is_empty() {
-            let consoles = &self.shown.terminal.consoles;
-            if !consoles.is_empty() && !consoles.iter().any(|tab| tab.id == self.console) {
-                self.console = ConsoleId(1);
-            }
-        }
         self.shown = self.lab.show(self.console, &mut self.stage, self.stand, &self.unfolded);
+        let is_there = self.shown.terminal.consoles.iter().any(|tab| tab.id == self.console);
+        if !self.lab.is_empty() && !is_there && self.console != FIRST_CONSOLE {
+            // It was opened later, or on another branch: what is typed must not go nowhere.
+            self.console = FIRST_CONSOLE;
+            self.shown = self.lab.show(self.console, &mut self.stage, self.stand, &self.unfolded);
+        }
     }
 
     /// How much of what is being compared is done, in percent.

@@ -80,6 +80,11 @@ impl Live {
         let future: Running = Box::pin(run_and_exit((program.main)(sys.clone()), sys.clone()));
         let mut live = Live { epoch: user.epoch, fed: 0, sys, future, outstanding: None };
         live.poll();
+        // A loop that saves itself at its head comes to that again first: it is what it was saved as already.
+        if matches!(&live.outstanding, Some(Request::Save(state)) if *state == user.resume) {
+            live.outstanding = None;
+            live.answer(Reply { result: Ok(Ret::new(0)), caught: Vec::new() });
+        }
         Some(live)
     }
 

@@ -91,7 +91,8 @@ fn eyes(page: &Page) -> Result<()> {
     page.wait_until("document.querySelector('.seat').selectedOptions[0].text.includes('sleep')")?;
     choose(page, "Process where you stand", "1")?;
     page.wait_until("document.querySelector('.through-eyes .is-own')?.innerText.includes('init')")?;
-    push(page, "text")?;
+    go_to(page, "e.innerText === 'text' && e.closest('#stage-main')")?;
+    page.press("Enter")?;
     page.wait_for_text("view-through-eyes", "what init")?;
     tab_of(page, "proc-views")?;
     go_to(page, "e.tagName === 'SUMMARY'")?;
@@ -104,7 +105,8 @@ fn timeline(page: &Page) -> Result<()> {
     page.open("")?;
     page.enter("mount -t tmpfs none /mnt; hostname")?;
     page.wait_for_text("terminal-log", "\nlab")?;
-    push(page, "3kernel")?;
+    go_to(page, "e.classList.contains('lane-button') && e.innerText.includes('kernel')")?;
+    page.press("Enter")?;
     page.wait_until("document.querySelectorAll('.lane-button')[2].ariaPressed === 'true'")?;
     go_to(page, "e.id === 'timeline'")?;
     press_and_be(page, "Home", |now| now == 0)?;

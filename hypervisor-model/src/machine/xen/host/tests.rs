@@ -5,7 +5,7 @@ use kernel_model::console::ConsoleId;
 use kernel_model::event::{Event, EventKind};
 use kernel_model::kernel::Trace;
 use kernel_model::machine::report::Report;
-use kernel_model::step::Running;
+use kernel_model::step::{Running, Turn};
 use kernel_model::world::Config;
 
 use super::XenHost;
@@ -151,4 +151,43 @@ fn a_write_in_a_guest_is_in_every_view() {
     assert!(store.seen_by(1).count() < store.seen_by(0).count());
     let frames = MachineFrames::of_step(before, after);
     assert!(frames.tables.iter().any(|table| table.owner == "d0" && table.is_pinned), "{}", frames.summary());
+}
+
+#[test]
+fn a_machine_that_is_copied_at_every_turn_does_the_same() {
+    let costs = Costs::preset(DEFAULT_PRESET).expect("it can be read");
+    let mut machine = XenHost::new(KernelRing::Three, costs).expect("there is room");
+    Measured::tell(&mut machine);
+    let config = Config { terminal: true, ..Config::default() };
+    let mut live = Running::boot(config, machine.clone());
+    let mut copied = Running::boot(config, machine);
+    let disk_only: String = CONFIG.lines().filter(|line| !line.starts_with("vif")).map(|l| format!("{l}\n")).collect();
+    let lines = [
+        "true".to_owned(),
+        format!("cat > /g.cfg <<'END'\n{disk_only}END"),
+        "xl create /g.cfg".to_owned(),
+        "xl console guest1".to_owned(),
+        "dd if=/dev/zero of=/dev/xvda bs=4096 count=1 conv=fsync".to_owned(),
+    ];
+    for text in lines {
+        let line = Action::Line { console: ConsoleId(1), text };
+        for running in [&mut live, &mut copied] {
+            running.inject(&line, &mut Trace::silent());
+        }
+        loop {
+            copied = copied.clone();
+            let (mut one, mut other) = (Trace::new(), Trace::new());
+            let turns = (live.turn(&mut one), copied.turn(&mut other));
+            let differs = one.events.iter().zip(&other.events).position(|(a, b)| a != b);
+            assert!(
+                differs.is_none() && one.events.len() == other.events.len() && turns.0 == turns.1,
+                "{line:?}: {:#?}\nand in the copy {:#?}",
+                one.events,
+                other.events,
+            );
+            if turns.0 == Turn::AtRest {
+                break;
+            }
+        }
+    }
 }
