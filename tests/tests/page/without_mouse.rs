@@ -204,7 +204,7 @@ fn choose(page: &Page, field: &str, value: &str) -> Result<()> {
 fn tab_of(page: &Page, view: &str) -> Result<()> {
     go_to(page, "e.getAttribute('role') === 'tab'")?;
     page.press("Home")?;
-    for _ in 0..20 {
+    for _ in 0..60 {
         if page.evaluate(&format!("document.activeElement.id === 'tab-{view}'"))? {
             break;
         }

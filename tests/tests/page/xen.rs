@@ -57,10 +57,10 @@ pub fn scenarios() -> Vec<Scenario> {
             page.show_view("hypercalls")?;
             page.focus("hypercall-input")?;
             page.press("Enter")?;
-            page.wait_for_text("view-hypercalls", "there is no such port")?;
+            page.wait_for_text("view-hypercalls", "the domain has no such port")?;
             page.reload()?;
             page.show_view("hypercalls")?;
-            page.wait_for_text("view-hypercalls", "there is no such port")?;
+            page.wait_for_text("view-hypercalls", "the domain has no such port")?;
             Ok(())
         }),
     ]
