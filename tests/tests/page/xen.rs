@@ -59,6 +59,7 @@ pub fn scenarios() -> Vec<Scenario> {
             page.press("Enter")?;
             page.wait_for_text("view-hypercalls", "the domain has no such port")?;
             page.reload()?;
+            page.wait_until("document.getElementById('tab-hypercalls')")?;
             page.show_view("hypercalls")?;
             page.wait_for_text("view-hypercalls", "the domain has no such port")?;
             Ok(())
