@@ -11,6 +11,7 @@ pub mod address;
 pub mod app;
 pub mod appearance;
 pub mod browser;
+pub mod call_field;
 pub mod calls;
 pub mod command_line;
 pub mod embed;

@@ -24,15 +24,33 @@ pub enum Panel {
     Share,
 }
 
+/// What can happen at a field in which a call is typed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FieldMsg {
+    /// This is typed, and the cursor is there (a byte offset).
+    Draft(String, usize),
+    /// Another candidate, so many on.
+    Choose(isize),
+    /// The candidate with this number is taken.
+    Complete(usize),
+    /// The call is to be made.
+    Enter,
+}
+
+/// What can happen at the system-call console.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs)] // the names say it
+pub enum CallMsg {
+    Task(Option<TaskId>),
+    Field(FieldMsg),
+}
+
 /// What can happen at the hypercall console.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[allow(missing_docs)] // as for the console of system calls
+#[allow(missing_docs)] // the names say it
 pub enum HypercallMsg {
     Domain(u16),
-    Draft(String, usize),
-    Choose(isize),
-    Complete(usize),
-    Enter,
+    Field(FieldMsg),
 }
 
 /// What can happen to the page.
@@ -60,11 +78,7 @@ pub enum Msg {
     Play(bool),
     PlayTick,
     SwitchBranch(usize),
-    CallTask(Option<TaskId>),
-    CallDraft(String, usize),
-    CallChoose(isize),
-    CallComplete(usize),
-    CallEnter,
+    Call(CallMsg),
     Hypercall(HypercallMsg),
     Theme(Theme),
     Type(Type),

@@ -4,7 +4,6 @@ use hypervisor_model::projection::comparison::{Comparing, Comparison};
 use kernel_model::action::Action;
 use kernel_model::console::ConsoleId;
 use kernel_model::event::{Family, Granularity};
-use kernel_model::strace::parse_call;
 use kernel_model::task::TaskId;
 use kernel_model::timeline::Direction;
 use std::collections::BTreeSet;
@@ -336,15 +335,7 @@ impl State {
                 self.revision += 1;
                 self.refresh();
             }
-            Msg::CallTask(task) => self.call.task = task,
-            Msg::CallDraft(text, cursor) => self.call.typed(text, cursor),
-            Msg::CallChoose(by) => self.call.choose(by),
-            Msg::CallComplete(chosen) => {
-                if self.call.complete(chosen) {
-                    return vec![Effect::Focus("syscall-input")];
-                }
-            }
-            Msg::CallEnter => self.make_call(),
+            Msg::Call(msg) => return self.at_calls(msg),
             Msg::Hypercall(msg) => return self.at_hypercalls(msg),
             Msg::Lesson(msg) => return self.at_desk(msg),
             Msg::Theme(theme) => {
@@ -538,29 +529,6 @@ impl State {
             self.act(Action::Line { console: self.console, text });
         }
         vec![Effect::SaveHistory]
-    }
-
-    fn make_call(&mut self) {
-        match parse_call(&self.call.draft) {
-            Ok(call) => {
-                let Some(task) = self.caller() else {
-                    self.call.error = Some(t!("there is no process to make the call").to_owned());
-                    return;
-                };
-                self.call.error = None;
-                self.act(Action::Syscall { task, call });
-            }
-            Err(why) => self.call.error = Some(why.to_string()),
-        }
-    }
-
-    /// Who makes the calls of the system-call console.
-    pub fn caller(&self) -> Option<TaskId> {
-        let there = |task: &TaskId| self.shown.processes.iter().any(|(t, _)| t == task);
-        self.call
-            .task
-            .filter(there)
-            .or_else(|| self.shown.processes.get(1).or(self.shown.processes.first()).map(|(t, _)| *t))
     }
 }
 

@@ -6,15 +6,21 @@ use super::typed::signature;
 use crate::errno::Errno;
 use crate::syscall::{self, Arg, Support, SyscallInfo, Sysno};
 
-/// What the console shows below a half-typed call.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct Completion {
+/// What a console shows below a half-typed call; `H` is what it knows of a call of its kind.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Completion<H = Hint> {
     /// Where the word begins that a candidate would replace, in bytes; it ends at the cursor.
     pub from: usize,
     /// What could stand there.
     pub candidates: Vec<Candidate>,
     /// The call that is being typed.
-    pub call: Option<Hint>,
+    pub call: Option<H>,
+}
+
+impl<H> Default for Completion<H> {
+    fn default() -> Self {
+        Completion { from: 0, candidates: Vec::new(), call: None }
+    }
 }
 
 /// One proposal.

@@ -1,5 +1,6 @@
 //! Parts of pages that are no views: the terminal, the timeline, the inspector, marks and badges.
 
+pub mod call_field;
 pub mod dialog;
 pub mod divider;
 pub mod embed_head;

@@ -1,29 +1,11 @@
 //! Completion at the hypercall console: names of calls, commands and fields, and what is known of the call that is being typed.
 
+use kernel_model::strace::complete::{Candidate, Completion};
+
 use super::errors::{CallError, errors};
 use super::{command_named, commands, form, only_form, prefix, split};
 use crate::xen::abi::Command;
 use crate::xen::hypercall::{HypercallNumber as N, Support};
-
-/// What the console shows below a half-typed hypercall.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Completion {
-    /// Where the word begins that a candidate would replace, in bytes; it ends at the cursor.
-    pub from: usize,
-    /// What could stand there.
-    pub candidates: Vec<Candidate>,
-    /// The call that is being typed.
-    pub call: Option<Hint>,
-}
-
-/// One proposal.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Candidate {
-    /// What to put in.
-    pub text: String,
-    /// What it is.
-    pub about: String,
-}
 
 /// What is known of a hypercall.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,7 +23,7 @@ pub struct Hint {
 }
 
 /// What could come next where the cursor (a byte offset) is in `text`.
-pub fn complete(text: &str, cursor: usize) -> Completion {
+pub fn complete(text: &str, cursor: usize) -> Completion<Hint> {
     let before = text.get(..cursor).unwrap_or(text);
     let from = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '_').len();
     let word = &before[from..];
