@@ -10,7 +10,7 @@
 use std::fmt::Write;
 
 use super::changes::name_of;
-use crate::cgroup::controller::{Usage, record};
+use crate::cgroup::controller::{Usage, freezer, record};
 use crate::cgroup::hierarchy::HierarchyId;
 use crate::cgroup::{CgroupId, Version};
 use crate::security::credentials::Kuid;
@@ -91,7 +91,6 @@ impl World {
             Version::V2 => set.names(),
         };
         let kind = Some(self.cgroup_type(group)).filter(|kind| version == Version::V2 && *kind != "domain");
-        let frozen_v1 = crate::cgroup::controller::freezer::is_freezing(self, group);
         CgroupRow {
             group,
             name: if g.parent.is_none() { "/".to_owned() } else { g.name.clone() },
@@ -103,11 +102,21 @@ impl World {
             controllers: names(self.offered_controllers(group)),
             subtree_control: names(g.subtree_control),
             kind,
-            frozen: g.frozen || frozen_v1,
+            frozen: self.cgroup_is_frozen(group),
             owner: Some(g.made_by.0).filter(|uid| *uid != Kuid::ROOT),
-            usages: g.css.works.iter().flat_map(|c| (record(c).usage)(self, group)).collect(),
+            usages: self.cgroup_usages(group),
             dying_below: g.nr_dying_descendants,
         }
+    }
+
+    /// Whether it and all below stand still, in either version.
+    pub fn cgroup_is_frozen(&self, group: CgroupId) -> bool {
+        self.cgroup(group).frozen || freezer::is_freezing(self, group)
+    }
+
+    /// What it uses and may use, by the controllers that work in it.
+    pub fn cgroup_usages(&self, group: CgroupId) -> Vec<Usage> {
+        self.cgroup(group).css.works.iter().flat_map(|c| (record(c).usage)(self, group)).collect()
     }
 
     /// The text twin: hierarchies in which there are groups, or all of them.

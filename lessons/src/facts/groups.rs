@@ -1,38 +1,46 @@
 //! Control groups as facts.
 
-use kernel_model::cgroup::Version;
 use kernel_model::cgroup::controller::Usage;
 use kernel_model::cgroup::hierarchy::{Hierarchy, HierarchyId};
+use kernel_model::cgroup::{CgroupId, Version};
 use kernel_model::world::World;
 
-use super::value::{Value, list, map, map_of, texts};
+use super::record::{Field, Record};
+use super::value::{Value, list, map_of, texts};
 
-pub(super) fn groups(world: &World) -> Value {
-    let trees = world.cgroup_trees().into_iter();
-    list(trees.flat_map(|tree| {
-        let names = names(world, tree.hierarchy, &world.cgroups.hierarchies[tree.hierarchy]);
-        let version = if tree.version == Version::V1 { 1 } else { 2 };
-        tree.rows.into_iter().map(move |row| {
-            let number = |task| super::initial_pid_ns(world).and_then(|ns| world.pid_in(ns, task)).map_or(0, i64::from);
-            let works = match tree.version {
-                Version::V1 => texts(names.iter().cloned()),
-                Version::V2 => texts(row.controllers.split_whitespace()),
-            };
-            map([
-                ("path", row.path.as_str().into()),
-                ("version", version.into()),
-                ("controllers", works),
-                ("subtree_control", texts(row.subtree_control.split_whitespace())),
-                ("procs", list(world.cgroup_tasks(row.group).into_iter().map(|task| number(task).into()))),
-                ("frozen", row.frozen.into()),
-                ("owner", row.owner.map_or(0, |uid| i64::from(uid.0)).into()),
-                ("threaded", (row.kind.is_some_and(|kind| kind.contains("thread"))).into()),
-                ("used", map_of(row.usages.iter().map(|usage| (usage.name, number_of(usage.used))))),
-                ("limit", map_of(row.usages.iter().filter_map(limit))),
-            ])
-        })
-    }))
+pub(super) fn groups(world: &World) -> impl Iterator<Item = Record<'_, CgroupId>> {
+    let hierarchies = world.cgroups.hierarchies.iter();
+    let all = hierarchies.flat_map(|(_, hierarchy)| world.cgroup_subtree(hierarchy.root));
+    all.map(|thing| Record { world, thing, fields: FIELDS })
 }
+
+/// What can be asked of a control group.
+const FIELDS: &[Field<CgroupId>] = &[
+    ("path", |world, group| world.cgroup_path(group).into()),
+    ("version", |world, group| if world.cgroup_version(group) == Version::V1 { 1 } else { 2 }.into()),
+    ("controllers", |world, group| match world.cgroup_version(group) {
+        Version::V1 => {
+            let id = world.cgroup(group).hierarchy;
+            texts(names(world, id, &world.cgroups.hierarchies[id]))
+        }
+        Version::V2 => texts(world.offered_controllers(group).iter().map(|controller| controller.name())),
+    }),
+    ("subtree_control", |world, group| match world.cgroup_version(group) {
+        Version::V1 => list(std::iter::empty()),
+        Version::V2 => texts(world.cgroup(group).subtree_control.iter().map(|controller| controller.name())),
+    }),
+    ("procs", |world, group| {
+        let number = |task| super::initial_pid_ns(world).and_then(|ns| world.pid_in(ns, task)).map_or(0, i64::from);
+        list(world.cgroup_tasks(group).into_iter().map(|task| number(task).into()))
+    }),
+    ("frozen", |world, group| world.cgroup_is_frozen(group).into()),
+    ("owner", |world, group| i64::from(world.cgroup(group).made_by.0.0).into()),
+    ("threaded", |world, group| {
+        (world.cgroup_version(group) == Version::V2 && world.cgroup_type(group).contains("thread")).into()
+    }),
+    ("used", |world, group| map_of(world.cgroup_usages(group).iter().map(|usage| (usage.name, number_of(usage.used))))),
+    ("limit", |world, group| map_of(world.cgroup_usages(group).iter().filter_map(limit))),
+];
 
 fn limit(usage: &Usage) -> Option<(&'static str, Value)> {
     Some((usage.name, number_of(usage.limit?)))

@@ -131,8 +131,8 @@ pub const ROOTS: &[Root] = &[
         about: "control groups of all hierarchies, parents before children",
         changed_by: &[Family::Cgroup, Family::Process, Family::Memory, Family::File, Family::Scheduling],
         calls: &[],
-        make: groups::groups,
-        fact: None,
+        make: |world| record::whole(groups::groups(world)),
+        fact: Some(|world| record::facts(groups::groups(world))),
     },
     Root {
         name: "devices",
