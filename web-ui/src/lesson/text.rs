@@ -1,7 +1,7 @@
 //! Text of lessons as elements. Nothing of it is HTML: what a lesson says is shown, never run.
 
 use lessons::lesson::text::{Block, Inline};
-use yew::{Callback, Html, html};
+use yew::{Callback, Html, classes, html};
 
 use super::act::LessonMsg;
 use crate::state::Msg;
@@ -49,7 +49,8 @@ fn code(text: &str, run: bool, dispatch: &Callback<Msg>) -> Html {
     let command = text.to_owned();
     let type_it = dispatch.reform(move |_: web_sys::MouseEvent| Msg::Lesson(LessonMsg::Run(command.clone())));
     html! {
-        <div class="lesson__code">
+        // A command may be broken, a drawing not.
+        <div class={classes!("lesson__code", (!run).then_some("lesson__code--drawn"))}>
             <pre tabindex="0">{ text }</pre>
             if run {
                 <button type="button" onclick={type_it} aria-label={t!("type it: {text}", text = text)} data-testid="lesson-run">{ t!("type it") }</button>
