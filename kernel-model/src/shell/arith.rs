@@ -1,5 +1,6 @@
 //! Arithmetic, as in `$((…))`: the operators of C over 64-bit integers.
 
+use super::array::Place;
 use super::state::ShellState;
 use super::word::{is_name_char, is_name_start};
 
@@ -37,13 +38,6 @@ fn evaluate_at(text: &str, state: &mut ShellState, depth: u32) -> Result<i64, Ar
         return Err(parser.error_at(what, parser.at));
     }
     Ok(value)
-}
-
-/// A variable, or an element of an array.
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    name: &'a str,
-    index: Option<i64>,
 }
 
 struct Parser<'a> {
@@ -419,12 +413,9 @@ impl<'a> Parser<'a> {
         let name = place.name;
         let stored = match place.index {
             Some(index) => self.state.set_element(name, index, &value.to_string()),
-            None => self.state.set(name, &value.to_string()),
+            None => self.state.set(name, &value.to_string()).map_err(|_| format!("{name}: readonly variable")),
         };
-        match stored {
-            Ok(()) => Ok(value),
-            Err(_) => Err(ArithError(format!("{name}: readonly variable"))),
-        }
+        stored.map(|()| value).map_err(ArithError)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::array::Place;
 use super::ast::{Param, ParamOp, Subscript, Word};
 use super::expand::{Piece, result};
 use super::{Run, Shell};
@@ -83,25 +84,32 @@ impl Shell {
         if let Some(joined) = many {
             return self.expand_many(param, &name, joined, quoted, out).await;
         }
-        let value = match &param.subscript {
-            Some(Subscript::Index(index)) => {
-                let index = self.arithmetic(index).await?;
+        let index = match &param.subscript {
+            Some(Subscript::Index(index)) => Some(self.arithmetic(index).await?),
+            _ => None,
+        };
+        let place = Place { name: &name, index };
+        let value = match index {
+            Some(index) => {
+                if self.st.index_in(&name, index).is_none() {
+                    self.complain(&format!("{name}: bad array subscript")).await;
+                }
                 self.st.element(&name, index)
             }
-            _ => match self.ask_for(&name).await {
+            None => match self.ask_for(&name).await {
                 Some(value) => Some(value),
                 None => self.parameter(&name),
             },
         };
         if let ParamOp::Test { op, colon, word } = &param.op {
             let set = value.as_ref().is_some_and(|v| !*colon || !v.is_empty());
-            return self.test_param(&name, *op, word, value.filter(|_| set), quoted, out).await;
+            return self.test_param(place, (*op, *colon), word, value.filter(|_| set), quoted, out).await;
         }
         let value = match value {
             Some(value) => value,
             None if self.st.options.nounset => {
                 let sign = if name.starts_with(|c: char| c.is_ascii_digit()) { "$" } else { "" };
-                self.complain(&format!("{sign}{name}: unbound variable")).await;
+                self.complain(&format!("{sign}{place}: unbound variable")).await;
                 return Err(self.expansion_failed());
             }
             None => "".into(),
@@ -139,7 +147,8 @@ impl Shell {
                     self.push_all(&values, joined, quoted, out);
                 } else {
                     let value = set.then(|| Arc::from(""));
-                    self.test_param(name, *op, word, value, quoted, out).await?;
+                    let place = Place { name, index: None };
+                    self.test_param(place, (*op, *colon), word, value, quoted, out).await?;
                 }
             }
             ParamOp::Substring(offset, len) => {
@@ -188,11 +197,11 @@ impl Shell {
         }
     }
 
-    /// `${name-word}` and its sisters. `value` is there if it counts.
+    /// `${name-word}` and its sisters, with or without a colon. `value` is there if it counts.
     async fn test_param(
         &mut self,
-        name: &str,
-        op: char,
+        place: Place<'_>,
+        (op, colon): (char, bool),
         word: &Word,
         value: Option<Arc<str>>,
         quoted: bool,
@@ -203,14 +212,21 @@ impl Shell {
             ('+', Some(_)) | ('-', None) => self.expand_parts(&word.parts, quoted, out).await,
             ('=', None) => {
                 let text = self.expand_text(word).await?;
-                self.assign(name, &text).await?;
+                match place.index {
+                    Some(index) => self.assign_element(place.name, index, &text).await?,
+                    None => self.assign(place.name, &text).await?,
+                }
                 out.push(result(text, quoted));
                 Ok(())
             }
             ('?', None) => {
                 let text = self.expand_text(word).await?;
-                let text = if text.is_empty() { "parameter null or not set".to_owned() } else { text };
-                self.complain(&format!("{name}: {text}")).await;
+                let text = match text.as_str() {
+                    "" if colon => "parameter null or not set",
+                    "" => "parameter not set",
+                    text => text,
+                };
+                self.complain(&format!("{place}: {text}")).await;
                 Err(self.expansion_failed())
             }
             (_, Some(value)) => {

@@ -156,7 +156,7 @@ impl Shell {
         };
         let group = |i: usize| captures.get(i).and_then(|(from, to)| text.get(from..to)).unwrap_or_default();
         let elements = (0..=groups).map(|i| (i as i64, Arc::from(group(i)))).collect();
-        // Nobody can have made it read-only: bash does so itself, and it is not shown here.
+        // Where somebody has made it read-only it stays as it is.
         let _ = self.st.set_array("BASH_REMATCH", elements);
         true
     }

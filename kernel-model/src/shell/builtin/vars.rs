@@ -259,15 +259,15 @@ impl Shell {
                 name => {
                     options = false;
                     if !functions && let Some((array, index)) = element(name) {
-                        let index = match arith::evaluate(index, &mut self.st) {
-                            Ok(index) => index,
-                            Err(e) => return self.fail("unset", &e.0, 1).await,
+                        let index = match index {
+                            "@" | "*" => None,
+                            index => match arith::evaluate(index, &mut self.st) {
+                                Ok(index) => Some(index),
+                                Err(e) => return self.fail("unset", &e.0, 1).await,
+                            },
                         };
-                        if self.st.vars.get(array).is_some_and(|v| v.readonly) {
-                            self.complain(&format!("unset: {array}: cannot unset: readonly variable")).await;
-                            status = 1;
-                        } else {
-                            self.st.unset_element(array, index);
+                        if let Err(message) = self.st.unset_element(array, index) {
+                            status = self.fail("unset", &message, 1).await?;
                         }
                     } else if !functions && self.st.vars.contains_key(name) {
                         if self.st.vars.get(name).is_some_and(|v| v.readonly) {
