@@ -197,6 +197,31 @@ fn arrays() {
 }
 
 #[test]
+fn places_that_an_array_does_not_have() {
+    let bad = |text: &str, answer: &str| assert_eq!(line(text), format!("sh: line 1: {answer}"));
+    bad("a=(1 2); a[-5]=x; echo no", "a[-5]: bad array subscript\n[exit 1]\n");
+    bad("a=(1 2); echo \"[${a[-5]}]\"", "a: bad array subscript\n[]\n");
+    bad("s=abc; echo \"${s[-1]}\"", "s: bad array subscript\n\n");
+    bad("c=([-1]=3); echo $? ${#c[@]}", "[-1]=3: bad array subscript\n0 0\n");
+    bad("a=(1 2); unset 'a[-9]'; echo $?", "unset: [-9]: bad array subscript\n1\n");
+    bad("s=abc; unset 's[1]'; echo $s", "unset: s: not an array variable\nabc\n");
+    bad("a=(1); echo ${a[5]?}; echo no", "a[5]: parameter not set\n[exit 1]\n");
+    bad("set -u; (echo ${a[7]})", "a[7]: unbound variable\n[exit 1]\n");
+    assert_eq!(line("b=(1); b[9223372036854775807]=9; echo ${b[-1]} ${#b[@]}; b+=(3); echo ${#b[@]}"), "9 2\n3\n");
+    assert_eq!(line("a=(1 2); echo ${a[3]:=z}; declare -p a"), "z\ndeclare -a a=([0]=\"1\" [1]=\"2\" [3]=\"z\")\n");
+    assert_eq!(line("a=(1 2); unset 'a[-1]'; echo ${a[@]}; unset 'a[@]'; echo ${#a[@]}"), "1\n0\n");
+    assert_eq!(line("unset 'x[0]'; echo $?; declare -p x 2> /dev/null || echo none"), "0\nnone\n");
+}
+
+#[test]
+fn options_of_bash_as_commands() {
+    assert_eq!(
+        line("shopt -p nullglob; shopt -s nullglob; shopt -p nullglob"),
+        "shopt -u nullglob\nshopt -s nullglob\n"
+    );
+}
+
+#[test]
 fn regular_expressions_in_tests() {
     let text = "[[ abc =~ ^a(.)(c)$ ]] && echo ${BASH_REMATCH[0]} ${BASH_REMATCH[2]}; [[ x =~ y ]]; echo $?";
     assert_eq!(line(text), "abc c\n1\n");
@@ -227,6 +252,13 @@ fn a_trap_for_children_runs_once_for_each() {
 #[test]
 fn read_gives_up_in_time() {
     assert_eq!(line("sleep 5 | { read -t 0.2 x; echo $?; }"), "142\n");
+    // Also from somebody who never stops.
+    assert_eq!(line("yes | { read -t 0.01 -d X x; echo $?; }"), "142\n");
+    assert_eq!(
+        line("echo hi | { sleep 0.1; read -t 0 x; echo $? $x; read x; echo $x; }; sleep 1 | read -t 0; echo $?"),
+        "0\nhi\n1\n"
+    );
+    assert_eq!(line("read -t 1e300 x; echo $?"), "sh: line 1: read: 1e300: invalid timeout specification\n1\n");
 }
 
 #[test]

@@ -23,6 +23,8 @@ struct How {
     fd: Fd,
     /// When it gives up, on the monotonic clock in nanoseconds.
     deadline: Option<u64>,
+    /// Only whether there is something to read is asked (`-t 0`).
+    only_asks: bool,
 }
 
 /// What has been read.
@@ -45,7 +47,8 @@ enum End {
 
 impl Shell {
     pub(super) async fn builtin_read(&mut self, args: &[String]) -> Run<i32> {
-        let mut how = How { raw: false, delimiter: Some(b'\n'), most: usize::MAX, fd: 0, deadline: None };
+        let mut how =
+            How { raw: false, delimiter: Some(b'\n'), most: usize::MAX, fd: 0, deadline: None, only_asks: false };
         let (mut array, mut prompt) = (None, String::new());
         let mut names = args;
         while let Some((first, rest)) = names.split_first() {
@@ -98,6 +101,9 @@ impl Shell {
         if !prompt.is_empty() && self.sys.isatty(how.fd).await {
             self.sys.eprint(prompt).await;
         }
+        if how.only_asks {
+            return Ok(i32::from(!self.poll(how.fd, 0).await.is_ok_and(|ready| ready > 0)));
+        }
         let record = match self.read_record(&how).await {
             Ok(record) => record,
             Err(Errno::EINTR) => {
@@ -138,9 +144,10 @@ impl Shell {
                 Err(_) => return Some(format!("{value}: invalid number")),
             },
             't' => match value.parse::<f64>() {
-                Ok(seconds) if seconds >= 0.0 => {
+                Ok(seconds) if value.chars().all(|c| c.is_ascii_digit() || c == '.') => {
+                    how.only_asks = seconds == 0.0;
                     let now = self.sys.clock_gettime(1).await.unwrap_or(0);
-                    how.deadline = Some(now + (seconds * 1e9) as u64);
+                    how.deadline = Some(now.saturating_add((seconds * 1e9) as u64));
                 }
                 _ => return Some(format!("{value}: invalid timeout specification")),
             },
@@ -158,15 +165,23 @@ impl Shell {
         loop {
             let now = self.sys.clock_gettime(1).await.unwrap_or(deadline);
             let left = deadline.saturating_sub(now).div_ceil(1_000_000);
-            let entry = Value::record([("fd", how.fd.into()), ("events", POLLIN.into())]);
-            let args = vec![Value::List(vec![entry]), 1.into(), (left as i64).into()];
-            match self.sys.call_int(Sysno::POLL, args).await {
-                Ok(0) => return false,
-                Ok(_) => return now < deadline || left == 0,
+            if left == 0 {
+                return false;
+            }
+            match self.poll(how.fd, i32::try_from(left).unwrap_or(i32::MAX)).await {
+                // The longest time that poll(2) takes is not all that is left.
+                Ok(0) if left > i32::MAX as u64 => {}
+                Ok(ready) => return ready > 0,
                 Err(Errno::EINTR) if !self.interrupted() => {}
                 Err(_) => return true,
             }
         }
+    }
+
+    /// Waits for so many milliseconds until there is something to read. How many descriptors are ready.
+    async fn poll(&mut self, fd: Fd, timeout: i32) -> Result<i64, Errno> {
+        let entry = Value::record([("fd", fd.into()), ("events", POLLIN.into())]);
+        self.sys.call_int(Sysno::POLL, vec![Value::List(vec![entry]), 1.into(), timeout.into()]).await
     }
 
     /// Reads a line; characters behind a backslash are marked as protected.

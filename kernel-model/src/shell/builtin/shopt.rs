@@ -27,7 +27,7 @@ const FIXED: [(&str, bool); 16] = [
 
 impl Shell {
     pub(super) async fn builtin_shopt(&mut self, args: &[String]) -> Run<i32> {
-        let (mut set, mut quiet, mut names) = (None, false, Vec::new());
+        let (mut set, mut quiet, mut reusable, mut names) = (None, false, false, Vec::new());
         for arg in args {
             match arg.strip_prefix('-').filter(|letters| !letters.is_empty()) {
                 Some(letters) if names.is_empty() => {
@@ -36,7 +36,7 @@ impl Shell {
                             's' => set = Some(true),
                             'u' => set = Some(false),
                             'q' => quiet = true,
-                            'p' => {}
+                            'p' => reusable = true,
                             'o' => return self.fail("shopt", "-o is not modelled; use set -o", 1).await,
                             _ => return self.bad_option("shopt", &format!("-{letter}")).await,
                         }
@@ -67,12 +67,12 @@ impl Shell {
                 (Some(wanted), Some(on)) if wanted != on && !names.is_empty() => {
                     status = self.fail("shopt", &format!("{name}: not modelled by this shell"), 1).await?;
                 }
-                (Some(wanted), _) if names.is_empty() && on == wanted => self.show_option(name, on),
+                (Some(wanted), _) if names.is_empty() && on == wanted => self.show_option(name, on, reusable),
                 (Some(_), _) => {}
                 (None, _) => {
                     status = if on || names.is_empty() { status } else { 1 };
                     if !quiet {
-                        self.show_option(name, on);
+                        self.show_option(name, on, reusable);
                     }
                 }
             }
@@ -80,7 +80,12 @@ impl Shell {
         Ok(status)
     }
 
-    fn show_option(&mut self, name: &str, on: bool) {
-        self.out.push_str(&format!("{name:<15}\t{}\n", if on { "on" } else { "off" }));
+    /// An option in a table, or as the command that sets it.
+    fn show_option(&mut self, name: &str, on: bool, reusable: bool) {
+        let line = match reusable {
+            true => format!("shopt -{} {name}\n", if on { "s" } else { "u" }),
+            false => format!("{name:<15}\t{}\n", if on { "on" } else { "off" }),
+        };
+        self.out.push_str(&line);
     }
 }
