@@ -258,9 +258,10 @@ impl Machine {
         self.substituted = false;
         let mut at = 0;
         while at < commands.len() {
-            let last = self.input.at_last().await;
             let Some(command) = commands.get_mut(at) else { break };
             at += 1;
+            // Only who asks for the last line has to know what comes next.
+            let last = command.asks_for_last() && self.input.at_last().await;
             let applies = command.applies(&self.space.text, self.input.number, last);
             if !applies {
                 if let Action::Block(end) = command.action {
@@ -367,6 +368,10 @@ impl Machine {
 }
 
 impl Command {
+    fn asks_for_last(&self) -> bool {
+        [&self.from, &self.to].into_iter().any(|address| matches!(address, Some(Address::Last)))
+    }
+
     /// Whether the command applies to this line (`match_address_p`).
     fn applies(&mut self, space: &str, number: u64, last: bool) -> bool {
         let at = |address: &Address| match address {
@@ -381,12 +386,8 @@ impl Command {
             (None, _) => true,
             (Some(from), None) => at(from),
             (Some(_), Some(to)) if self.inside => {
-                let until = match to {
-                    Address::Line(n) => Some(*n),
-                    _ => self.until,
-                };
                 let past = matches!(to, Address::Line(n) if *n < number);
-                self.inside = !(past || until.is_some_and(|n| n <= number) || at(to));
+                self.inside = !(past || self.until.is_some_and(|n| n <= number) || at(to));
                 !past
             }
             // `0,/REGEX/`: the range may end with the first line.
@@ -397,8 +398,8 @@ impl Command {
             (Some(from), Some(to)) => {
                 let begins = at(from);
                 self.until = match to {
-                    Address::Plus(n) => Some(number + n),
-                    Address::Multiple(n) if *n > 0 => Some(number.div_ceil(*n) * n),
+                    Address::Plus(n) => Some(number.saturating_add(*n)),
+                    Address::Multiple(n) if *n > 0 => Some(number.div_ceil(*n).saturating_mul(*n)),
                     Address::Multiple(_) => Some(number),
                     Address::Line(n) => Some(*n),
                     _ => None,
@@ -437,6 +438,14 @@ mod tests {
         assert_eq!(run(&["seq 6 | sed -n '0~3p;2,+1p'"]), "2\n3\n3\n6\n");
         assert_eq!(run(&["printf 'a\\na\\n' | sed '0,/a/s//x/'"]), "x\na\n");
         assert_eq!(run(&["seq 3 | sed '\\,2,d'"]), "1\n3\n");
+        assert_eq!(run(&["seq 3 | sed -n '2,+18446744073709551615p'"]), "2\n3\n");
+        assert_eq!(run(&["printf 'a]b\\n' | sed 's/[]/]/[/;s/[[:alpha:]]b*/x/'"]), "x[b\n");
+    }
+
+    #[test]
+    fn what_is_not_modelled_is_no_mistake() {
+        let message = "option `w' of the command `s' is not modelled in Ringside; see 'help sed'";
+        assert_eq!(run(&["sed s/a/b/w"]), format!("sed: -e expression #1, char 7: {message}\n[exit 1]\n"));
     }
 
     #[test]

@@ -367,20 +367,17 @@ impl Parser {
                     if self.peek() == Some('^') {
                         out.extend(self.take());
                     }
-                    // The first one is a member, or begins a class.
-                    out.push(self.take()?);
-                    if out.ends_with('[') && self.peek() == Some(':') {
-                        while !out.ends_with(":]") {
-                            out.push(self.take()?);
-                        }
-                    }
-                    while self.peek()? != ']' {
+                    let first = out.len();
+                    loop {
                         out.push(self.take()?);
                         // `[:alpha:]` and its like have a bracket of their own.
-                        if out.ends_with("[:") {
+                        if out.ends_with('[') && self.peek() == Some(':') {
                             while !out.ends_with(":]") {
                                 out.push(self.take()?);
                             }
+                        } else if out.ends_with(']') && out.len() > first + 1 {
+                            // As the first one it is a member.
+                            break;
                         }
                     }
                 }
@@ -417,6 +414,10 @@ impl Parser {
                 'i' | 'I' => ignore_case = true,
                 c if c.is_ascii_digit() => digits.push(c),
                 ';' | '\n' | ' ' | '}' => break,
+                c if "wemM".contains(c) => {
+                    self.at += 1;
+                    return Err(format!("option `{c}' of the command `s' is not modelled in Ringside; see 'help sed'"));
+                }
                 _ => {
                     self.at += 1;
                     return Err("unknown option to `s'".into());
@@ -453,14 +454,14 @@ fn unescaped(text: &str) -> Vec<char> {
     let mut out = Vec::new();
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
-        out.push(match (c, c == '\\') {
-            (_, true) => match chars.next() {
+        out.push(match c {
+            '\\' => match chars.next() {
                 Some('n') => '\n',
                 Some('t') => '\t',
                 Some(other) => other,
                 None => '\\',
             },
-            (c, _) => c,
+            c => c,
         });
     }
     out
