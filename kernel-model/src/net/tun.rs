@@ -34,10 +34,6 @@ pub struct TunFile {
     pub net: NetNsId,
     /// The device that it is the cable of.
     pub dev: Option<NetDevId>,
-    /// Four bytes with flags and protocol stand before each frame (no `IFF_NO_PI`).
-    has_packet_information: bool,
-    /// A header of virtio stands before each frame (`IFF_VNET_HDR`).
-    has_virtio_header: bool,
     /// Frames that have not been read.
     queue: VecDeque<Frame>,
 }
@@ -51,7 +47,7 @@ pub struct Tap {
     pub group: Option<Kgid>,
     /// It stays when its file is closed (`TUNSETPERSIST`).
     pub is_persistent: bool,
-    /// `IFF_NO_PI` and `IFF_VNET_HDR`, as the last file had them.
+    /// `IFF_NO_PI` and `IFF_VNET_HDR`, as its file has them or the last one had.
     pub flags: u32,
     /// The file.
     pub file: Option<TunFileId>,
@@ -88,6 +84,8 @@ pub const TUNGETFEATURES: i64 = 0x8004_54cf;
 /// See [`TUNSETIFF`].
 pub const TUNGETIFF: i64 = 0x8004_54d2;
 
+/// Bytes of flags and protocol (`sizeof(struct tun_pi)`).
+const PI_SIZE: usize = 4;
 /// Bytes of the header of virtio (`sizeof(struct virtio_net_hdr)`).
 const VNET_HDR_SIZE: usize = 10;
 
@@ -96,11 +94,21 @@ impl Tap {
     pub fn sysfs_flags(&self) -> u32 {
         tun_flags::TAP | self.flags | if self.is_persistent { tun_flags::PERSIST } else { 0 }
     }
-}
 
-impl TunFile {
+    /// Four bytes with flags and protocol stand before each frame (no `IFF_NO_PI`).
+    fn has_packet_information(&self) -> bool {
+        self.flags & tun_flags::NO_PI == 0
+    }
+
+    /// A header of virtio stands before each frame (`IFF_VNET_HDR`).
+    fn has_virtio_header(&self) -> bool {
+        self.flags & tun_flags::VNET_HDR != 0
+    }
+
+    /// How many bytes stand before each frame.
     fn header(&self) -> usize {
-        (if self.has_packet_information { 4 } else { 0 }) + if self.has_virtio_header { VNET_HDR_SIZE } else { 0 }
+        (if self.has_packet_information() { PI_SIZE } else { 0 })
+            + if self.has_virtio_header() { VNET_HDR_SIZE } else { 0 }
     }
 }
 
@@ -112,13 +120,7 @@ impl Kernel<'_> {
     /// `tun_chr_open`.
     pub(crate) fn open_tun(&mut self, task: TaskId) -> TunFileId {
         let net = self.tasks[task].nsproxy.net;
-        self.taps.add(TunFile {
-            net,
-            dev: None,
-            has_packet_information: false,
-            has_virtio_header: false,
-            queue: VecDeque::new(),
-        })
+        self.taps.add(TunFile { net, dev: None, queue: VecDeque::new() })
     }
 
     /// The last descriptor is closed: a device that is not persistent goes with it (`__tun_detach`).
@@ -205,7 +207,9 @@ impl Kernel<'_> {
                 if !is_valid_name(&name) {
                     return Err(Errno::EINVAL.into());
                 }
-                self.register_device(net, &name, None, DeviceKind::Tap(Tap::default()), None)?
+                let made = self.register_device(net, &name, None, DeviceKind::Tap(Tap::default()), None)?;
+                self.world.init_device_settings(made);
+                made
             }
         };
         let before = self.carriers_around(dev);
@@ -214,13 +218,9 @@ impl Kernel<'_> {
             tap.file = Some(id);
             tap.flags = kept;
         }
-        let file = &mut self.taps[id];
-        file.dev = Some(dev);
-        file.has_packet_information = flags & tun_flags::NO_PI == 0;
-        file.has_virtio_header = flags & tun_flags::VNET_HDR != 0;
+        self.taps[id].dev = Some(dev);
         self.carriers_changed(&before);
         let name = self.net_devices[dev].name.clone();
-        self.world.init_device_settings(dev);
         Ok(Ret::new(0).with(2, record(&name, flags)))
     }
 
@@ -258,19 +258,17 @@ impl Kernel<'_> {
 
     /// read(2): one frame (`tun_do_read`). What does not fit is cut off.
     pub(crate) fn tun_read(&mut self, id: TunFileId, count: usize, nonblock: bool) -> Result<Vec<u8>, Stop> {
-        let file = &mut self.taps[id];
-        if file.dev.is_none() {
-            return Err(Errno::EBADFD.into());
-        }
-        let Some(frame) = file.queue.pop_front() else {
+        let dev = self.taps[id].dev.ok_or(Errno::EBADFD)?;
+        let Some(frame) = self.taps[id].queue.pop_front() else {
             return if nonblock { Err(Errno::EAGAIN.into()) } else { Err(Sleep::on(Wait::Tun(id))) };
         };
         let frame = frame.to_bytes();
+        let tap = self.net_devices[dev].tap().ok_or(Errno::EBADFD)?;
         let mut bytes = Vec::new();
-        if file.has_packet_information {
+        if tap.has_packet_information() {
             bytes.extend([0, 0, frame[12], frame[13]]);
         }
-        if file.has_virtio_header {
+        if tap.has_virtio_header() {
             bytes.extend([0; VNET_HDR_SIZE]);
         }
         bytes.extend(frame);
@@ -280,9 +278,8 @@ impl Kernel<'_> {
 
     /// write(2): a frame comes in at the device (`tun_get_user`).
     pub(crate) fn tun_write(&mut self, id: TunFileId, bytes: &[u8]) -> Result<usize, Stop> {
-        let file = &self.taps[id];
-        let dev = file.dev.ok_or(Errno::EBADFD)?;
-        let header = file.header();
+        let dev = self.taps[id].dev.ok_or(Errno::EBADFD)?;
+        let header = self.net_devices[dev].tap().map_or(0, Tap::header);
         if !self.net_devices[dev].is_up() {
             return Err(Errno::EIO.into());
         }
@@ -307,8 +304,35 @@ impl Kernel<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::{TUNSETIFF, record, tun_flags};
+    use crate::kernel::Trace;
+    use crate::program::libc::{AT_FDCWD, o};
+    use crate::pv_ops::NoMachine;
     use crate::session::Session;
+    use crate::step::Running;
+    use crate::syscall::{Call, Sysno};
+    use crate::task::TaskId;
+    use crate::testing::world_after;
     use crate::world::Config;
+
+    #[test]
+    fn whoever_joins_a_file_with_a_device_leaves_its_settings() {
+        let world = world_after(&[
+            "mkdir -p /dev/net; mknod /dev/net/tun c 10 200; ip tuntap add dev tap0 mode tap",
+            "cd /proc/sys/net/ipv4/conf; echo 0 > default/proxy_arp; echo 1 > tap0/proxy_arp",
+        ]);
+        let (mut running, shell) = (Running::new(world, NoMachine), TaskId(2));
+        let mut call = |nr, args| running.call_as(shell, Call { nr, args }, &mut Trace::new()).expect("no sleep");
+        let mut open = |path: &str| {
+            let args = vec![AT_FDCWD.into(), path.into(), o::RDWR.into(), 0.into()];
+            call(Sysno::OPENAT, args).expect("opens").value
+        };
+        let (tun, setting) = (open("/dev/net/tun"), open("/proc/sys/net/ipv4/conf/tap0/proxy_arp"));
+        let request = record("tap0", tun_flags::TAP | tun_flags::NO_PI);
+        assert!(call(Sysno::IOCTL, vec![tun.into(), TUNSETIFF.into(), request]).is_ok());
+        let read = call(Sysno::READ, vec![setting.into(), crate::syscall::Value::Null, 16.into()]).expect("reads");
+        assert_eq!(read.output(1).as_bytes(), Some(&b"1\n"[..]));
+    }
 
     #[test]
     fn a_tap_device_has_a_carrier_only_while_a_program_has_its_file_open() {
