@@ -115,7 +115,20 @@ async fn main(sys: Sys) -> Result<i32, i32> {
     };
     let via = options.value('I');
     let broadcast = options.has('b');
-    let (source, address) = probe(&sys, address, via, broadcast).await?;
+    let (source, address) = match probe(&sys, address, via, broadcast).await? {
+        Ok(found) => found,
+        Err(e) if sys.is_busybox() => {
+            // It does not connect: the first packet finds out.
+            sys.print(format!("PING {target} ({address}): {size} data bytes\n")).await;
+            sys.flush().await;
+            sys.eprint(format!("ping: sendto: {e}\n")).await;
+            return Err(1);
+        }
+        Err(e) => {
+            sys.eprint(format!("ping: connect: {e}\n")).await;
+            return Err(2);
+        }
+    };
     set_options(&sys, socket, &options, via, broadcast).await?;
     let ip_size = size + ICMP_HEADER + IP_HEADER;
     let from = via.map_or_else(String::new, |v| {
@@ -280,8 +293,13 @@ fn sockaddr(address: Ipv4Addr, port: u32) -> Value {
 }
 
 /// Connects a UDP socket to the destination: whether there is a route, and which address is the own one. Both
-/// addresses, since 0.0.0.0 means this host.
-async fn probe(sys: &Sys, address: Ipv4Addr, via: Option<&str>, broadcast: bool) -> Result<(Ipv4Addr, Ipv4Addr), i32> {
+/// addresses, since 0.0.0.0 means this host; or why it cannot be reached.
+async fn probe(
+    sys: &Sys,
+    address: Ipv4Addr,
+    via: Option<&str>,
+    broadcast: bool,
+) -> Result<Result<(Ipv4Addr, Ipv4Addr), Errno>, i32> {
     let opened = sys.call_int(Sysno::SOCKET, vec![AF_INET.into(), SOCK_DGRAM.into(), 0.into()]).await;
     let Ok(fd) = opened.map(|fd| fd as i32) else {
         sys.eprint("ping: socket: Address family not supported by protocol\n").await;
@@ -311,21 +329,13 @@ async fn probe(sys: &Sys, address: Ipv4Addr, via: Option<&str>, broadcast: bool)
         connected = connect().await;
     }
     if let Err(e) = connected {
-        if sys.is_busybox() {
-            // It does not connect: the first packet finds out.
-            sys.print(format!("PING {address} ({address}): 56 data bytes\n")).await;
-            sys.flush().await;
-            sys.eprint(format!("ping: sendto: {e}\n")).await;
-            return Err(1);
-        }
-        sys.eprint(format!("ping: connect: {e}\n")).await;
-        return Err(2);
+        return Ok(Err(e));
     }
     let own = sys.call(Sysno::GETSOCKNAME, vec![fd.into()]).await;
     let own = own.ok().and_then(|r| r.output(1).field("sin_addr")?.as_str()?.parse().ok());
     let _ = sys.close(fd).await;
     let own: Ipv4Addr = own.unwrap_or(Ipv4Addr::UNSPECIFIED);
-    Ok((own, if address.is_unspecified() { own } else { address }))
+    Ok(Ok((own, if address.is_unspecified() { own } else { address })))
 }
 
 /// The identifier of this process' requests.

@@ -173,3 +173,11 @@ fn ss_shows_the_sockets_of_its_namespace() {
          1\nTotal: 4\nTCP:   3 (estab 2, closed 0, orphaned 0, timewait 0)\n1\n0\n[exit 1]\n"
     );
 }
+
+#[test]
+fn the_ping_of_busybox_names_what_it_was_asked_for() {
+    assert_eq!(
+        run(&["unshare -n busybox ping -c 1 -s 100 localhost"]),
+        "PING localhost (127.0.0.1): 100 data bytes\nping: sendto: Network is unreachable\n[exit 1]\n"
+    );
+}
