@@ -32,19 +32,24 @@ async fn main(sys: Sys) -> i32 {
     let mut todo: Vec<String> = options.operands.iter().rev().cloned().collect();
     while let Some(file) = todo.pop() {
         let file = &file;
-        let is_dir = match sys.lstat(file).await {
-            Ok(stat) => stat.file_type() == s::IFDIR,
+        let file_type = match sys.lstat(file).await {
+            Ok(stat) => stat.file_type(),
             Err(e) => {
                 sys.flush().await;
                 sys.eprint(format!("{file} ({e})\n")).await;
                 continue;
             }
         };
-        // With -r the tree is walked (nftw(3)) and only regular files are looked at.
-        if is_dir && options.has('r') {
+        // With -r the tree is walked (nftw(3)).
+        if file_type == s::IFDIR && options.has('r') {
             let entries = sys.read_dir(file).await.unwrap_or_default();
             let slash = if file.ends_with('/') { "" } else { "/" };
             todo.extend(entries.into_iter().rev().map(|e| format!("{file}{slash}{}", e.d_name)));
+        }
+        if file_type != s::IFREG {
+            if options.has('v') {
+                sys.print(format!("{file} (Not a regular file)\n")).await;
+            }
             continue;
         }
         match sys.cap_get_file(file).await {
@@ -58,4 +63,19 @@ async fn main(sys: Sys) -> i32 {
         }
     }
     0
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::run;
+
+    #[test]
+    fn only_regular_files_are_looked_at() {
+        let made = "mkdir t; cp /usr/bin/true t/x; setcap cap_net_raw+ep t/x; ln -s x t/l; mkdir t/d";
+        assert_eq!(run(&[made, "getcap -r t; getcap t t/l"]), "t/x cap_net_raw=ep\n");
+        assert_eq!(
+            run(&[made, "getcap -v t t/x t/l"]),
+            "t (Not a regular file)\nt/x cap_net_raw=ep\nt/l (Not a regular file)\n"
+        );
+    }
 }
