@@ -3,7 +3,6 @@
 use super::mount::type_matches;
 use super::mountinfo::{MountInfo, mount_of};
 use super::table::{Style, Table, TableColumn};
-use crate::errno::Errno;
 use crate::program::Sys;
 use crate::program::getopt::{Long, Options, Spec, Takes};
 
@@ -97,9 +96,13 @@ async fn main(sys: Sys) -> i32 {
         Ok(columns) => columns,
         Err(status) => return status,
     };
-    let Ok(mounts) = sys.mountinfo().await else {
-        sys.warn("can't read /proc/mounts", Errno::ENOENT).await;
-        return 1;
+    let mounts = match sys.mountinfo().await {
+        Ok(mounts) => mounts,
+        Err(e) => {
+            // This is the name that libmount tries last.
+            sys.warn("can't read /proc/mounts", e).await;
+            return 1;
+        }
     };
     let Some(filter) = Filter::new(&sys, &options, &mounts).await else { return 1 };
     let mut chosen: Vec<&MountInfo> = mounts.iter().filter(|m| filter.matches(m) != options.has('i')).collect();

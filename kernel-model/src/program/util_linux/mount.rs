@@ -179,29 +179,39 @@ pub(super) fn type_matches(fstype: &str, list: &str) -> bool {
     list.split(',').any(|t| t == fstype) != negated
 }
 
-/// Everything succeeded in `mount -a`, nothing did, or some of it.
+/// What `/etc/fstab` lists: source, target, type and options.
+async fn fstab(sys: &Sys) -> Vec<[String; 4]> {
+    let text = sys.read_file("/etc/fstab").await.unwrap_or_default();
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let entry = |line: &str| match line.split_whitespace().collect::<Vec<_>>()[..] {
+        [source, target, fstype, opts, ..] => Some([source, target, fstype, opts].map(str::to_owned)),
+        _ => None,
+    };
+    lines.filter_map(entry).collect()
+}
+
+/// The statuses of `mount -a` when nothing succeeded, or only some of it.
 const ALL_FAIL: i32 = 32;
 const SOME_OK: i32 = 64;
 
 /// `mount -a`: what fstab lists, except what is not to be mounted by itself or is mounted already.
 async fn all(sys: &Sys, options: &Options) -> i32 {
-    let text = sys.read_file("/etc/fstab").await.unwrap_or_default();
     let (mut ok, mut failed) = (0, 0);
-    for line in text.lines() {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let [source, target, fstype, opts, ..] = fields[..] else { continue };
-        let skipped = source.starts_with('#')
-            || fstype == "swap"
+    for [source, target, fstype, opts] in fstab(sys).await {
+        let skipped = fstype == "swap"
             || opts.split(',').any(|o| o == "noauto")
-            || options.value('t').is_some_and(|list| !type_matches(fstype, list));
+            || options.value('t').is_some_and(|list| !type_matches(&fstype, list));
+        if skipped {
+            continue;
+        }
         let mounts = sys.mountinfo().await.unwrap_or_default();
-        if skipped || mounts.iter().any(|m| m.target == target && m.source == source) {
+        if mounts.iter().any(|m| m.target == target && m.source == source) {
             continue;
         }
         let mut wanted = MountOptions::default();
-        wanted.add(opts);
-        let mut job = Job::new(sys, options, Some(source), target, wanted).await;
-        job.fstype = Some(fstype.to_owned());
+        wanted.add(&opts);
+        let mut job = Job::new(sys, options, Some(&source), &target, wanted).await;
+        job.fstype = Some(fstype);
         match job.run().await {
             0 => ok += 1,
             _ => failed += 1,
@@ -216,13 +226,7 @@ async fn all(sys: &Sys, options: &Options) -> i32 {
 
 /// Only one of source and target is given: the rest is in `/etc/fstab`.
 async fn from_fstab(sys: &Sys, options: &Options, one: &str, mut wanted: MountOptions) -> i32 {
-    let text = sys.read_file("/etc/fstab").await.unwrap_or_default();
-    let found = text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>()).find_map(|fields| match fields[..] {
-        [source, target, fstype, opts, ..] if !source.starts_with('#') && (source == one || target == one) => {
-            Some([source, target, fstype, opts].map(str::to_owned))
-        }
-        _ => None,
-    });
+    let found = fstab(sys).await.into_iter().find(|[source, target, ..]| source == one || target == one);
     let Some([source, target, fstype, opts]) = found else {
         sys.warnx(format!("{one}: can't find in /etc/fstab.")).await;
         return USAGE;
@@ -299,14 +303,8 @@ impl<'a> Job<'a> {
 
     /// A remount that names only the directory changes what is there: options that are not mentioned stay.
     async fn keep_present_options(&mut self) {
-        let fstab = self.sys.read_file("/etc/fstab").await.unwrap_or_default();
-        let in_fstab = fstab.lines().find_map(|line| {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            match fields[..] {
-                [source, target, _, opts, ..] if target == self.target => Some((source.to_owned(), opts.to_owned())),
-                _ => None,
-            }
-        });
+        let listed = fstab(self.sys).await.into_iter().find(|[_, target, ..]| *target == self.target);
+        let in_fstab = listed.map(|[source, _, _, opts]| (source, opts));
         let mounts = self.sys.mountinfo().await.unwrap_or_default();
         let present = mounts.iter().rev().find(|m| m.target == self.target);
         let (source, before) = match (in_fstab, present) {
