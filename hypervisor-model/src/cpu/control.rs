@@ -70,6 +70,11 @@ bitflags! {
     }
 }
 
+impl Cr0 {
+    /// The bits that are 1 in VMX operation (IA32_VMX_CR0_FIXED0; SDM vol. 3, 23.8 "Restrictions on VMX Operation").
+    pub const FIXED_BY_VMX: Cr0 = Cr0::PE.union(Cr0::NE).union(Cr0::PG);
+}
+
 bitflags! {
     /// CR4.
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]

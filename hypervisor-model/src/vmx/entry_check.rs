@@ -263,8 +263,8 @@ pub(super) fn ept_pointer(pointer: u64) -> Checked {
     require(pointer & 0xf80 == 0 && pointer >> ADDRESS_BITS == 0, "EPTP: a reserved bit is 1")
 }
 
-/// Bits of CR0 that are 1 in VMX operation: PE, NE, PG (IA32_VMX_CR0_FIXED0).
-pub(super) const FIXED_CR0: u64 = Cr0::PE.bits() | Cr0::NE.bits() | Cr0::PG.bits();
+/// [`Cr0::FIXED_BY_VMX`], as a field has it.
+pub(super) const FIXED_CR0: u64 = Cr0::FIXED_BY_VMX.bits();
 
 /// Whether each byte of a PAT is a memory type: 0, 1, 4, 5, 6, 7.
 pub(super) fn is_pat(value: u64) -> bool {

@@ -16,8 +16,6 @@ use crate::cpu::{Exception, Mode, Operation, Vendor};
 
 /// Bit 63 of a value for CR3 with CR4.PCIDE: keep what is cached for the PCID.
 const CR3_NO_FLUSH: u64 = 1 << 63;
-/// What VMX operation needs of CR0 (SDM vol. 3, 23.8 "Restrictions on VMX Operation").
-const VMX_CR0: Cr0 = Cr0::PE.union(Cr0::NE).union(Cr0::PG);
 /// The bits of CR4 that this processor has.
 const CR4_KNOWN: u64 = Cr4::all().bits();
 
@@ -182,7 +180,7 @@ impl Step<'_> {
         let turns_paging_on = new.contains(Cr0::PG) && !cpu.cr0.contains(Cr0::PG);
         let turns_paging_off = !new.contains(Cr0::PG) && cpu.cr0.contains(Cr0::PG);
         let refused = new.bits() >> 32 != 0
-            || self.is_vmx_root() && !new.contains(VMX_CR0)
+            || self.is_vmx_root() && !new.contains(Cr0::FIXED_BY_VMX)
             || new.contains(Cr0::PG) && !new.contains(Cr0::PE)
             || new.contains(Cr0::NW) && !new.contains(Cr0::CD)
             || turns_paging_on && cpu.efer.contains(Efer::LME) && !cpu.cr4.contains(Cr4::PAE)

@@ -13,8 +13,10 @@ mod segment;
 mod system;
 
 use super::bus::Bus;
+use super::control::Cr0;
 use super::event::CpuEvent;
 use super::instruction::{Check, Instruction, Opcode, Operand};
+use super::register::General;
 use super::sensitive::{Cause, Intercepts, Outcome, Stop};
 use super::transition::{self, EventSource};
 pub use operand::is_canonical;
@@ -169,6 +171,9 @@ fn perform(step: &mut Step<'_>, instruction: &Instruction) -> Done {
         }
         Ud2 => Err(Exception::UD.into()),
         Vmxon if step.cpu.operation == Operation::Off => {
+            if !step.cpu.cr0.contains(Cr0::FIXED_BY_VMX) {
+                return Err(Exception::GP0.into());
+            }
             step.cpu.operation = Operation::Root;
             Ok(None)
         }
@@ -183,6 +188,8 @@ fn perform(step: &mut Step<'_>, instruction: &Instruction) -> Done {
             step.set_flags((flags - STATUS) | super::Rflags::CF);
             Ok(Some("VMfailInvalid (CF = 1): there is no current VMCS".to_owned()))
         }
+        // RAX is to hold the address of a page (APM vol. 2, 15.5.1).
+        Vmrun if !is_page(step.cpu.registers.get(General::Rax)) => Err(Exception::GP0.into()),
         Nop | Pause | Monitor | Invd | Wbinvd | Xsaves | Xrstors | Getsec | Rdrand | Rdseed | Rsm | Invept
         | Invvpid | Vmfunc | Vmrun | Vmload | Vmsave | Stgi | Clgi | Skinit | Vmmcall | Fninit => Ok(None),
         Mov | Lea | Xchg | Add | Sub | And | Or | Xor | Cmp | Test | Inc | Dec | Not | Neg | Shl | Shr | Div | Push
@@ -190,8 +197,13 @@ fn perform(step: &mut Step<'_>, instruction: &Instruction) -> Done {
     }
 }
 
+/// Whether a physical address of 48 bits is that of a page.
+fn is_page(address: u64) -> bool {
+    address & 0xfff == 0 && address >> 48 == 0
+}
+
 /// The six status flags.
-pub(super) const STATUS: super::Rflags = super::Rflags::CF
+pub(crate) const STATUS: super::Rflags = super::Rflags::CF
     .union(super::Rflags::PF)
     .union(super::Rflags::AF)
     .union(super::Rflags::ZF)

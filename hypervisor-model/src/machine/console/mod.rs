@@ -393,9 +393,15 @@ impl Console<'_> {
         row.error_code = exception.error_code;
         row.raised = Some(exception);
         if let Some(check) = failing_check(&self.cpu, instruction.opcode) {
-            row.remark(&check.reason(&self.cpu));
-        } else if matches!(instruction.opcode, Opcode::In | Opcode::Out | Opcode::Ins | Opcode::Outs) {
-            row.remark(&cpu::instruction::Check::IoPermission.reason(&self.cpu));
+            return row.remark(&check.reason(&self.cpu));
+        }
+        match instruction.opcode {
+            Opcode::In | Opcode::Out | Opcode::Ins | Opcode::Outs => {
+                row.remark(&cpu::instruction::Check::IoPermission.reason(&self.cpu));
+            }
+            Opcode::Vmxon => row.remark("CR0.PE, NE or PG is 0"),
+            Opcode::Vmrun => row.remark("RAX holds no address of a page"),
+            _ => {}
         }
     }
 

@@ -245,6 +245,9 @@ fn an_invalid_state_gives_the_error_of_the_architecture() {
 fn vmx_operation_keeps_the_bits_that_it_needs() {
     let seen = session("vmxon [a]; mov rax, 0xa0; mov cr4, rax; vmxoff; mov cr4, rax", Vendor::Intel);
     assert_eq!(seen, ["executed", "executed", "fault #GP(0)", "executed", "executed"]);
+    // Without CR0.NE it does not begin.
+    let seen = session("mov rax, 0x80000011; mov cr0, rax; vmxon [a]; vmlaunch", Vendor::Intel);
+    assert_eq!(seen, ["executed", "executed", "fault #GP(0)", "fault #UD"]);
 }
 
 #[test]

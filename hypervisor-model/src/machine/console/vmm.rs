@@ -13,12 +13,12 @@
 use super::{Outcome, Row};
 use crate::cpu::bus::FlatMemory;
 use crate::cpu::control::{Cr0, Cr4, Efer};
-use crate::cpu::execute::Step;
+use crate::cpu::execute::{STATUS, Step};
 use crate::cpu::instruction::{Instruction, Memory, Opcode, Operand, Register};
 use crate::cpu::register::General;
 use crate::cpu::sensitive::{Cause, Intercepts, Stop};
 use crate::cpu::transition::{EventSource, deliver};
-use crate::cpu::{Cpu, Exception, Operation, Rflags, Vector, Vendor};
+use crate::cpu::{Cpu, InterruptShadow, Operation, Rflags, Vector, Vendor};
 use crate::kvm::vcpu::hardware::{Svm, Vmx};
 use crate::memory::Hpa;
 use crate::svm::exit_code::ExitCode;
@@ -27,6 +27,7 @@ use crate::svm::permission_map::MsrPermissionMap;
 use crate::svm::vmcb::{SaveArea, Vmcb};
 use crate::svm::{entry_check, page};
 use crate::vmx::controls::{Allowed, Control};
+use crate::vmx::error::VmError;
 use crate::vmx::exit_reason::ExitReason;
 use crate::vmx::fields::Field;
 use crate::vmx::intercepts::NonRoot;
@@ -137,14 +138,6 @@ impl Vmm {
                 cpu.shadow = before.shadow;
                 return self.enter(instruction.opcode == Opcode::Vmlaunch, cpu, memory, row);
             }
-            Opcode::Vmxon if !has_what_vmx_needs(before) => {
-                *cpu = Cpu { rip: cpu.rip, ..before.clone() };
-                row.outcome = Outcome::Fault;
-                row.exception = Some(Exception::GP0.vector.to_string());
-                row.error_code = Exception::GP0.error_code;
-                row.raised = Some(Exception::GP0);
-                return row.remark("CR0.PE, NE or PG is 0, or A20M is on");
-            }
             _ => self.instruction(instruction, before, cpu, memory, row),
         };
         let failed = done.err();
@@ -241,11 +234,10 @@ impl Vmm {
                 ));
             }
             Err(failed) => {
-                cpu.shadow = crate::cpu::InterruptShadow::None;
+                cpu.shadow = InterruptShadow::None;
                 set_status(cpu, Some(&failed));
                 tell(row, Some(&failed));
-                if let VmFail::Valid(crate::vmx::error::VmError::InvalidControlField)
-                | VmFail::Valid(crate::vmx::error::VmError::InvalidHostState) = failed
+                if let VmFail::Valid(VmError::InvalidControlField | VmError::InvalidHostState) = failed
                     && let Some(refused) = self.vmx.refusal()
                 {
                     row.remark(&refused.to_string());
@@ -257,13 +249,6 @@ impl Vmm {
     /// VMRUN of the VMCB at RAX.
     fn vmrun(&mut self, before: &Cpu, cpu: &mut Cpu, memory: &mut FlatMemory, row: &mut Row) {
         let at = before.registers.get(General::Rax);
-        if at & 0xfff != 0 || at >> 48 != 0 {
-            row.outcome = Outcome::Fault;
-            row.exception = Some(Exception::GP0.vector.to_string());
-            row.error_code = Exception::GP0.error_code;
-            row.raised = Some(Exception::GP0);
-            return row.remark("RAX holds no address of a page");
-        }
         let mut vmcb = page::read(memory, at);
         if let Err(what) = entry_check::check(&vmcb) {
             vmcb.control.exit_code = Some(ExitCode::INVALID);
@@ -351,15 +336,9 @@ fn prepared(cpu: &Cpu) -> Vmcs {
     vmcs
 }
 
-/// SDM 23.8: what VMXON wants of CR0.
-fn has_what_vmx_needs(cpu: &Cpu) -> bool {
-    cpu.cr0.contains(Cr0::PE | Cr0::NE | Cr0::PG)
-}
-
 /// The flags by which an instruction of VT-x says how it ended (SDM 30.2 "Conventions").
 fn set_status(cpu: &mut Cpu, failed: Option<&VmFail>) {
-    let status = Rflags::CF | Rflags::PF | Rflags::AF | Rflags::ZF | Rflags::SF | Rflags::OF;
-    cpu.rflags -= status;
+    cpu.rflags -= STATUS;
     match failed {
         None => {}
         Some(VmFail::Invalid) => cpu.rflags |= Rflags::CF,
