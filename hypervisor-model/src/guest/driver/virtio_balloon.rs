@@ -14,7 +14,7 @@ const ARRAY: u64 = 256;
 const PAGE: u64 = 4096;
 /// The register with the number of frames that the driver says it has given.
 const ACTUAL: u64 = virtio_pci::DEVICE_CONFIG + 4;
-/// What a driver takes of the guest's memory: rings, and lists of frames.
+/// What a driver takes of the guest's memory: rings, and a list of frames.
 pub const MEMORY: u64 = 1 << 20;
 
 /// A virtio balloon.
@@ -30,6 +30,8 @@ pub struct VirtioBalloon {
     end: u64,
     /// Frames in it.
     given: u64,
+    /// The host has not taken the list yet that it was told of.
+    is_waiting: bool,
 }
 
 impl VirtioBalloon {
@@ -38,7 +40,7 @@ impl VirtioBalloon {
         virtio_pci::begin(base, 0, steps);
         let (inflate, deflate) = (Virtqueue::at(gpa, QUEUE_SIZE), Virtqueue::at(gpa + 0x3000, QUEUE_SIZE));
         virtio_pci::finish(base, &[inflate, deflate], steps);
-        let balloon = VirtioBalloon { base, gpa, inflate, deflate, device, end: gpa, given: 0 };
+        let balloon = VirtioBalloon { base, gpa, inflate, deflate, device, end: gpa, given: 0, is_waiting: false };
         balloon.ask(steps);
         balloon
     }
@@ -48,17 +50,26 @@ impl VirtioBalloon {
         steps.push(Access::Read(self.base + virtio_pci::DEVICE_CONFIG, 4), Then::Balloon(self.device));
     }
 
-    /// The configuration has changed, or lists have been taken.
+    /// The configuration has changed, or a list has been taken: `balloon_ack` wakes `tell_host`, and the host hears of the new
+    /// size (`update_balloon_size`) before it is asked whether it wants more.
     pub fn interrupt(&mut self, vector: u16, steps: &mut Steps, memory: &mut GuestMemory<'_>) {
-        match vector {
-            0 => drop(self.inflate.take_used(memory)),
-            1 => drop(self.deflate.take_used(memory)),
-            _ => self.ask(steps),
+        let taken = match vector {
+            0 => self.inflate.take_used(memory),
+            1 => self.deflate.take_used(memory),
+            _ => 0,
+        };
+        if taken > 0 {
+            self.is_waiting = false;
+            steps.push(Access::Write(self.base + ACTUAL, 4, self.given), Then::Nothing);
+        }
+        if !self.is_waiting {
+            self.ask(steps);
         }
     }
 
-    /// The host wants so many frames (`fill_balloon`, `leak_balloon`, `update_balloon_size`). The kernel hears how much it
-    /// has got less, or more. `free` is the end of the memory that no driver has.
+    /// The host wants so many frames: one list of them is on its way at a time (`update_balloon_size_func`, `fill_balloon`,
+    /// `leak_balloon`, `tell_host`). The kernel hears how much it has got less, or more. `free` is the end of the memory that
+    /// no driver has.
     pub fn wanted(
         &mut self,
         (frames, free): (u32, u64),
@@ -72,27 +83,23 @@ impl VirtioBalloon {
         // As much as 16 MiB stay with the kernel: it cannot do without (`oom`).
         let most = (self.end / PAGE).saturating_sub(4096);
         let wanted = u64::from(frames).min(most);
-        if wanted == self.given {
+        if wanted == self.given || self.is_waiting {
             return;
         }
         let inflates = wanted > self.given;
-        let queue = u16::from(!inflates);
-        while self.given != wanted {
-            let count = self.given.abs_diff(wanted).min(ARRAY);
-            let first = if inflates { self.given } else { self.given - count };
-            let list: Vec<u8> =
-                (first..first + count).flat_map(|n| ((self.end / PAGE - 1 - n) as u32).to_le_bytes()).collect();
-            let at = self.gpa + 0x8000 + first / ARRAY % 128 * 0x400;
-            memory.write(at, &list);
-            let buffer = Buffer { gpa: at, len: list.len() as u32, device_writes: false };
-            let ring = if inflates { &mut self.inflate } else { &mut self.deflate };
-            ring.add(&[buffer], memory);
-            if ring.needs_kick(memory) {
-                virtio_pci::notify(self.base, queue, steps);
-            }
-            self.given = if inflates { self.given + count } else { self.given - count };
+        let count = self.given.abs_diff(wanted).min(ARRAY);
+        let first = if inflates { self.given } else { self.given - count };
+        let list: Vec<u8> =
+            (first..first + count).flat_map(|n| ((self.end / PAGE - 1 - n) as u32).to_le_bytes()).collect();
+        let at = self.gpa + 0x8000;
+        memory.write(at, &list);
+        let ring = if inflates { &mut self.inflate } else { &mut self.deflate };
+        ring.add(&[Buffer { gpa: at, len: list.len() as u32, device_writes: false }], memory);
+        if ring.needs_kick(memory) {
+            virtio_pci::notify(self.base, u16::from(!inflates), steps);
         }
-        steps.push(Access::Write(self.base + ACTUAL, 4, self.given), Then::Nothing);
+        self.is_waiting = true;
+        self.given = if inflates { self.given + count } else { self.given - count };
         done.push(Done::Interrupt(Interrupt::Balloon(self.given * PAGE)));
     }
 }

@@ -1,6 +1,11 @@
 //! What guests have of their host's memory: as much as they have touched, less what a balloon gives back, and not more than
 //! a control group of the host allows.
 
+use std::collections::BTreeSet;
+
+use kernel_model::event::EventKind;
+use kernel_model::syscall::{Sysno, Value};
+
 use super::Session;
 
 /// Kilobytes of memory that the process of a guest has.
@@ -61,4 +66,27 @@ fn guests_are_processes_that_control_groups_limit() {
     host.line("sleep 2");
     assert_eq!(host.line("pidof qemu-system-x86_64 | wc -w"), "1\n");
     assert_eq!(host.line("cat /sys/fs/cgroup/memory/small/memory.oom_control | grep oom_kill' '"), "oom_kill 1\n");
+}
+
+/// Ranges of memory that processes gave back in the last line: where, and how many bytes.
+fn given_back(host: &Session) -> Vec<(i64, i64)> {
+    let int = |value: Option<&Value>| value.and_then(Value::as_int).unwrap_or(0);
+    let calls = host.events.iter().filter_map(|event| match &event.kind {
+        EventKind::CallEntered { call } if call.nr == Sysno::MADVISE => Some(&call.args),
+        _ => None,
+    });
+    calls.map(|args| (int(args.first()), int(args.get(1)))).collect()
+}
+
+#[test]
+fn a_large_balloon_names_each_page_once() {
+    let mut host = Session::new();
+    host.line("qemu-system-x86_64 -enable-kvm -m 512 -nographic -device virtio-balloon-pci");
+    host.line("\u{1}c");
+    host.line("balloon 100");
+    let given = given_back(&host);
+    let places: BTreeSet<i64> = given.iter().map(|(at, _)| *at).collect();
+    let pages: i64 = given.iter().map(|(_, bytes)| bytes / 4096).sum();
+    assert_eq!((pages, places.len()), (412 << 8, given.len()));
+    assert!(host.line("info balloon").contains("balloon: actual=100\n"));
 }
