@@ -41,6 +41,7 @@ const SEND_BUFFER: u64 = 0x1_1000;
 /// End of the frame, checksum by the card, tell when it is sent.
 const COMMAND: u8 = 0x0b;
 const DD: u8 = 1;
+const EOP: u8 = 2;
 /// What a driver takes of the guest's memory: rings, buffers, and frames on their way out.
 pub const MEMORY: u64 = 4 << 20;
 /// The line of the first card; the second has the one before, and so on in turn.
@@ -191,20 +192,24 @@ impl E1000 {
         self.read(ICR, Then::E1000(card, Reads::Cause), steps);
     }
 
-    /// `e1000_clean_rx_irq`: frames that have come in go to the kernel, and their descriptors back to the card.
+    /// `e1000_clean_rx_irq`: frames that have come in go to the kernel, and their descriptors back to the card. One that is
+    /// longer than a buffer goes on in the next.
     fn clean(&mut self, steps: &mut Steps, memory: &mut GuestMemory<'_>, done: &mut Vec<Done>) {
         let before = self.next_to_clean;
+        let mut bytes = Vec::new();
         while self.next_to_clean - before < RING {
             let at = self.receive_ring() + 16 * (self.next_to_clean % RING);
             let descriptor = memory.read(at + 8, 8);
             if descriptor[4] & DD == 0 {
                 break;
             }
-            // The checksum of four bytes counts.
-            let len = usize::from(u16::from_le_bytes([descriptor[0], descriptor[1]])).saturating_sub(4);
-            let bytes = memory.read(self.buffer(self.next_to_clean), len.min(BUFFER as usize));
-            if let Some(frame) = Frame::from_bytes(&bytes) {
-                done.push(Done::Interrupt(Interrupt::Frame(self.port(), frame)));
+            let len = usize::from(u16::from_le_bytes([descriptor[0], descriptor[1]]));
+            bytes.extend(memory.read(self.buffer(self.next_to_clean), len.min(BUFFER as usize)));
+            if descriptor[4] & EOP != 0 {
+                // The checksum of four bytes counts.
+                bytes.truncate(bytes.len().saturating_sub(4));
+                let frame = Frame::from_bytes(&std::mem::take(&mut bytes));
+                done.extend(frame.map(|frame| Done::Interrupt(Interrupt::Frame(self.port(), frame))));
             }
             memory.write(at + 8, &[0; 8]);
             self.next_to_clean += 1;

@@ -20,7 +20,7 @@ const QUEUE_SIZE: u16 = 256;
 const HEADER: u64 = 12;
 /// Buffers that wait for frames; the driver has as many as the queue holds, each of a page or less.
 const BUFFERS: u64 = 64;
-/// Bytes of a buffer: a frame of the longest kind and its header.
+/// Bytes of a buffer: a frame of the mtu of Ethernet and its header.
 const BUFFER: u64 = 2048;
 /// Frames that can be on their way out.
 const SENDING: u64 = 16;
@@ -28,6 +28,10 @@ const SENDING: u64 = 16;
 const SEND_BUFFER: u64 = 0x1_1000;
 /// `VIRTIO_NET_F_MAC`.
 const F_MAC: u64 = 1 << 5;
+/// `VIRTIO_NET_F_MRG_RXBUF`: a frame may be in several buffers.
+const F_MRG_RXBUF: u64 = 1 << 15;
+/// Where in the header it says in how many.
+const NUM_BUFFERS: u64 = 10;
 /// What a driver takes of the guest's memory: rings, buffers, and frames on their way out.
 pub const MEMORY: u64 = 4 << 20;
 
@@ -50,7 +54,7 @@ pub struct VirtioNet {
 impl VirtioNet {
     /// A card that was found: the first steps of its driver (`virtnet_probe`).
     pub fn found((number, device): (u32, u32), base: u64, gpa: u64, steps: &mut Steps) -> VirtioNet {
-        virtio_pci::begin(base, F_MAC, steps);
+        virtio_pci::begin(base, F_MAC | F_MRG_RXBUF, steps);
         let (receive, transmit) = (Virtqueue::at(gpa, QUEUE_SIZE), Virtqueue::at(gpa + 0x3000, QUEUE_SIZE));
         for byte in 0..6u8 {
             let register = base + virtio_pci::DEVICE_CONFIG + u64::from(byte);
@@ -106,18 +110,27 @@ impl VirtioNet {
         if queue == TRANSMIT {
             return;
         }
-        for len in self.receive.used_lengths(memory) {
-            let at = self.buffer(self.filled);
-            self.filled += 1;
-            let len = u64::from(len).clamp(HEADER, BUFFER);
-            let bytes = memory.read(at + HEADER, (len - HEADER) as usize);
-            if let Some(frame) = Frame::from_bytes(&bytes) {
+        let mut lengths = self.receive.used_lengths(memory).into_iter();
+        while let Some(len) = lengths.next() {
+            let more = memory.read_u16(self.buffer(self.filled) + NUM_BUFFERS).saturating_sub(1);
+            let mut bytes = self.take_buffer(len, memory);
+            for len in lengths.by_ref().take(more.into()) {
+                bytes.extend(self.take_buffer(len, memory));
+            }
+            if let Some(frame) = bytes.get(HEADER as usize..).and_then(Frame::from_bytes) {
                 done.push(Done::Interrupt(Interrupt::Frame(self.port(), frame)));
             }
-            self.receive.add(&[Buffer { gpa: at, len: BUFFER as u32, device_writes: true }], memory);
         }
         if self.receive.needs_kick(memory) {
             virtio_pci::notify(self.base, RECEIVE, steps);
         }
+    }
+    /// What the device has written into the next buffer, which it gets back.
+    fn take_buffer(&mut self, len: u32, memory: &mut GuestMemory<'_>) -> Vec<u8> {
+        let gpa = self.buffer(self.filled);
+        self.filled += 1;
+        let bytes = memory.read(gpa, u64::from(len).min(BUFFER) as usize);
+        self.receive.add(&[Buffer { gpa, len: BUFFER as u32, device_writes: true }], memory);
+        bytes
     }
 }

@@ -48,6 +48,8 @@ fn two_guests_and_their_host_reach_each_other_over_a_bridge() {
         lab.start(1, model);
         lab.start(2, model);
         assert!(lab.host.line("ping -c 1 10.0.0.11").contains("1 received"), "{model}");
+        // A packet that is longer than a buffer of the card.
+        assert!(lab.host.line("ping -c 1 -s 20000 10.0.0.11").contains("1 received"), "{model}");
         assert!(lab.host.line("ip link show tap1 | head -n 1").contains("LOWER_UP"), "{model}");
         lab.output(1);
         lab.typed(1, "ping -c 2 10.0.0.12; ip neigh");

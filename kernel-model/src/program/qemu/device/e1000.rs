@@ -51,6 +51,8 @@ const ICR_TXDW: u32 = 1;
 const ICR_TXQE: u32 = 2;
 const ICR_RXO: u32 = 1 << 6;
 const ICR_RXT0: u32 = 1 << 7;
+/// Bytes of a buffer of what comes in, as RCTL has it after a reset.
+const BUFFER: usize = 2048;
 /// The longest frame that is put together of descriptors.
 const FRAME_MAX: usize = 65_550;
 
@@ -208,7 +210,8 @@ pub async fn send(sys: &Sys, context: &Context, card: &mut E1000, effects: &mut 
     Ok(())
 }
 
-/// A frame has come in (`e1000_receive_iov`). Whether the driver had a buffer for it.
+/// A frame has come in (`e1000_receive_iov`). Whether the driver had buffers for it: one that is longer than a buffer is in as
+/// many as it needs.
 ///
 /// # Errors
 /// A call failed, or the ring is not in the guest's memory.
@@ -223,20 +226,27 @@ pub async fn receive(
     if card.get(RCTL) & RCTL_EN == 0 || count == 0 {
         return Ok(false);
     }
-    if card.get(RDH) == card.get(RDT) {
+    // The shortest frame has 60 bytes, and the checksum of four counts.
+    let mut bytes = frame.to_vec();
+    bytes.resize(bytes.len().max(60) + 4, 0);
+    let parts = bytes.chunks(BUFFER);
+    // `e1000_has_rxbufs`
+    let room = (u64::from(card.get(RDT)) + u64::from(count) - u64::from(card.get(RDH)) % u64::from(count)) % u64::from(count);
+    if room < parts.len() as u64 {
         card.cause(card.get(ICR) | ICR_RXO, effects);
         return Ok(false);
     }
-    let at = context.at(ring + 16 * u64::from(card.get(RDH)), 16)?;
-    let gpa = number(&sys.load_bytes(at, 8).await?);
-    // The shortest frame has 60 bytes, and the checksum of four counts.
-    let mut bytes = frame.to_vec();
-    bytes.resize(bytes.len().max(60), 0);
-    sys.store_bytes(context.at(gpa, bytes.len() as u64)?, &bytes).await?;
-    let mut end = ((bytes.len() + 4) as u16).to_le_bytes().to_vec();
-    end.extend([0, 0, DD | RXD_EOP, 0, 0, 0]);
-    sys.store_bytes(at + 8, &end).await?;
-    card.set(RDH, (card.get(RDH) + 1) % count);
+    let last = parts.len() - 1;
+    for (i, part) in parts.enumerate() {
+        let at = context.at(ring + 16 * u64::from(card.get(RDH)), 16)?;
+        let gpa = number(&sys.load_bytes(at, 8).await?);
+        sys.store_bytes(context.at(gpa, part.len() as u64)?, part).await?;
+        let status = if i == last { DD | RXD_EOP } else { DD };
+        let mut end = (part.len() as u16).to_le_bytes().to_vec();
+        end.extend([0, 0, status, 0, 0, 0]);
+        sys.store_bytes(at + 8, &end).await?;
+        card.set(RDH, (card.get(RDH) + 1) % count);
+    }
     card.cause(card.get(ICR) | ICR_RXT0, effects);
     Ok(true)
 }

@@ -62,7 +62,7 @@ pub(super) async fn serve(sys: &Sys, context: &Context, device: &mut Virtio, que
                 let _ = sys.call(Sysno::MADVISE, vec![at.into(), bytes.into(), MADV_DONTNEED.into()]).await;
             }
         }
-        interrupts |= device.push(sys, context, queue, (head, 0)).await?;
+        interrupts |= device.push(sys, context, queue, &[(head, 0)]).await?;
     }
     Ok(interrupts)
 }

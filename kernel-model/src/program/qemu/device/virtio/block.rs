@@ -11,7 +11,7 @@ pub(super) async fn serve(sys: &Sys, context: &Context, device: &mut Virtio, dis
     let mut interrupts = false;
     while let Some((head, buffers)) = device.pop(sys, context, 0).await? {
         let len = block(sys, context, disk, &buffers).await?;
-        interrupts |= device.push(sys, context, 0, (head, len)).await?;
+        interrupts |= device.push(sys, context, 0, &[(head, len)]).await?;
     }
     Ok(interrupts)
 }

@@ -18,8 +18,8 @@ const QUEUE_SIZE: u64 = 256;
 const QUEUE_SIZE_MAX: u64 = 1024;
 /// `VIRTIO_F_VERSION_1`, `VIRTIO_RING_F_EVENT_IDX`.
 const FEATURES: u64 = 1 << 32 | 1 << 29;
-/// `VIRTIO_NET_F_MAC`.
-const NET_F_MAC: u64 = 1 << 5;
+/// `VIRTIO_NET_F_MAC`, `VIRTIO_NET_F_MRG_RXBUF`.
+const NET_FEATURES: u64 = 1 << 5 | 1 << 15;
 const NEXT: u16 = 1;
 const WRITE: u16 = 2;
 
@@ -76,7 +76,7 @@ impl Kind {
     }
 
     fn features(&self) -> u64 {
-        FEATURES | if matches!(self, Kind::Net { .. }) { NET_F_MAC } else { 0 }
+        FEATURES | if matches!(self, Kind::Net { .. }) { NET_FEATURES } else { 0 }
     }
 
     fn numbers(&self) -> [u64; 3] {
@@ -282,20 +282,29 @@ impl Virtio {
         Ok(Some((head, buffers)))
     }
 
-    /// A request is done (`virtqueue_push`, `virtio_notify`).
+    /// Requests were taken that cannot be done yet (`virtqueue_unpop`): how many.
+    fn unpop(&mut self, queue: usize, count: usize) {
+        let q = &mut self.queues[queue];
+        q.last_avail = q.last_avail.saturating_sub(count as u64);
+    }
+
+    /// Requests are done, of which the driver learns at once (`virtqueue_fill`, `virtqueue_flush`, `virtio_notify`): their
+    /// heads, and how many bytes were written. Whether the guest is to be interrupted.
     async fn push(
         &mut self,
         sys: &Sys,
         context: &Context,
         queue: usize,
-        (head, len): (u16, u32),
+        requests: &[(u16, u32)],
     ) -> Result<bool, Errno> {
         let q = &mut self.queues[queue];
-        let mut element = u32::from(head).to_le_bytes().to_vec();
-        element.extend(len.to_le_bytes());
-        store(sys, context, q.used, 4 + 8 * (q.used_idx % q.size), &element).await?;
         let old = q.used_idx as u16;
-        q.used_idx += 1;
+        for (head, len) in requests {
+            let mut element = u32::from(*head).to_le_bytes().to_vec();
+            element.extend(len.to_le_bytes());
+            store(sys, context, q.used, 4 + 8 * (q.used_idx % q.size), &element).await?;
+            q.used_idx += 1;
+        }
         let new = q.used_idx as u16;
         store(sys, context, q.used, 2, &new.to_le_bytes()).await?;
         let event = load_u16(sys, context, q.avail, 4 + 2 * q.size).await?;

@@ -8,6 +8,8 @@ use crate::program::qemu::kvm::Context;
 
 /// `sizeof(struct virtio_net_hdr_v1)`.
 const HEADER: usize = 12;
+/// Where in the header it says in how many buffers the frame is.
+const NUM_BUFFERS: u64 = 10;
 /// The queue of what comes in.
 pub const RECEIVE: usize = 0;
 /// The longest frame that a driver can send.
@@ -37,7 +39,7 @@ pub(super) async fn serve(
             // A cable that is not plugged in takes everything.
             let _ = sys.write(*tap, frame).await;
         }
-        interrupts |= device.push(sys, context, queue, (head, 0)).await?;
+        interrupts |= device.push(sys, context, queue, &[(head, 0)]).await?;
     }
     Ok(interrupts)
 }
@@ -48,16 +50,28 @@ pub(super) async fn serve(
 /// # Errors
 /// A call failed, or the driver named what is not there.
 pub async fn receive(sys: &Sys, context: &Context, device: &mut Virtio, frame: &[u8]) -> Result<Option<bool>, Errno> {
-    let Some((head, buffers)) = device.pop(sys, context, RECEIVE).await? else { return Ok(None) };
     let mut bytes = vec![0; HEADER];
-    // num_buffers
-    bytes[10] = 1;
     bytes.extend(frame);
-    let mut rest = bytes.as_slice();
-    for Buffer { gpa, len, .. } in buffers.iter().filter(|buffer| buffer.is_writable) {
-        let (now, later) = rest.split_at((*len).min(rest.len()));
-        store(sys, context, *gpa, 0, now).await?;
-        rest = later;
+    let (mut rest, mut done, mut first) = (bytes.as_slice(), Vec::new(), None);
+    // A frame may be in several buffers (VIRTIO_NET_F_MRG_RXBUF), all of which the driver gets together.
+    while !rest.is_empty() {
+        let Some((head, buffers)) = device.pop(sys, context, RECEIVE).await? else {
+            device.unpop(RECEIVE, done.len());
+            return Ok(None);
+        };
+        let before = rest.len();
+        for Buffer { gpa, len, .. } in buffers.iter().filter(|buffer| buffer.is_writable) {
+            first.get_or_insert(*gpa);
+            let (now, later) = rest.split_at((*len).min(rest.len()));
+            store(sys, context, *gpa, 0, now).await?;
+            rest = later;
+        }
+        if rest.len() == before {
+            // `virtio-net unexpected empty queue`
+            return Err(Errno::EINVAL);
+        }
+        done.push((head, (before - rest.len()) as u32));
     }
-    device.push(sys, context, RECEIVE, (head, bytes.len() as u32)).await.map(Some)
+    store(sys, context, first.unwrap_or(0), NUM_BUFFERS, &(done.len() as u16).to_le_bytes()).await?;
+    device.push(sys, context, RECEIVE, &done).await.map(Some)
 }
