@@ -6,28 +6,11 @@ use kernel_model::machine::Port;
 use kernel_model::machine::interrupt::Interrupt;
 use kernel_model::net::mac::Mac;
 use kernel_model::net::packet::Frame;
+use kernel_model::program::qemu::device::e1000::registers::*;
 
 use super::{Access, Done, Steps, Then};
 use crate::guest::memory::GuestMemory;
 
-const CTRL: u64 = 0x0000;
-const STATUS: u64 = 0x0008;
-const EERD: u64 = 0x0014;
-const ICR: u64 = 0x00c0;
-const IMS: u64 = 0x00d0;
-const IMC: u64 = 0x00d8;
-const RCTL: u64 = 0x0100;
-const TCTL: u64 = 0x0400;
-const RDBAL: u64 = 0x2800;
-const TDBAL: u64 = 0x3800;
-const RDT: u64 = 0x2818;
-const TDT: u64 = 0x3818;
-/// Head, tail, length and high address of a ring, from its low address.
-const BAH: u64 = 0x04;
-const LEN: u64 = 0x08;
-const HEAD: u64 = 0x10;
-const TAIL: u64 = 0x18;
-const CTRL_RST: u64 = 1 << 26;
 const RCTL_UP: u64 = 0x0000_8002;
 const TCTL_UP: u64 = 0x0003_f0fa;
 /// `IMS_ENABLE_MASK`: a frame came in, a frame was sent, descriptors run low, sequence error, link.
@@ -40,8 +23,6 @@ const SENDING: u64 = 16;
 const SEND_BUFFER: u64 = 0x1_1000;
 /// End of the frame, checksum by the card, tell when it is sent.
 const COMMAND: u8 = 0x0b;
-const DD: u8 = 1;
-const EOP: u8 = 2;
 /// What a driver takes of the guest's memory: rings, buffers, and frames on their way out.
 pub const MEMORY: u64 = 4 << 20;
 /// The line of the first card; the second has the one before, and so on in turn.
@@ -82,12 +63,12 @@ impl E1000 {
         e1000.write(TCTL, 8, steps);
         e1000.read(STATUS, Then::Nothing, steps);
         e1000.read(CTRL, Then::Nothing, steps);
-        e1000.write(CTRL, CTRL_RST, steps);
+        e1000.write(CTRL, CTRL_RST.into(), steps);
         e1000.write(IMC, 0xffff_ffff, steps);
         e1000.read(ICR, Then::Nothing, steps);
         // e1000_read_eeprom
         for word in 0..3u8 {
-            e1000.write(EERD, u64::from(word) << 8 | 1, steps);
+            e1000.write(EERD, u64::from(word) << 8 | u64::from(EERD_START), steps);
             e1000.read(EERD, Then::E1000(card, Reads::Eeprom(word)), steps);
         }
         e1000
@@ -159,12 +140,14 @@ impl E1000 {
             descriptor.extend([0; 8]);
             memory.write(self.receive_ring() + 16 * number, &descriptor);
         }
-        for (ring, low) in [(self.transmit_ring(), TDBAL), (self.receive_ring(), RDBAL)] {
-            self.write(low + LEN, RING * 16, steps);
-            self.write(low + BAH, ring >> 32, steps);
+        let transmit = (self.transmit_ring(), [TDLEN, TDBAH, TDBAL, TDT, TDH]);
+        let receive = (self.receive_ring(), [RDLEN, RDBAH, RDBAL, RDT, RDH]);
+        for (ring, [len, high, low, tail, head]) in [transmit, receive] {
+            self.write(len, RING * 16, steps);
+            self.write(high, ring >> 32, steps);
             self.write(low, ring & 0xffff_ffff, steps);
-            self.write(low + TAIL, 0, steps);
-            self.write(low + HEAD, 0, steps);
+            self.write(tail, 0, steps);
+            self.write(head, 0, steps);
         }
         self.write(TCTL, TCTL_UP, steps);
         self.write(RCTL, RCTL_UP, steps);
@@ -205,7 +188,7 @@ impl E1000 {
             }
             let len = usize::from(u16::from_le_bytes([descriptor[0], descriptor[1]]));
             bytes.extend(memory.read(self.buffer(self.next_to_clean), len.min(BUFFER as usize)));
-            if descriptor[4] & EOP != 0 {
+            if descriptor[4] & RXD_EOP != 0 {
                 // The checksum of four bytes counts.
                 bytes.truncate(bytes.len().saturating_sub(4));
                 let frame = Frame::from_bytes(&std::mem::take(&mut bytes));

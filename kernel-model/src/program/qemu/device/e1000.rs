@@ -1,51 +1,31 @@
 //! Intel's 82540EM, the card that QEMU calls e1000 (`hw/net/e1000.c`): registers in memory, rings of descriptors, one line
 //! of the interrupt controller.
 
+pub mod registers;
+
 use super::{Effect, Work, number, numbers};
 use crate::errno::Errno;
 use crate::program::Sys;
 use crate::program::qemu::kvm::Context;
 use crate::syscall::Value;
+use registers::*;
 
 /// `E1000_DEV_ID_82540EM`, with Intel's number.
 pub const ID: u32 = 0x100e_8086;
 /// Bytes of its registers.
 pub const REGISTERS: u64 = 0x2_0000;
 
-const CTRL: u64 = 0x0000;
-const STATUS: u64 = 0x0008;
-const EERD: u64 = 0x0014;
-const ICR: u64 = 0x00c0;
-const ICS: u64 = 0x00c8;
-const IMS: u64 = 0x00d0;
-const IMC: u64 = 0x00d8;
-const RCTL: u64 = 0x0100;
-const TCTL: u64 = 0x0400;
-const RDBAL: u64 = 0x2800;
-const RDBAH: u64 = 0x2804;
-const RDLEN: u64 = 0x2808;
-const RDH: u64 = 0x2810;
-const RDT: u64 = 0x2818;
-const TDBAL: u64 = 0x3800;
-const TDBAH: u64 = 0x3804;
-const TDLEN: u64 = 0x3808;
-const TDH: u64 = 0x3810;
-const TDT: u64 = 0x3818;
 /// The registers that are kept, in the order in which they are stored.
 const KEPT: [u64; 17] =
     [CTRL, EERD, ICR, IMS, RCTL, TCTL, RDBAL, RDBAH, RDLEN, RDH, RDT, TDBAL, TDBAH, TDLEN, TDH, TDT, STATUS];
 
-const CTRL_RST: u32 = 1 << 26;
 /// Full duplex, link up, 1000 Mb/s.
 const STATUS_UP: u32 = 0x83;
-const EERD_START: u32 = 1;
 const EERD_DONE: u32 = 1 << 4;
 const RCTL_EN: u32 = 2;
 const TCTL_EN: u32 = 2;
 const TXD_CMD_EOP: u8 = 1;
 const TXD_CMD_RS: u8 = 8;
-const DD: u8 = 1;
-const RXD_EOP: u8 = 2;
 /// Causes of interrupts: a descriptor was sent, the ring is empty, no buffer, a frame came in.
 const ICR_TXDW: u32 = 1;
 const ICR_TXQE: u32 = 2;
@@ -231,7 +211,8 @@ pub async fn receive(
     bytes.resize(bytes.len().max(60) + 4, 0);
     let parts = bytes.chunks(BUFFER);
     // `e1000_has_rxbufs`
-    let room = (u64::from(card.get(RDT)) + u64::from(count) - u64::from(card.get(RDH)) % u64::from(count)) % u64::from(count);
+    let room =
+        (u64::from(card.get(RDT)) + u64::from(count) - u64::from(card.get(RDH)) % u64::from(count)) % u64::from(count);
     if room < parts.len() as u64 {
         card.cause(card.get(ICR) | ICR_RXO, effects);
         return Ok(false);
