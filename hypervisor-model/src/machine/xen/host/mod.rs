@@ -16,6 +16,8 @@ mod domu;
 mod files;
 mod privcmd;
 #[cfg(test)]
+pub(crate) mod session;
+#[cfg(test)]
 mod tests;
 mod typed;
 
@@ -251,7 +253,7 @@ impl PvOps for XenHost {
         let served = self.serve_domain_0() | self.handshake();
         self.fire_watches();
         if !is_idle && std::mem::take(&mut self.was_elsewhere) {
-            return served && is_idle;
+            return false;
         }
         let Some(id) = self.pick(now) else { return served && is_idle };
         self.was_elsewhere = true;
