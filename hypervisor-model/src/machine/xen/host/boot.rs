@@ -49,13 +49,8 @@ pub(super) fn boot(ring: KernelRing, costs: Costs, vcpus: u32) -> Option<(Comput
 /// The kernel of domain 0 binds its interrupts, then the daemons theirs: in this order the ports are given out. What
 /// `init-dom0` and the kernel write into the new store.
 pub(super) fn init_dom0(host: &mut Host, vcpus: u32) {
+    bind_interrupts(host, DomId::DOM0, vcpus);
     let mut bind = |op| host.port(DomId::DOM0, op);
-    for vcpu in 0..vcpus {
-        bind(Op::BindVirq { virq: 0, vcpu });
-        (0..4).for_each(|_| {
-            bind(Op::BindIpi(vcpu));
-        });
-    }
     let store = bind(Op::AllocUnbound { dom: DomId::SELF, remote: DomId::DOM0 });
     bind(Op::BindVirq { virq: 9, vcpu: 0 });
     bind(Op::BindPirq(9));
@@ -82,5 +77,15 @@ pub(super) fn init_dom0(host: &mut Host, vcpus: u32) {
         ("/local/pool/0/name", "Pool-0"),
     ] {
         let _written = host.store.write(Asker::of(DomId::DOM0), path, value);
+    }
+}
+
+/// A kernel binds its timer and the interrupts between its processors.
+pub(super) fn bind_interrupts(host: &mut Host, id: DomId, vcpus: u32) {
+    for vcpu in 0..vcpus {
+        host.port(id, Op::BindVirq { virq: 0, vcpu });
+        (0..4).for_each(|_| {
+            host.port(id, Op::BindIpi(vcpu));
+        });
     }
 }

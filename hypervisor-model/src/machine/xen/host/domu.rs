@@ -14,6 +14,7 @@ use kernel_model::time::Nanos;
 use kernel_model::world::World;
 
 use super::XenHost;
+use super::boot::bind_interrupts;
 use crate::guest::kernel::{Asked, GuestKernel};
 use crate::guest::line_discipline::LineDiscipline;
 use crate::guest::machine::GuestMachine;
@@ -23,7 +24,6 @@ use crate::machine::kernel_tables::KernelPages;
 use crate::machine::xen::XenPv;
 use crate::memory::{Hfn, PAGE_SIZE};
 use crate::xen::Xen;
-use crate::xen::call::EventChannelOp as Op;
 use crate::xen::domain::{DomId, VcpuId};
 use crate::xen::driver::blkfront::BlkFront;
 use crate::xen::driver::netfront::NetFront;
@@ -458,15 +458,5 @@ impl Disk {
             self.sent.insert(id, at);
             self.waiting.pop_front();
         }
-    }
-}
-
-/// The guest's kernel binds its timer and the interrupts between its processors; it takes upcalls from now on.
-fn bind_interrupts(host: &mut Host, id: DomId, vcpus: u32) {
-    for vcpu in 0..vcpus {
-        host.port(id, Op::BindVirq { virq: 0, vcpu });
-        (0..4).for_each(|_| {
-            host.port(id, Op::BindIpi(vcpu));
-        });
     }
 }
