@@ -17,6 +17,11 @@ fn shutdown_path(id: DomId) -> String {
     format!("/local/domain/{}/control/shutdown", id.0)
 }
 
+/// Where it is written how many KiB a domain is to have.
+fn target_path(id: DomId) -> String {
+    format!("/local/domain/{}/memory/target", id.0)
+}
+
 impl XenHost {
     /// A node below a guest's place, as the guest reads it; empty where there is none.
     fn read_as(&self, id: DomId, path: &str) -> String {
@@ -25,17 +30,13 @@ impl XenHost {
 
     /// KiB that a domain is to have, if the toolstack has said so.
     fn memory_target(&self, id: DomId) -> Option<u64> {
-        self.read_as(id, &format!("/local/domain/{}/memory/target", id.0)).parse().ok()
+        self.read_as(id, &target_path(id)).parse().ok()
     }
 
     /// The store has changed: watches of guests' kernels fire. A kernel that does not run hears of it later.
     pub(super) fn fire_watches_of_guests(&mut self) {
-        let ids: Vec<DomId> = self.domus.keys().copied().collect();
-        for id in ids {
-            let (wish, target) = (self.read_as(id, &shutdown_path(id)), self.memory_target(id));
-            if let Some(domu) = self.domus.get_mut(&id) {
-                domu.has_watch |= !wish.is_empty() || target.is_some_and(|target| target != domu.memory_target);
-            }
+        for (id, domu) in &mut self.domus {
+            domu.has_watch |= !self.host.store.take_events(*id).is_empty();
         }
         if let Some(target) = self.memory_target(DomId::DOM0)
             && target != self.dom0_target
@@ -46,8 +47,12 @@ impl XenHost {
         }
     }
 
-    /// The kernel of a guest registers its watches, and says what it can be asked for (`setup_shutdown_watcher`).
+    /// The kernel of a guest registers its watches, and says what it can be asked for (`setup_shutdown_watcher`,
+    /// `balloon_init_watcher`).
     pub(super) fn register_watches(&mut self, id: DomId) {
+        for path in [shutdown_path(id), target_path(id)] {
+            let _watched = self.host.store.watch(id, &path, &path);
+        }
         for feature in ["poweroff", "reboot"] {
             let path = format!("/local/domain/{}/control/feature-{feature}", id.0);
             let _written = self.host.store.write(Asker::of(id), &path, "1");

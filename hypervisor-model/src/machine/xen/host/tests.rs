@@ -40,6 +40,19 @@ fn a_typed_hypercall_is_carried_out() {
 }
 
 #[test]
+fn a_wish_that_a_guest_does_not_know_is_answered_once() {
+    let mut session = Session::with_guest();
+    session.line("xenstore-write /local/domain/1/control/shutdown dance");
+    session.line("xenstore-write /tool/one 1");
+    session.line("xenstore-write /tool/two 2");
+    let printed = session.line("xl console guest1");
+    assert_eq!(printed.matches("xen:manage: Ignoring shutdown request: dance\n").count(), 1, "{printed}");
+    session.line("\u{1d}");
+    session.line("xl shutdown guest1; sleep 1");
+    assert_eq!(session.line("xl list | wc -l"), "2\n");
+}
+
+#[test]
 fn a_write_in_a_guest_is_in_every_view() {
     let mut session = Session::with_guest();
     session.line("xl console guest1");
