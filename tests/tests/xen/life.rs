@@ -95,6 +95,8 @@ fn what_cannot_be_made_leaves_nothing_behind() {
     );
     let text = create("memory=192", "memory=4000");
     assert!(text.contains("xc_dom_boot_mem_init failed: Cannot allocate memory") && text.ends_with(before), "{text}");
+    let text = create("memory=192", "memory=36028797018963968");
+    assert!(text.contains("xc_dom_boot_mem_init failed: Cannot allocate memory") && text.ends_with(before), "{text}");
     let text = create("\"pv\"", "\"hvm\"");
     assert!(text.contains("domains of type \"hvm\" are not modelled here") && text.ends_with(before), "{text}");
     let text = create("/dev/vda", "/dev/nothing");

@@ -113,8 +113,8 @@ async fn make(xl: &Xl<'_>, config: &DomainConfig) -> Result<i64, i32> {
 
 /// Memory, channels, devices; the text says what did not work.
 async fn build(xl: &mut Xl<'_>, domid: i64, config: &DomainConfig) -> Result<(), String> {
-    let kib = (config.memory << 10) as i64;
-    let pages = (config.memory << 8) as i64;
+    let pages = i64::try_from(config.memory.saturating_mul(256)).unwrap_or(i64::MAX);
+    let kib = pages.saturating_mul(4);
     let failed = |what: &str, e: Errno| format!("{what} failed: {e}");
     xl.xen.domctl(MAX_MEM, domid, &[("max_memkb", kib.into())]).await.map_err(|e| failed("xc_domain_setmaxmem", e))?;
     let store_port = channel(xl, domid).await.map_err(|e| failed("xc_evtchn_alloc_unbound", e))?;
