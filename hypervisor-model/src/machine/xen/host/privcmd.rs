@@ -25,14 +25,23 @@ impl XenHost {
         if let Output::Done(_, Some(refusal)) = output {
             return Err(refusal.errno);
         }
-        match domctl {
-            Some(Domctl::SetVcpuContext(id, 0)) => self.built(id, argument),
-            Some(Domctl::Unpause(id)) => self.first_run(id)?,
-            Some(Domctl::Destroy(id)) => self.destroyed(id),
-            _ => {}
+        if let Some(op) = domctl {
+            if let Domctl::SetVcpuContext(id, 0) = op {
+                self.built(id, argument);
+            }
+            self.after_domctl(&op);
         }
         let cost = Nanos(self.costs.hypercall.cycles);
         Ok(DeviceAnswer::After(cost, Box::new(DeviceAnswer::Done(number, abi::encode(&output)))))
+    }
+
+    /// What follows in domain 0's kernel and beside it when Xen has done what a `domctl` asks for.
+    pub(super) fn after_domctl(&mut self, op: &Domctl) {
+        match op {
+            Domctl::Unpause(id) => self.first_run(*id),
+            Domctl::Destroy(id) => self.destroyed(*id),
+            _ => {}
+        }
     }
 
     /// The builder has written the start-info page, and the two entries of the grant table that are its to write
@@ -62,7 +71,7 @@ impl XenHost {
     }
 
     /// A domain that was built runs for the first time: its kernel boots.
-    pub(super) fn first_run(&mut self, id: DomId) -> Result<(), Errno> {
+    fn first_run(&mut self, id: DomId) {
         let is_ready = self.dom0.hardware.xen.domain(id).is_some_and(|d| {
             d.pause_count == 0 && d.start_info.nr_pages > 0 && d.vcpus.first().is_some_and(|v| v.is_initialised)
         });
@@ -72,11 +81,10 @@ impl XenHost {
                 host.xen.crash(crate::xen::domain::VcpuId::first(id), "its kernel finds too little memory");
             });
         }
-        Ok(())
     }
 
     /// A domain ends: domain 0's halves of its devices let go, so that its memory is free.
-    pub(super) fn destroyed(&mut self, id: DomId) {
+    fn destroyed(&mut self, id: DomId) {
         self.domus.remove(&id);
         self.drop_backends(id);
         self.with_host(|host| host.xen.reap(id));

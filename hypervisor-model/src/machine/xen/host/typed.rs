@@ -10,7 +10,6 @@ use super::XenHost;
 use crate::xen::abi;
 use crate::xen::call::{Hypercall, HypercallResult, Output};
 use crate::xen::domain::{DomId, VcpuId};
-use crate::xen::domctl::Domctl;
 use crate::xen::typed;
 
 impl XenHost {
@@ -36,13 +35,8 @@ impl XenHost {
             host.xen.hypercall(caller, call)
         });
         self.tell(came_back(caller, &result));
-        // Domain 0's own follow-ups are those of the toolstack's calls.
-        match domctl.filter(|_| result.is_ok()) {
-            Some(Domctl::Unpause(id)) => {
-                let _panicked = self.first_run(id);
-            }
-            Some(Domctl::Destroy(id)) => self.destroyed(id),
-            _ => {}
+        if let Some(op) = domctl.filter(|_| result.is_ok()) {
+            self.after_domctl(&op);
         }
     }
 }
