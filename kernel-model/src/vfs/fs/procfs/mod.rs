@@ -1,13 +1,14 @@
 //! procfs, as in proc(5): the kernel's tables as files. Nothing is stored here; names and contents are
 //! made up when they are asked for, from the PID namespace that the instance shows.
 //!
-//! [`node`] says which entries there are and how they hang together, [`link`] where the symbolic links
+//! [`node`] says which entries there are, [`dir`] how they hang together, [`link`] where the symbolic links
 //! lead, [`task_file`], [`status`] and [`global`] what the files say, [`write`] what writing to them does,
 //! [`hidepid`] what is kept from whom,
 //! [`sysctl`] is `/proc/sys` with [`conf`], [`sysvipc`] lists System V objects.
 
 pub mod attr;
 pub mod conf;
+mod dir;
 pub mod global;
 mod hidepid;
 pub mod link;
