@@ -30,6 +30,7 @@ pub mod socket;
 pub mod softnet;
 mod sysfs;
 pub mod tcp;
+mod tcp_input;
 pub mod timer;
 pub mod tun;
 pub mod udp;

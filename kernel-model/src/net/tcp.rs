@@ -1,4 +1,5 @@
-//! TCP, as in tcp(7): connections with a handshake, bytes in order, and an end (`net/ipv4/tcp.c`, `tcp_input.c`).
+//! TCP, as in tcp(7): connections with a handshake, bytes in order, and an end (`net/ipv4/tcp.c`).
+//! What happens when a segment arrives is in `tcp_input.rs`.
 //!
 //! Every segment is a packet that takes its way through the namespaces. What is not acknowledged is sent again, the
 //! first segment up to six times with the wait doubled each time. Windows are kept, congestion is not modelled.
@@ -9,15 +10,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::device::NetDevId;
 use super::fib::{Flow, rtn};
-use super::packet::{Body, Icmp, Packet, Tcp, TcpFlags};
-use super::socket::{Message, Protocol, Socket, SocketId, sockaddr_in};
+use super::packet::{Body, Packet, Tcp, TcpFlags};
+use super::socket::{Protocol, SocketId};
 use super::timer::NetTimer;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::namespace::net::NetNsId;
-use crate::syscall::{Sleep, Stop, Value};
+use crate::syscall::{Sleep, Stop};
 use crate::task::TaskId;
 use crate::task::sched::Wait;
 use crate::task::signal::Signal;
@@ -29,12 +29,12 @@ const WINDOW: usize = 65_535;
 const MSS: usize = 1448;
 /// How long the first segment waits for its answer (`TCP_TIMEOUT_INIT`), and later ones (`TCP_RTO_MIN`).
 const FIRST_WAIT: Nanos = Nanos::from_millis(1000);
-const NEXT_WAIT: Nanos = Nanos::from_millis(200);
+pub(super) const NEXT_WAIT: Nanos = Nanos::from_millis(200);
 /// How often the first segment, and later ones, are sent again (`tcp_syn_retries`, `tcp_retries2`).
 const SYN_RETRIES: u8 = 6;
 const RETRIES: u8 = 15;
 /// How long a closed connection is remembered (`TCP_TIMEWAIT_LEN`).
-const TIME_WAIT: Nanos = Nanos::from_millis(60_000);
+pub(super) const TIME_WAIT: Nanos = Nanos::from_millis(60_000);
 
 /// The state of a connection, in the order of their numbers in `/proc/net/tcp`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
@@ -96,14 +96,14 @@ impl TcpEnd {
 }
 
 impl Kernel<'_> {
-    fn tcp(&self, id: SocketId) -> Option<&TcpEnd> {
+    pub(super) fn tcp(&self, id: SocketId) -> Option<&TcpEnd> {
         match &self.sockets.get(id)?.protocol {
             Protocol::Tcp(end) => Some(end),
             _ => None,
         }
     }
 
-    fn tcp_mut(&mut self, id: SocketId) -> Option<&mut TcpEnd> {
+    pub(super) fn tcp_mut(&mut self, id: SocketId) -> Option<&mut TcpEnd> {
         match &mut self.world.sockets.get_mut(id)?.protocol {
             Protocol::Tcp(end) => Some(end),
             _ => None,
@@ -117,7 +117,7 @@ impl Kernel<'_> {
     }
 
     /// Sends a segment from a socket; one with data, SYN or FIN is kept until it is acknowledged.
-    fn tcp_transmit(&mut self, id: SocketId, flags: TcpFlags, data: Arc<[u8]>) -> Result<(), Errno> {
+    pub(super) fn tcp_transmit(&mut self, id: SocketId, flags: TcpFlags, data: Arc<[u8]>) -> Result<(), Errno> {
         let socket = &self.sockets[id];
         let Some((_, port)) = socket.remote else { return Err(Errno::ENOTCONN) };
         let source_port = socket.local.1;
@@ -155,7 +155,7 @@ impl Kernel<'_> {
         self.ip_output(net, &path, packet)
     }
 
-    fn tcp_set_timer(&mut self, id: SocketId, wait: Option<Nanos>) {
+    pub(super) fn tcp_set_timer(&mut self, id: SocketId, wait: Option<Nanos>) {
         let at = wait.map(|w| self.clock + w);
         let Some(end) = self.tcp_mut(id) else { return };
         let old = std::mem::replace(&mut end.timer, at);
@@ -228,7 +228,7 @@ impl Kernel<'_> {
     }
 
     /// The number of the first byte of a connection.
-    fn tcp_first_number(&mut self) -> u32 {
+    pub(super) fn tcp_first_number(&mut self) -> u32 {
         (self.clock.0 / 64).wrapping_add(u64::from(self.next_packet_id() as u32).wrapping_mul(0x9e37_79b9)) as u32
     }
 
@@ -400,7 +400,7 @@ impl Kernel<'_> {
         }
     }
 
-    fn tcp_reset(&mut self, id: SocketId) {
+    pub(super) fn tcp_reset(&mut self, id: SocketId) {
         let flags = TcpFlags { rst: true, ack: true, ..TcpFlags::default() };
         let _ = self.tcp_transmit(id, flags, Arc::from([]));
         if let Some(end) = self.tcp_mut(id) {
@@ -425,7 +425,6 @@ impl Kernel<'_> {
             window: 0,
             data: Arc::from([]),
         };
-        let local = self.net_namespaces[net].is_local(about.destination);
         let Ok(path) = self.route_output(net, Flow::to(about.source)) else { return };
         let packet = Packet {
             id: self.next_packet_id(),
@@ -435,211 +434,7 @@ impl Kernel<'_> {
             dont_fragment: true,
             body: Body::Tcp(reset),
         };
-        let _ = local;
         let _ = self.ip_output(net, &path, packet);
-    }
-
-    fn tcp_lookup(&self, net: NetNsId, from: (Ipv4Addr, u16), to: (Ipv4Addr, u16)) -> Option<SocketId> {
-        let of = |s: &Socket| s.net == net && matches!(s.protocol, Protocol::Tcp(_)) && s.local.1 == to.1;
-        let live = |s: &Socket| matches!(&s.protocol, Protocol::Tcp(e) if e.state != TcpState::Close);
-        let exact = self.sockets.iter().find(|(_, s)| of(s) && live(s) && s.local.0 == to.0 && s.remote == Some(from));
-        let listens = |s: &Socket| {
-            matches!(&s.protocol, Protocol::Tcp(e) if e.is_listening())
-                && (s.local.0.is_unspecified() || s.local.0 == to.0)
-        };
-        exact.or_else(|| self.sockets.iter().find(|(_, s)| of(s) && listens(s))).map(|(id, _)| id)
-    }
-
-    /// A segment for this host (`tcp_v4_rcv`).
-    pub(crate) fn tcp_receive(&mut self, dev: NetDevId, packet: &Packet, segment: &Tcp) {
-        let net = self.net_devices[dev].net;
-        let (from, to) = ((packet.source, segment.source_port), (packet.destination, segment.destination_port));
-        let Some(id) = self.tcp_lookup(net, from, to) else {
-            self.drop_packet(Some(dev), net, packet, "no socket has the port");
-            return self.tcp_send_reset(net, packet);
-        };
-        if self.tcp(id).is_some_and(TcpEnd::is_listening) {
-            return self.tcp_new_connection(dev, id, packet, segment);
-        }
-        self.tcp_segment(id, segment);
-    }
-
-    /// Somebody wants a connection (`tcp_conn_request`).
-    fn tcp_new_connection(&mut self, dev: NetDevId, listener: SocketId, packet: &Packet, segment: &Tcp) {
-        let net = self.net_devices[dev].net;
-        if !segment.flags.syn || segment.flags.ack {
-            return self.tcp_send_reset(net, packet);
-        }
-        let full = self.tcp(listener).is_some_and(|e| e.accept_queue.len() > e.backlog);
-        if full {
-            return self.drop_packet(Some(dev), net, packet, "too many connections wait to be accepted");
-        }
-        let first = self.tcp_first_number();
-        let end = TcpEnd {
-            state: TcpState::SynRecv,
-            send_next: first,
-            receive_next: segment.seq.wrapping_add(1),
-            peer_window: segment.window,
-            listener: Some(listener),
-            ..TcpEnd::default()
-        };
-        let parent = self.sockets[listener].clone();
-        let child = Socket {
-            protocol: Protocol::Tcp(Box::new(end)),
-            local: (packet.destination, segment.destination_port),
-            remote: Some((packet.source, segment.source_port)),
-            queue: VecDeque::new(),
-            ..parent
-        };
-        self.last_pipe_ino += 1;
-        let child = Socket { ino: self.last_pipe_ino, orphan: true, ..child };
-        let id = self.sockets.add(child);
-        let flags = TcpFlags { syn: true, ack: true, ..TcpFlags::default() };
-        let _ = self.tcp_transmit(id, flags, Arc::from([]));
-    }
-
-    /// A segment of a connection (`tcp_rcv_state_process`).
-    fn tcp_segment(&mut self, id: SocketId, segment: &Tcp) {
-        let orphan = self.sockets[id].orphan;
-        let Some(end) = self.tcp_mut(id) else { return };
-        if segment.flags.rst {
-            let refused = end.state == TcpState::SynSent;
-            return self.tcp_abort(id, if refused { Errno::ECONNREFUSED } else { Errno::ECONNRESET });
-        }
-        let mut answer = false;
-        if end.state == TcpState::SynSent {
-            if !(segment.flags.syn && segment.flags.ack) {
-                return;
-            }
-            end.receive_next = segment.seq.wrapping_add(1);
-            end.state = TcpState::Established;
-            answer = true;
-        }
-        end.peer_window = segment.window;
-        if segment.flags.ack {
-            let ack = segment.ack;
-            let gone = |s: &Tcp| {
-                let len = s.data.len() as u32 + u32::from(s.flags.syn) + u32::from(s.flags.fin);
-                (ack.wrapping_sub(s.seq.wrapping_add(len)) as i32) >= 0
-            };
-            end.unacknowledged.retain(|s| !gone(s));
-            end.retries = 0;
-            let all = end.unacknowledged.is_empty();
-            let wait = if all { None } else { Some(NEXT_WAIT) };
-            if end.state != TcpState::TimeWait {
-                self.tcp_set_timer(id, wait);
-            }
-            if all && self.tcp_all_acknowledged(id) {
-                return;
-            }
-        }
-        let Some(end) = self.tcp_mut(id) else { return };
-        let in_order = segment.seq == end.receive_next;
-        if !segment.data.is_empty() {
-            answer = true;
-            let takes =
-                in_order && matches!(end.state, TcpState::Established | TcpState::FinWait1 | TcpState::FinWait2);
-            if takes && orphan && end.listener.is_none() {
-                // Nobody will ever read it.
-                self.tcp_reset(id);
-                return self.forget_socket(id);
-            }
-            if takes {
-                end.receive_next = end.receive_next.wrapping_add(segment.data.len() as u32);
-                let body = Value::Bytes(Arc::clone(&segment.data));
-                let from = self.sockets[id].remote.map_or(Value::Null, |(a, p)| sockaddr_in(a, p));
-                let len = segment.data.len();
-                self.deliver(id, Message { from, body, len, control: Vec::new(), offset: 0 });
-            }
-        }
-        if segment.flags.fin {
-            answer = true;
-            self.tcp_fin(id, segment);
-        }
-        if answer && self.sockets.contains(id) {
-            let flags = TcpFlags { ack: true, ..TcpFlags::default() };
-            let _ = self.tcp_transmit(id, flags, Arc::from([]));
-        }
-        self.wake_all(Wait::SocketReadable(id));
-    }
-
-    /// The other end has sent its last byte (`tcp_fin`).
-    fn tcp_fin(&mut self, id: SocketId, segment: &Tcp) {
-        let Some(end) = self.tcp_mut(id) else { return };
-        if end.end_received || segment.seq.wrapping_add(segment.data.len() as u32) != end.receive_next {
-            return;
-        }
-        end.receive_next = end.receive_next.wrapping_add(1);
-        end.end_received = true;
-        end.state = match end.state {
-            TcpState::Established | TcpState::SynRecv => TcpState::CloseWait,
-            TcpState::FinWait1 if end.unacknowledged.is_empty() => TcpState::TimeWait,
-            TcpState::FinWait1 => TcpState::Closing,
-            TcpState::FinWait2 => TcpState::TimeWait,
-            other => other,
-        };
-        if end.state == TcpState::TimeWait {
-            self.tcp_set_timer(id, Some(TIME_WAIT));
-        }
-    }
-
-    /// Everything that was sent has arrived: what that means for the state. Whether the socket is gone.
-    fn tcp_all_acknowledged(&mut self, id: SocketId) -> bool {
-        let Some(end) = self.tcp_mut(id) else { return true };
-        match end.state {
-            TcpState::SynRecv => {
-                end.state = TcpState::Established;
-                if let Some(listener) = end.listener {
-                    match self.tcp_mut(listener).filter(|e| e.is_listening()) {
-                        Some(parent) => parent.accept_queue.push_back(id),
-                        None => {
-                            self.tcp_reset(id);
-                            self.forget_socket(id);
-                            return true;
-                        }
-                    }
-                    self.wake_all(Wait::SocketReadable(listener));
-                }
-            }
-            TcpState::FinWait1 => end.state = TcpState::FinWait2,
-            TcpState::Closing => {
-                end.state = TcpState::TimeWait;
-                self.tcp_set_timer(id, Some(TIME_WAIT));
-            }
-            TcpState::LastAck => {
-                end.state = TcpState::Close;
-                if self.sockets[id].orphan {
-                    self.forget_socket(id);
-                    return true;
-                }
-            }
-            _ => {}
-        }
-        false
-    }
-
-    /// A connection ends with an error.
-    fn tcp_abort(&mut self, id: SocketId, error: Errno) {
-        self.tcp_set_timer(id, None);
-        if let Some(end) = self.tcp_mut(id) {
-            end.state = TcpState::Close;
-            end.unacknowledged.clear();
-        }
-        if self.sockets[id].orphan {
-            return self.forget_socket(id);
-        }
-        self.sockets[id].error = Some(error);
-        self.wake_all(Wait::SocketReadable(id));
-    }
-
-    /// A segment has not arrived (`tcp_v4_err`): an attempt to connect ends with it, a connection goes on.
-    pub(crate) fn tcp_error(&mut self, net: NetNsId, icmp: &Icmp, about: &Packet) {
-        let Body::Tcp(segment) = &about.body else { return };
-        let (from, to) = ((about.source, segment.source_port), (about.destination, segment.destination_port));
-        let Some(id) = self.tcp_lookup(net, to, from) else { return };
-        if self.tcp(id).is_some_and(|e| e.state == TcpState::SynSent) {
-            self.tcp_abort(id, icmp.errno().0);
-        }
     }
 
     /// The time of a connection has come: something is sent again, or it is over (`tcp_retransmit_timer`).
