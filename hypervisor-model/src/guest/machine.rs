@@ -37,10 +37,12 @@ impl<H: Hardware> GuestMachine<H> {
 }
 
 impl GuestMachine<Kvm> {
-    /// A machine on KVM's tables with so many frames of memory, a power of two; `None` if there is no room for it.
+    /// A machine on KVM's tables with so many frames of memory; `None` if there is no room for it.
     pub fn new(frames: u64, paging: Paging) -> Option<Self> {
         let costs = Costs::preset(DEFAULT_PRESET).ok()?;
-        let mut machine = GuestMachine::on(Computer::new(Kvm::new(frames, paging, costs)?, frames, true));
+        // Tables are counted in powers of two; what is above the guest's memory is never used.
+        let hardware = Kvm::new(frames.next_power_of_two(), paging, costs)?;
+        let mut machine = GuestMachine::on(Computer::new(hardware, frames, true));
         machine.take_mapped();
         Some(machine)
     }

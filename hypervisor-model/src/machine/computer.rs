@@ -13,7 +13,7 @@ use kernel_model::pv_ops::{ALL_PAGES, PageRange, PvOp, PvOps};
 
 use super::counters::Counters;
 use super::hardware::{Access, Hardware, MemoryAccess};
-use super::kernel_tables::{DIRECT_MAP, EntryWrite, KERNEL_TEXT, KernelPages, KernelTables};
+use super::kernel_tables::{EntryWrite, KERNEL_TEXT, KernelPages, KernelTables};
 use crate::cpu::AccessKind;
 
 /// How many processors a machine has: as many as the kernel model schedules on.
@@ -150,7 +150,7 @@ impl<H: Hardware> Computer<H> {
     /// What the kernel itself uses in a system call: its text, and its stack in the direct map.
     fn kernel_accesses(&mut self, cpu: usize) {
         self.kernel_access(cpu, KERNEL_TEXT, AccessKind::Fetch);
-        self.kernel_access(cpu, DIRECT_MAP + (64 << 20) + ((cpu as u64) << 14), AccessKind::Write);
+        self.kernel_access(cpu, self.tables.stack(cpu), AccessKind::Write);
     }
 
     /// What the program uses between two calls.

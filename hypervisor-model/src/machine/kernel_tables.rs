@@ -34,6 +34,8 @@ pub const KERNEL_TEXT: u64 = 0xffff_ffff_8100_0000;
 pub const DIRECT_MAP: u64 = 0xffff_8880_0000_0000;
 /// The first frame that the kernel hands out: below are its text and data.
 const FIRST_FREE: u64 = 96 << 8;
+/// Where the stacks of the kernel are.
+const STACKS: u64 = 64 << 8;
 /// Frames that the kernel's own tables are in.
 const KERNEL_FRAMES: u64 = 16 << 8;
 /// Where the tables of a kernel that maps itself in small pages begin.
@@ -119,6 +121,8 @@ pub struct KernelTables {
     cache: OrdMap<u64, Gfn>,
     /// The entries of the upper half that every top-level table has.
     upper: Vec<(u64, u64)>,
+    /// Where the stacks of the kernel begin.
+    stacks: Gfn,
 }
 
 impl KernelTables {
@@ -152,8 +156,11 @@ impl KernelTables {
             (index(DIRECT_MAP, 4), map_pdpt.address().0 | TABLE),
             (index(KERNEL_TEXT, 4), text_pdpt.address().0 | TABLE),
         ];
-        let pool = FramePool { next: FIRST_FREE, end: frames, lent: 0, free: Vector::new(), users: OrdMap::new() };
-        KernelTables { pool, spaces: OrdMap::new(), cache: OrdMap::new(), upper }
+        // With little memory a kernel makes itself small.
+        let is_small = frames < FIRST_FREE + FIRST_FREE / 3;
+        let (next, stacks) = if is_small { (frames / 8 * 5, frames / 2) } else { (FIRST_FREE, STACKS) };
+        let pool = FramePool { next, end: frames, lent: 0, free: Vector::new(), users: OrdMap::new() };
+        KernelTables { pool, spaces: OrdMap::new(), cache: OrdMap::new(), upper, stacks: Gfn(stacks) }
     }
 
     /// The same in pages of 4 KiB, none of them global: as under Xen, which has no others for its guests.
@@ -194,6 +201,11 @@ impl KernelTables {
         self.pool.end -= count;
         self.pool.lent += count;
         (self.pool.end..self.pool.end + count).map(Gfn).collect()
+    }
+
+    /// The stack that the kernel uses on a processor, in the direct map.
+    pub fn stack(&self, cpu: usize) -> u64 {
+        DIRECT_MAP + self.stacks.address().0 + ((cpu as u64) << 14)
     }
 
     /// How many frames are given away, and which is the first of them.

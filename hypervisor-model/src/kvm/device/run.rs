@@ -100,9 +100,7 @@ impl KvmModule {
         if vm.rip != KERNEL_ENTRY || size < 16 << 20 {
             return Err(nothing());
         }
-        // Tables are counted in powers of two; what is above the guest's memory is never used.
-        let frames = (size / PAGE_SIZE).next_power_of_two();
-        let machine = GuestMachine::new(frames, self.paging).ok_or_else(nothing)?;
+        let machine = GuestMachine::new(size / PAGE_SIZE, self.paging).ok_or_else(nothing)?;
         let hva = vm.slots.values().find(|s| s.gpa <= COMMAND_LINE && COMMAND_LINE < s.gpa + s.size);
         let line = hva.map(|s| self.memory.load(vm.mm, s.hva + (COMMAND_LINE - s.gpa), 256)).unwrap_or_default();
         let line = String::from_utf8_lossy(line.split(|b| *b == 0).next().unwrap_or_default()).into_owned();
