@@ -2,6 +2,7 @@
 
 pub mod brk;
 pub mod madvise;
+pub mod mincore;
 pub mod mlock;
 pub mod mmap;
 pub mod mprotect;
@@ -25,6 +26,7 @@ pub const RECORDS: &[&SyscallInfo] = &[
     &mprotect::MPROTECT,
     &mremap::MREMAP,
     &madvise::MADVISE,
+    &mincore::MINCORE,
     &mlock::MLOCK,
     &mlock::MLOCK2,
     &mlock::MUNLOCK,
