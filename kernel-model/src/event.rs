@@ -24,6 +24,7 @@ use crate::namespace::user::UserNsId;
 use crate::net::device::NetDevId;
 use crate::net::mac::Mac;
 use crate::net::neighbour::NudState;
+use crate::program::qemu::migration::event::MigrationEvent;
 use crate::pv_ops::PvOp;
 use crate::security::capability::Cap;
 use crate::security::lsm::event::LsmEvent;
@@ -236,6 +237,8 @@ pub enum EventKind {
     Memory(MemoryEvent),
     /// Something happened at a disk.
     Block(BlockEvent),
+    /// Something happened in the live migration of a guest, as the program tells that sends or takes it.
+    Migration(MigrationEvent),
     /// Somebody outside makes a call to the machine below, in the name of a kernel on it.
     CalledBelow { who: u32, text: Arc<str> },
     /// The machine below tells what it did, or what happened in another kernel there.
@@ -384,6 +387,7 @@ impl EventKind {
                 DeedKind::Flush => Family::Tlb,
                 _ => Family::Machine,
             },
+            EventKind::Migration(_) => Family::Machine,
             EventKind::Block(_) => Family::File,
             EventKind::NotModelled { .. } => Family::NotModelled,
         }

@@ -249,6 +249,10 @@ impl Kernel<'_> {
                     self.reply(task, value.map(|v| Ret::new(0).with(0, v)).ok_or(crate::errno::Errno::EFAULT));
                 }
             }
+            Request::Tell(event) => {
+                self.emit(EventKind::Migration(event));
+                self.reply(task, Ok(Ret::new(0)));
+            }
             Request::Compute(nanoseconds) => {
                 let left = Nanos(nanoseconds) - self.tasks[task].sched.computed;
                 let now = left.min(self.compute_limit(task));

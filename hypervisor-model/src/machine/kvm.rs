@@ -8,6 +8,8 @@
 //!
 //! What KVM does to its tables is [`crate::kvm::mmu`]'s.
 
+use std::collections::BTreeSet;
+
 use kernel_model::machine::report::Lane;
 
 use super::computer::PROCESSORS;
@@ -91,6 +93,28 @@ impl Kvm {
     pub fn take_mapped(&mut self) -> Vec<Gfn> {
         self.tell_tables(&mut Counters::default());
         std::mem::take(&mut self.mapped)
+    }
+
+    /// Begins or ceases to log the frames that the guest writes.
+    pub fn log_writes(&mut self, is_on: bool) {
+        if is_on {
+            self.vm.enable_dirty_log(&mut self.memory, SlotId(0));
+        } else {
+            self.vm.disable_dirty_log(SlotId(0));
+        }
+    }
+
+    /// The frames that the guest has written since this was asked last.
+    pub fn take_written(&mut self) -> BTreeSet<Gfn> {
+        self.vm.read_dirty_log(&mut self.memory, SlotId(0))
+    }
+
+    /// The guest goes on in another virtual machine: there are no tables for it there yet.
+    pub fn forget_tables(&mut self) {
+        self.vm.disable_dirty_log(SlotId(0));
+        self.vm.zap_all(&mut self.memory);
+        self.tell_tables(&mut Counters::default());
+        self.mapped.clear();
     }
 
     /// What KVM did to its tables is told.

@@ -113,6 +113,9 @@ pub enum Request {
         /// What it does.
         access: crate::mm::user_data::MemoryAccess,
     },
+    /// A program passes a point that it has for tracing (a statically defined probe), which shows what it is about to do or
+    /// has done. Takes no time. Answered with 0.
+    Tell(qemu::migration::event::MigrationEvent),
     /// Processor time spent in user mode, in nanoseconds, so that others get their turn. Answered with 0.
     Compute(u64),
 }

@@ -160,6 +160,11 @@ impl Sys {
         }
     }
 
+    /// Passes a point for tracing.
+    pub(crate) async fn tell(&self, event: super::qemu::migration::event::MigrationEvent) {
+        self.request(Request::Tell(event)).await;
+    }
+
     async fn memory(&self, addr: u64, access: MemoryAccess) -> Result<Value, Errno> {
         Ok(self.request(Request::Memory { addr, access }).await.result?.output(0).clone())
     }

@@ -276,6 +276,7 @@ fn step(kind: &EventKind, who: &str, world: &World) -> (String, &'static str) {
         EventKind::Cgroup(event) => super::explain_cgroup::explain(event, who, world),
         EventKind::Memory(event) => event.explain(who, world),
         EventKind::Block(event) => event.explain(who, world),
+        EventKind::Migration(event) => event.explain(&start(who)),
         EventKind::Machine(report) => super::machine::explain(report),
         EventKind::NotModelled { what } => {
             (format!("Ringside does not model {what}. A real kernel would do it; here it is left out."), "help")

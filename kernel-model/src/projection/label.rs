@@ -121,6 +121,7 @@ pub fn label(kind: &EventKind, world: &World) -> String {
         EventKind::Cgroup(event) => super::explain_cgroup::label(event, world),
         EventKind::Memory(event) => event.label(world),
         EventKind::Block(event) => event.label(world),
+        EventKind::Migration(event) => event.label(),
         EventKind::Machine(report) => super::machine::label(report),
         EventKind::NotModelled { what } => format!("not modelled: {what}"),
     }

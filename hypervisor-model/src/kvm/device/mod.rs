@@ -1,11 +1,13 @@
 //! `/dev/kvm`: virtual machines and processors as open files, and what ioctl(2) does to them.
 //!
 //! The module is part of the host's kernel; it lies here because it is the hypervisor. Its open files come and go through
-//! the seam ([`kernel_model::machine::device`]). [`vm`] a virtual machine; [`run`] what `KVM_RUN` does; [`ioctl`] the numbers.
+//! the seam ([`kernel_model::machine::device`]). [`vm`] a virtual machine; [`run`] what `KVM_RUN` does; [`migration`] how a guest comes
+//! from another; [`ioctl`] the numbers.
 //! `struct kvm_run`, which the kernel and the program share by mmap(2), goes with the call here: the answer to an exit is the
 //! argument of the next `KVM_RUN`, the exit is its output.
 
 pub mod ioctl;
+mod migration;
 pub mod run;
 #[cfg(test)]
 mod tests;
@@ -219,6 +221,8 @@ impl KvmModule {
             ioctl::IRQFD => vm.irqfd(argument, event(field("fd")))?,
             ioctl::GET_DIRTY_LOG => {
                 let bitmap = vm.dirty_log(field("slot") as u32)?;
+                let pages = bitmap.iter().map(|byte| u64::from(byte.count_ones())).sum();
+                self.reports.push(migration::log_read(pages));
                 return Ok(DeviceAnswer::Done(0, Some(Value::bytes(bitmap))));
             }
             _ => return Err(Errno::ENOTTY),
@@ -238,12 +242,17 @@ impl KvmModule {
             return Err(Errno::EIO);
         }
         match request {
+            ioctl::SET_REGS if argument.field("state").is_some() => {
+                let from = argument.field("state").and_then(Value::as_int).unwrap_or(0);
+                self.adopt(u32::try_from(from).unwrap_or(0), id)?;
+                Ok(DeviceAnswer::Done(0, None))
+            }
             ioctl::SET_REGS => {
                 vm.rip = argument.field("rip").and_then(Value::as_int).unwrap_or(0) as u64;
                 Ok(DeviceAnswer::Done(0, None))
             }
             ioctl::GET_REGS => {
-                let regs = Value::record([("rip", vm.rip.into())]);
+                let regs = Value::record([("rip", vm.rip.into()), ("state", id.into())]);
                 Ok(DeviceAnswer::Done(0, Some(regs)))
             }
             ioctl::RUN => Ok(self.run(call, id, argument)),

@@ -11,6 +11,7 @@ use kernel_model::world::Config;
 use crate::machine::{BareMetal, Host};
 
 mod memory;
+mod migration;
 mod network;
 
 const CONSOLE: ConsoleId = ConsoleId(1);

@@ -149,6 +149,9 @@ impl Vm {
             return Err(Errno::EEXIST);
         }
         let dirty = OrdSet::new();
+        if let Some(guest) = &mut self.guest {
+            guest.kernel.running.machine.computer.hardware.log_writes(flags & LOG_DIRTY_PAGES != 0);
+        }
         self.slots.insert(id, UserSlot { gpa, size, hva, flags, dirty });
         Ok(())
     }
@@ -268,8 +271,12 @@ impl Vm {
         if slot >= ioctl::USER_MEM_SLOTS {
             return Err(Errno::EINVAL);
         }
+        let hardware = self.guest.as_mut().map(|guest| &mut guest.kernel.running.machine.computer.hardware);
+        let written = hardware.map(|hardware| hardware.take_written()).unwrap_or_default();
         let slot = self.slots.get_mut(&slot).filter(|s| s.flags & LOG_DIRTY_PAGES != 0).ok_or(Errno::ENOENT)?;
         let frames = slot.size / PAGE_SIZE;
+        let first = slot.gpa / PAGE_SIZE;
+        slot.dirty.extend(written.iter().map(|gfn| gfn.0).filter(|n| *n >= first && n - first < frames));
         let mut bitmap = vec![0; (frames.div_ceil(64) * 8) as usize];
         for frame in std::mem::take(&mut slot.dirty) {
             let n = frame - slot.gpa / PAGE_SIZE;

@@ -1,11 +1,18 @@
 //! What QEMU asks of `/dev/kvm`, and what its threads know of the virtual machine (`accel/kvm/kvm-all.c`).
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use super::Role;
+use super::migration::incoming::Incoming;
+use super::migration::precopy::Outgoing;
 use crate::errno::Errno;
 use crate::program::Sys;
 use crate::syscall::{Ret, Sysno, Value};
 
 pub const GET_API_VERSION: i64 = 0xae00;
 pub const CREATE_VM: i64 = 0xae01;
+pub const GET_DIRTY_LOG: i64 = 0x4010_ae42;
 pub const CREATE_VCPU: i64 = 0xae41;
 pub const SET_USER_MEMORY_REGION: i64 = 0x4020_ae46;
 pub const CREATE_IRQCHIP: i64 = 0xae60;
@@ -13,6 +20,7 @@ pub const IRQ_LINE: i64 = 0x4008_ae61;
 pub const IRQFD: i64 = 0x4020_ae76;
 pub const IOEVENTFD: i64 = 0x4040_ae79;
 pub const RUN: i64 = 0xae80;
+pub const GET_REGS: i64 = 0x8090_ae81;
 pub const SET_REGS: i64 = 0x4090_ae82;
 pub const TCSETS: i64 = 0x5402;
 /// What mmap(2) of a virtual processor takes.
@@ -21,8 +29,10 @@ pub const VCPU_MMAP_SIZE: i64 = 3 * 4096;
 /// What a thread must know to go on.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Context {
-    /// It is the thread of the virtual processor.
-    pub is_vcpu: bool,
+    /// Which thread it is.
+    pub role: Role,
+    /// The thread of the virtual processor, as the first thread knows it.
+    pub thread: i32,
     /// `/dev/kvm`.
     pub system: i32,
     /// The virtual machine.
@@ -49,6 +59,12 @@ pub struct Context {
     pub input_ended: bool,
     /// Who has the terminal: the serial port or the monitor.
     pub monitor: MonitorState,
+    /// A guest that comes from elsewhere.
+    pub incoming: Incoming,
+    /// What the thread knows that sends the guest elsewhere.
+    pub outgoing: Outgoing,
+    /// Frames that devices have written since the devices were loaded.
+    pub written: RefCell<BTreeSet<u64>>,
 }
 
 /// Who has the terminal.
@@ -60,6 +76,8 @@ pub struct MonitorState {
     pub is_escaped: bool,
     /// What is typed to the monitor.
     pub line: String,
+    /// It waits for the end of a migration.
+    pub is_waiting: bool,
 }
 
 fn ints(list: &[i32]) -> Value {
@@ -81,10 +99,21 @@ impl Context {
         end.map(|_| self.ram + gpa).ok_or(Errno::EFAULT)
     }
 
+    /// Writes to the guest's memory, for a device (`address_space_write`).
+    ///
+    /// # Errors
+    /// EFAULT when some of the bytes are not memory of the guest.
+    pub async fn store(&self, sys: &Sys, gpa: u64, bytes: &[u8]) -> Result<(), Errno> {
+        let at = self.at(gpa, bytes.len() as u64)?;
+        self.written.borrow_mut().extend(gpa >> 12..(gpa + bytes.len() as u64).div_ceil(4096));
+        sys.store_bytes(at, bytes).await
+    }
+
     /// As it is saved.
     pub fn to_value(&self) -> Value {
         Value::record([
-            ("is_vcpu", i32::from(self.is_vcpu).into()),
+            ("role", (self.role as i32).into()),
+            ("thread", self.thread.into()),
             ("system", self.system.into()),
             ("vm", self.vm.into()),
             ("vcpu", self.vcpu.into()),
@@ -100,6 +129,9 @@ impl Context {
             ("in_monitor", i32::from(self.monitor.is_active).into()),
             ("escaped", i32::from(self.monitor.is_escaped).into()),
             ("line", Value::str(self.monitor.line.as_str())),
+            ("waiting", i32::from(self.monitor.is_waiting).into()),
+            ("incoming", self.incoming.to_value()),
+            ("outgoing", if self.role == Role::Migration { self.outgoing.to_value() } else { Value::Null }),
         ])
     }
 
@@ -107,7 +139,12 @@ impl Context {
     pub fn from_value(value: &Value) -> Context {
         let int = |name: &str| value.field(name).and_then(Value::as_int).unwrap_or(0);
         Context {
-            is_vcpu: int("is_vcpu") != 0,
+            role: match int("role") {
+                1 => Role::Vcpu,
+                2 => Role::Migration,
+                _ => Role::Main,
+            },
+            thread: int("thread") as i32,
             system: int("system") as i32,
             vm: int("vm") as i32,
             vcpu: int("vcpu") as i32,
@@ -124,7 +161,11 @@ impl Context {
                 is_active: int("in_monitor") != 0,
                 is_escaped: int("escaped") != 0,
                 line: value.field("line").and_then(Value::as_str).unwrap_or_default().to_owned(),
+                is_waiting: int("waiting") != 0,
             },
+            incoming: value.field("incoming").map(Incoming::from_value).unwrap_or_default(),
+            outgoing: value.field("outgoing").map(Outgoing::from_value).unwrap_or_default(),
+            written: RefCell::default(),
         }
     }
 }

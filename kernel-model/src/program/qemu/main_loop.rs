@@ -3,7 +3,7 @@
 use super::device::{Machine, Work};
 use super::kvm::{Context, TCSETS};
 use super::options::Options;
-use super::{lock, monitor, vcpu};
+use super::{lock, migration, monitor, vcpu};
 use crate::errno::Errno;
 use crate::program::{Resume, Sys};
 use crate::syscall::{Sysno, Value};
@@ -19,14 +19,30 @@ const ESCAPE: u8 = 1;
 pub async fn run(sys: &Sys, options: &Options, mut context: Context) -> i32 {
     loop {
         sys.save(Resume::Saved(context.to_value())).await;
-        let input = (!context.input_ended).then_some(0);
-        let fds: Vec<i32> = input.into_iter().chain(context.taps.iter().chain(&context.doorbells).copied()).collect();
+        // While the monitor waits it takes nothing that is typed, and looks once a second (`hmp_migrate_status_cb`).
+        let is_waiting = context.monitor.is_waiting;
+        let input = (!context.input_ended && !is_waiting).then_some(0);
+        let incoming = context.incoming.descriptor();
+        let fds: Vec<i32> =
+            input.into_iter().chain(incoming).chain(context.taps.iter().chain(&context.doorbells).copied()).collect();
+        let second = || Value::record([("tv_sec", 1.into()), ("tv_nsec", 0.into())]);
+        let timeout = if is_waiting { second() } else { Value::Null };
         let entry = |fd: &i32| Value::record([("fd", (*fd).into()), ("events", POLLIN.into())]);
-        let args = vec![Value::List(fds.iter().map(entry).collect()), fds.len().into(), Value::Null, Value::Null];
+        let args = vec![Value::List(fds.iter().map(entry).collect()), fds.len().into(), timeout, Value::Null];
         let Ok(ret) = sys.call(Sysno::PPOLL, args).await else { continue };
+        if is_waiting && migration::has_ended(sys, &context).await {
+            context.monitor.is_waiting = false;
+            let _ = sys.write_all(1, monitor::PROMPT.as_bytes()).await;
+        }
         let ready: Vec<i32> = ret.output(0).as_list().unwrap_or_default().iter().filter_map(ready).collect();
         for fd in ready {
-            if fd == 0 {
+            if Some(fd) == incoming {
+                if let Err(text) = migration::incoming::ready(sys, &mut context).await {
+                    sys.eprint(text).await;
+                    end(sys).await;
+                    return 1;
+                }
+            } else if fd == 0 {
                 match sys.read(0, 1024).await {
                     Err(Errno::EAGAIN | Errno::EINTR) => {}
                     // `fd_chr_read`: nobody types any more; the guest goes on.

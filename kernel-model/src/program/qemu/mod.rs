@@ -3,14 +3,17 @@
 //! The program knows only system calls. It asks `/dev/kvm` for a virtual machine, gives it its own memory, and has a thread
 //! for the virtual processor: that calls `KVM_RUN`, does what the guest's access to a device means when the call comes back
 //! ([`device`]), and calls again ([`vcpu`]). The first thread waits for what is typed and for doorbells ([`main_loop`]).
-//! The state of the devices is in memory that both threads share, behind a lock ([`lock`]).
+//! The state of the devices is in memory that the threads share, behind a lock ([`lock`]). A guest can be stopped ([`pause`])
+//! and moved while it runs ([`migration`]).
 
 pub mod device;
 mod kvm;
 mod lock;
 mod main_loop;
+pub mod migration;
 mod monitor;
 mod options;
+mod pause;
 mod vcpu;
 
 use super::registry::Program;
@@ -22,6 +25,7 @@ use crate::task::clone::flags;
 use device::Machine;
 use kvm::Context;
 use options::Options;
+use pause::RunState;
 
 crate::program!(
     QEMU = "qemu-system-x86_64" in "/usr/bin",
@@ -38,12 +42,27 @@ crate::program!(
 -netdev tap,id=ID[,ifname=NAME],script=no,downscript=no   a TAP device of the host
 -device virtio-net-pci|e1000,netdev=ID[,mac=MAC]   a network card
 -nic tap,ifname=NAME,script=no,downscript=no[,model=virtio-net-pci|e1000][,mac=MAC]   both in one
+-S              the guest waits for `cont` in the monitor
+-incoming tcp:HOST:PORT   wait for a guest from another QEMU; hosts are network namespaces of one kernel, or one host over lo
+                in the other's monitor: `migrate [-d] tcp:HOST:PORT`, `info migrate`, `migrate_set_parameter`, `migrate_cancel`
 -device virtio-balloon-pci   a balloon: `balloon N`, `info balloon` in the monitor
 -version, -help"
 );
 
 /// The programs in this folder.
 pub const PROGRAMS: &[&Program] = &[&QEMU];
+
+/// Which of the threads of the process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Role {
+    /// The first: it waits for input.
+    #[default]
+    Main = 0,
+    /// That of the virtual processor.
+    Vcpu = 1,
+    /// That of a migration.
+    Migration = 2,
+}
 
 /// How a message begins.
 const SELF: &str = "qemu-system-x86_64";
@@ -79,14 +98,22 @@ async fn main(sys: Sys) -> Result<i32, i32> {
     };
     if let Resume::Saved(saved) = sys.resume().clone() {
         let context = Context::from_value(&saved);
-        return Ok(match context.is_vcpu {
-            true => vcpu::run(&sys, context).await,
-            false => main_loop::run(&sys, &options, context).await,
+        return Ok(match context.role {
+            Role::Vcpu => vcpu::run(&sys, context).await,
+            Role::Main => main_loop::run(&sys, &options, context).await,
+            Role::Migration => {
+                migration::precopy::run(&sys, context).await;
+                0
+            }
         });
     }
-    let context = start(&sys, &options).await?;
+    let mut context = start(&sys, &options).await?;
     let thread = sys.call_int(Sysno::CLONE, vec![THREAD.into()]).await.map_err(|_| 1)?;
-    if thread == 0 { Ok(vcpu::start(&sys, context).await) } else { Ok(main_loop::run(&sys, &options, context).await) }
+    if thread == 0 {
+        return Ok(vcpu::start(&sys, context).await);
+    }
+    context.thread = thread as i32;
+    Ok(main_loop::run(&sys, &options, context).await)
 }
 
 /// `mmap(NULL, bytes, ...)` of memory without a file.
@@ -130,11 +157,32 @@ async fn start(sys: &Sys, options: &Options) -> Result<Context, i32> {
     let machine = device::make(sys, options, &mut context).await?;
     load_kernel(sys, options, &context).await?;
     sys.store(state + Machine::AT, machine.to_value()).await.map_err(|_| 1)?;
+    pause::prepare(sys).await;
+    hold(sys, options, &mut context).await?;
     if options.nographic && sys.isatty(0).await {
         let modes = Value::record([("c_lflag", 0.into())]);
         sys.call(Sysno::IOCTL, vec![0.into(), kvm::TCSETS.into(), modes]).await.map_err(|_| 1)?;
     }
     Ok(context)
+}
+
+/// A guest that is not to begin by itself: it waits for `cont`, or comes from elsewhere.
+async fn hold(sys: &Sys, options: &Options, context: &mut Context) -> Result<(), i32> {
+    if options.is_stopped || options.incoming.is_some() {
+        pause::hold(sys, context).await;
+        RunState::Prelaunch.store(sys, context).await;
+    }
+    if let Some(uri) = &options.incoming {
+        match migration::incoming::listen(sys, uri).await {
+            Ok(fd) => context.incoming.listening = fd,
+            Err(text) => {
+                sys.eprint(format!("{SELF}: {text}\n")).await;
+                return Err(1);
+            }
+        }
+        RunState::InMigrate.store(sys, context).await;
+    }
+    Ok(())
 }
 
 /// `x86_load_linux`: the kernel and its command line go into the guest's memory. A kernel's code is not modelled: it is

@@ -73,6 +73,10 @@ pub struct Options {
     pub netdevs: Vec<Netdev>,
     /// Network cards, in order.
     pub nics: Vec<Nic>,
+    /// `-S`: it waits for `cont`.
+    pub is_stopped: bool,
+    /// `-incoming`: where it waits for a guest.
+    pub incoming: Option<String>,
     /// There is a balloon: the option as it was written.
     pub balloon: Option<String>,
 }
@@ -154,7 +158,8 @@ pub fn parse(argv: &[String]) -> Result<Options, Stop> {
                 }
             }
             "nodefaults" | "no-reboot" => {}
-            "S" => return Err(stop("-S: a guest that waits for `cont` is not modelled here")),
+            "S" => options.is_stopped = true,
+            "incoming" => options.incoming = Some(value()?),
             _ => return Err(stop(format!("{word}: invalid option"))),
         }
     }

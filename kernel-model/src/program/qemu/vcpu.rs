@@ -2,7 +2,7 @@
 
 use super::device::{Effect, Machine};
 use super::kvm::{self, Context, Kvm};
-use super::{READ_WRITE, SELF, SHARED, lock};
+use super::{READ_WRITE, Role, SELF, SHARED, lock, pause};
 use crate::errno::Errno;
 use crate::program::{Resume, Sys};
 use crate::syscall::{Sysno, Value};
@@ -14,7 +14,7 @@ const EXIT_INTERNAL_ERROR: i64 = 17;
 
 /// Makes the processor and sets its registers.
 pub async fn start(sys: &Sys, mut context: Context) -> i32 {
-    context.is_vcpu = true;
+    context.role = Role::Vcpu;
     let kvm = Kvm { sys };
     context.vcpu = match kvm.ioctl(context.vm, kvm::CREATE_VCPU, 0.into()).await {
         Ok(fd) => fd as i32,
@@ -25,6 +25,7 @@ pub async fn start(sys: &Sys, mut context: Context) -> i32 {
     };
     let map =
         vec![0.into(), kvm::VCPU_MMAP_SIZE.into(), READ_WRITE.into(), SHARED.into(), context.vcpu.into(), 0.into()];
+    pause::store_vcpu(sys, &context).await;
     // What lies there goes with the call in this model: see the module of KVM.
     let _ = sys.call(Sysno::MMAP, map).await;
     let regs = Value::record([("rip", super::KERNEL_ENTRY.into())]);
@@ -37,7 +38,9 @@ pub async fn start(sys: &Sys, mut context: Context) -> i32 {
 pub async fn run(sys: &Sys, mut context: Context) -> i32 {
     let kvm = Kvm { sys };
     loop {
+        pause::park_if_asked(sys, &mut context).await;
         let answer = std::mem::take(&mut context.answer);
+        let again = answer.clone();
         match kvm.call(context.vcpu, kvm::RUN, answer).await {
             Ok(ret) => {
                 let exit = ret.output(2).clone();
@@ -56,7 +59,8 @@ pub async fn run(sys: &Sys, mut context: Context) -> i32 {
                     }
                 }
             }
-            Err(Errno::EINTR | Errno::EAGAIN) => {}
+            // If the guest was not told the answer yet, it is told it now.
+            Err(Errno::EINTR | Errno::EAGAIN) => context.answer = again,
             Err(e) => {
                 sys.eprint(format!("error: kvm run failed {e}\n")).await;
                 return 1;

@@ -167,7 +167,8 @@ pub async fn send(sys: &Sys, context: &Context, card: &mut E1000, effects: &mut 
         if card.get(TDH) == card.get(TDT) {
             break;
         }
-        let at = context.at(ring + 16 * u64::from(card.get(TDH)), 16)?;
+        let place = ring + 16 * u64::from(card.get(TDH));
+        let at = context.at(place, 16)?;
         let descriptor = sys.load_bytes(at, 16).await?;
         let (gpa, len) = (number(&descriptor[..8]), number(&descriptor[8..10]) as usize);
         let command = descriptor[11];
@@ -181,7 +182,7 @@ pub async fn send(sys: &Sys, context: &Context, card: &mut E1000, effects: &mut 
             frame.clear();
         }
         if command & TXD_CMD_RS != 0 {
-            sys.store_bytes(at + 12, &[descriptor[12] | DD]).await?;
+            context.store(sys, place + 12, &[descriptor[12] | DD]).await?;
             cause |= ICR_TXDW;
         }
         card.set(TDH, (card.get(TDH) + 1) % count);
@@ -219,13 +220,14 @@ pub async fn receive(
     }
     let last = parts.len() - 1;
     for (i, part) in parts.enumerate() {
-        let at = context.at(ring + 16 * u64::from(card.get(RDH)), 16)?;
+        let place = ring + 16 * u64::from(card.get(RDH));
+        let at = context.at(place, 16)?;
         let gpa = number(&sys.load_bytes(at, 8).await?);
-        sys.store_bytes(context.at(gpa, part.len() as u64)?, part).await?;
+        context.store(sys, gpa, part).await?;
         let status = if i == last { DD | RXD_EOP } else { DD };
         let mut end = (part.len() as u16).to_le_bytes().to_vec();
         end.extend([0, 0, status, 0, 0, 0]);
-        sys.store_bytes(at + 8, &end).await?;
+        context.store(sys, place + 8, &end).await?;
         card.set(RDH, (card.get(RDH) + 1) % count);
     }
     card.cause(card.get(ICR) | ICR_RXT0, effects);

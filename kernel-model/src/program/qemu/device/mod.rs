@@ -10,6 +10,8 @@ pub mod serial;
 mod tap;
 pub mod virtio;
 
+use std::collections::BTreeSet;
+
 use super::kvm::{self, Context, Kvm};
 use super::options::{Drive, Model, Options};
 use crate::errno::Errno;
@@ -66,6 +68,8 @@ pub struct Machine {
     pub e1000: Vec<E1000>,
     /// Frames for which a driver had no room, with the card (`qemu_net_queue_append`).
     pub waiting: Vec<(usize, Vec<u8>)>,
+    /// While the guest is being sent elsewhere: frames of its memory that devices have written.
+    pub written: Option<BTreeSet<u64>>,
 }
 
 /// The first interrupt that is a message and no line.
@@ -85,7 +89,11 @@ impl Machine {
     }
 
     /// Writes them there.
-    pub async fn save(&self, sys: &Sys, context: &Context) {
+    pub async fn save(&mut self, sys: &Sys, context: &Context) {
+        let written = context.written.take();
+        if let Some(log) = &mut self.written {
+            log.extend(written);
+        }
         let _ = sys.store(context.state + Machine::AT, self.to_value()).await;
     }
 
@@ -98,6 +106,7 @@ impl Machine {
             ("virtio", Value::List(self.virtio.iter().map(Virtio::to_value).collect())),
             ("e1000", Value::List(self.e1000.iter().map(E1000::to_value).collect())),
             ("waiting", Value::List(self.waiting.iter().map(waiting_value).collect())),
+            ("written", self.written.as_ref().map_or(Value::Null, written_value)),
         ])
     }
 
@@ -111,6 +120,7 @@ impl Machine {
             virtio: list("virtio").iter().map(Virtio::from_value).collect(),
             e1000: list("e1000").iter().map(E1000::from_value).collect(),
             waiting: list("waiting").iter().filter_map(waiting_from_value).collect(),
+            written: value.field("written").and_then(Value::as_list).map(written_from_value),
         }
     }
 
@@ -137,6 +147,14 @@ impl Machine {
     /// The interrupt of a queue of a virtio device, or behind the last that of its configuration.
     fn vector(&self, place: usize, queue: usize) -> usize {
         self.virtio[..place].iter().map(Virtio::vectors).sum::<usize>() + queue
+    }
+
+    /// Whether a machine with these devices can go on with the state of another.
+    pub fn has_devices_of(&self, other: &Machine) -> bool {
+        let kinds = |machine: &Machine| -> Vec<u32> { machine.virtio.iter().map(|d| d.kind.identity().0).collect() };
+        kinds(self) == kinds(other)
+            && self.e1000.len() == other.e1000.len()
+            && (self.ide.disk > 0) == (other.ide.disk > 0)
     }
 
     /// The balloon, if there is one.
@@ -200,6 +218,14 @@ fn waiting_value((card, frame): &(usize, Vec<u8>)) -> Value {
 
 fn waiting_from_value(value: &Value) -> Option<(usize, Vec<u8>)> {
     Some((value.field("card")?.as_int()? as usize, value.field("frame")?.as_bytes()?.to_vec()))
+}
+
+fn written_value(frames: &BTreeSet<u64>) -> Value {
+    Value::List(frames.iter().map(|frame| (*frame).into()).collect())
+}
+
+fn written_from_value(frames: &[Value]) -> BTreeSet<u64> {
+    frames.iter().filter_map(Value::as_int).map(|frame| frame as u64).collect()
 }
 
 /// The number that bytes are, the lowest first.
@@ -426,12 +452,12 @@ async fn receive(
 
 /// Bytes of a disk into the guest's memory (`blk_aio_preadv`); what lies behind the end of the file is zero.
 async fn disk_read(sys: &Sys, context: &Context, fd: i32, pos: u64, (gpa, len): (u64, usize)) -> Result<(), Errno> {
-    let to = context.at(gpa, len as u64)?;
+    context.at(gpa, len as u64)?;
     let args = vec![fd.into(), Value::Null, len.into(), pos.into()];
     let ret = sys.call(Sysno::PREAD64, args).await?;
     let mut bytes = ret.output(1).as_bytes().unwrap_or_default().to_vec();
     bytes.resize(len, 0);
-    sys.store_bytes(to, &bytes).await
+    context.store(sys, gpa, &bytes).await
 }
 
 /// Bytes of the guest's memory to a disk.

@@ -323,8 +323,7 @@ async fn load_u16(sys: &Sys, context: &Context, gpa: u64, offset: u64) -> Result
 }
 
 async fn store(sys: &Sys, context: &Context, gpa: u64, offset: u64, bytes: &[u8]) -> Result<(), Errno> {
-    let at = context.at(gpa.checked_add(offset).ok_or(Errno::EFAULT)?, bytes.len() as u64)?;
-    sys.store_bytes(at, bytes).await
+    context.store(sys, gpa.checked_add(offset).ok_or(Errno::EFAULT)?, bytes).await
 }
 
 /// A doorbell was rung: everything that is in the queue is done. Whether the guest is to be interrupted.
