@@ -39,6 +39,7 @@ use crate::task::sched::{CPU_POSSIBLE, Sched, TaskSched, Wait};
 use crate::task::signal::{Disposition, SigHand, SigSet, Signal};
 use crate::task::{Driver, Process, ProcessId, Task, TaskId, TaskState, UserMode};
 use crate::time::Nanos;
+use crate::tty::Tty;
 use crate::vfs::Vfs;
 use crate::vfs::fd_table::FdTable;
 use crate::vfs::mount::MountId;
@@ -124,6 +125,7 @@ impl World {
             time_namespaces: Table::default(),
             pipes: Table::default(),
             eventfds: Table::default(),
+            ptys: Table::default(),
             taps: Table::default(),
             sockets: Table::default(),
             net_devices: Table::default(),
@@ -389,7 +391,7 @@ impl World {
             children: OrdSet::new(),
             pgrp: pid,
             session: pid,
-            tty: self.config.terminal.then_some(console),
+            tty: self.config.terminal.then_some(Tty::Console(console)),
             mm: Some(mm),
             ..init_process
         });
@@ -452,6 +454,7 @@ impl Console {
             end_of_input: false,
             closed: false,
             raw: None,
+            pts: None,
         }
     }
 }

@@ -36,6 +36,8 @@ pub struct Console {
     /// A program in the foreground takes the terminal raw (`ICANON`, `ECHO` and `ISIG` are off): what was typed, control
     /// characters included, goes to it byte by byte.
     pub raw: Option<Vec<u8>>,
+    /// Its name: a number in this devpts. `None` when it is no terminal.
+    pub pts: Option<(crate::vfs::fs::SuperId, u32)>,
 }
 
 /// The characters of Ctrl-C and Ctrl-D.

@@ -34,6 +34,7 @@ use crate::task::sched::{CpuId, TaskGroupId};
 use crate::task::signal::Signal;
 use crate::task::{ExitStatus, TaskId};
 use crate::time::Nanos;
+use crate::tty::event::TtyEvent;
 use crate::vfs::fd_table::Fd;
 use crate::vfs::mount::MountId;
 
@@ -235,6 +236,8 @@ pub enum EventKind {
     Cgroup(CgroupEvent),
     /// Something happened to memory: a charge, a limit, a kill.
     Memory(MemoryEvent),
+    /// Something happened to a terminal.
+    Tty(TtyEvent),
     /// Something happened at a disk.
     Block(BlockEvent),
     /// Something happened in the live migration of a guest, as the program tells that sends or takes it.
@@ -380,6 +383,7 @@ impl EventKind {
             | EventKind::SocketConnected { .. }
             | EventKind::PacketDropped { .. } => Family::Network,
             EventKind::Memory(_) => Family::Memory,
+            EventKind::Tty(_) => Family::Process,
             EventKind::Machine(Report::Elsewhere { event, .. }) => event.kind.family(),
             EventKind::Machine(Report::Did(deed)) => match deed.kind {
                 DeedKind::Exit => Family::Exit,

@@ -37,5 +37,6 @@ pub mod task;
 mod testing;
 pub mod time;
 pub mod timeline;
+pub mod tty;
 pub mod vfs;
 pub mod world;

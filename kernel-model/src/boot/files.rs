@@ -17,11 +17,13 @@ use crate::program::libc::o;
 use crate::program::registry;
 use crate::security::credentials::{Cred, Kgid, Kuid};
 use crate::security::lsm::LsmChoice;
+use crate::tty::Tty;
 use crate::vfs::Node;
 use crate::vfs::content::{Content, PAGE_SIZE};
 use crate::vfs::fd_table::{Fd, FdEntry, FdTable, FdTableId};
 use crate::vfs::file::{FileKind, OpenFile};
 use crate::vfs::fs::cgroupfs::CgroupNode;
+use crate::vfs::fs::params::DevptsParams;
 use crate::vfs::fs::policyfs::PolicyFs;
 use crate::vfs::fs::procfs::ProcNode;
 use crate::vfs::fs::tmpfs::TOTAL_PAGES;
@@ -72,7 +74,9 @@ pub(super) fn populate(world: &mut World) {
     boot.mount("/dev", "dev", tmpfs(4 << 20), 0o755, dev_flags, &["size=4096k", "mode=755"]);
     boot.world.add_disk("vda", (254, 0), 1 << 30);
     boot.devices();
-    boot.mount("/dev/pts", "devpts", FsKind::Devpts, 0o755, dev_flags, &["gid=5", "mode=620", "ptmxmode=666"]);
+    let devpts =
+        DevptsParams { gid: Some(Kgid(5)), mode: 0o620, ptmxmode: 0o666, reserve: true, ..DevptsParams::default() };
+    boot.mount("/dev/pts", "devpts", FsKind::Devpts(devpts), 0o755, dev_flags, &["gid=5", "mode=620", "ptmxmode=666"]);
     boot.device("/dev/pts/ptmx", 5, 2);
     let shm = MountFlags::NOSUID | MountFlags::NODEV;
     boot.mount("/dev/shm", "shm", tmpfs(64 << 20), 0o1777, shm, &["size=65536k"]);
@@ -99,7 +103,7 @@ pub(super) fn console_descriptors(world: &mut World, console: ConsoleId) -> FdTa
     let mut table = FdTable { users: 1, ..FdTable::default() };
     let mut put = |fd: Fd, file| table.fds.insert(fd, entry(file));
     if world.config.terminal {
-        let tty = FileKind::Tty(console, terminal(world, console));
+        let tty = FileKind::Tty(Tty::Console(console), terminal(world, console));
         let file = world.vfs.files.add(OpenFile { refs: 3, ..OpenFile::new(tty, o::RDWR, cred) });
         for fd in 0..3 {
             put(fd, file);
@@ -120,10 +124,12 @@ pub(super) fn console_descriptors(world: &mut World, console: ConsoleId) -> FdTa
 
 /// `/dev/pts/N` of a console, made when it is not there.
 fn terminal(world: &mut World, console: ConsoleId) -> VfsPath {
-    let number = console.0 - 1;
-    let name = number.to_string();
     let pts = place(world, "/dev/pts");
     let Node::Tree(dir) = pts.node else { return pts };
+    let sb = world.vfs.mounts[pts.mnt].sb;
+    let number = world.free_pts_number(sb);
+    world.consoles[console].pts = Some((sb, number));
+    let name = number.to_string();
     let dentry = world.child_of(dir, &name).or_else(|| {
         let kind = InodeKind::CharDevice(136, number);
         world.create_in(dir, &name, kind, 0o620, Kuid::ROOT, Kgid(5)).ok()
@@ -364,7 +370,7 @@ impl Boot<'_> {
         let labelled: Vec<DentryId> = self.world.vfs.dentries.ids().collect();
         for dentry in labelled {
             let sb = self.world.vfs.dentries[dentry].sb;
-            if !matches!(self.world.vfs.supers[sb].kind, FsKind::Tmpfs(_) | FsKind::Devpts) {
+            if !matches!(self.world.vfs.supers[sb].kind, FsKind::Tmpfs(_) | FsKind::Devpts(_)) {
                 continue;
             }
             let Some((mnt, _)) = self.world.vfs.mounts.iter().find(|(_, m)| m.sb == sb) else { continue };

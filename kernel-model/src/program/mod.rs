@@ -25,6 +25,7 @@ pub mod malloc;
 pub mod net;
 pub mod procps;
 pub mod psmisc;
+pub mod pty;
 pub mod qemu;
 pub mod quote;
 pub mod registry;

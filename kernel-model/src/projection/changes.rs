@@ -8,6 +8,7 @@ use super::pid_tree::{StateLetter, instance, namespaces_of};
 use crate::console::ConsoleId;
 use crate::namespace::{NsKind, NsRef};
 use crate::task::{ProcessId, Task, TaskId};
+use crate::tty::Tty;
 use crate::vfs::fd_table::FdTable;
 use crate::vfs::file::FileKind;
 use crate::world::World;
@@ -328,7 +329,10 @@ fn description(world: &World, file: crate::vfs::file::FileId, task: TaskId) -> S
         FileKind::PipeRead(pipe, _) => format!("reading end of pipe {pipe}"),
         FileKind::PipeWrite(pipe, _) => format!("writing end of pipe {pipe}"),
         FileKind::PipeBoth(pipe, _) => format!("both ends of pipe {pipe}"),
-        FileKind::Tty(ConsoleId(n), _) => format!("console {n}"),
+        FileKind::Tty(Tty::Console(ConsoleId(n)), _) => format!("console {n}"),
+        FileKind::Tty(Tty::Pty(_), path) => world.d_path(*path, task),
+        FileKind::PtyMaster(id, _) => format!("master end of {}", world.tty_name(Tty::Pty(*id))),
+        FileKind::HungUpTty(_, path) => format!("{}, which has hung up", world.d_path(*path, task)),
         FileKind::Socket(id) => world.socket_name(*id),
         FileKind::PidFd(_) => "a process".to_owned(),
         FileKind::MountTree(path) => format!("detached mounts at {}", world.d_path(*path, task)),

@@ -120,6 +120,7 @@ pub fn label(kind: &EventKind, world: &World) -> String {
         EventKind::Lsm(event) => event.label(),
         EventKind::Cgroup(event) => super::explain_cgroup::label(event, world),
         EventKind::Memory(event) => event.label(world),
+        EventKind::Tty(event) => event.label(world),
         EventKind::Block(event) => event.label(world),
         EventKind::Migration(event) => event.label(),
         EventKind::Machine(report) => super::machine::label(report),

@@ -58,6 +58,7 @@ impl Kernel<'_> {
     fn exit_process(&mut self, process: ProcessId, leader_is_last: bool) {
         let leader = self.processes[process].leader;
         self.disown_console(leader);
+        self.disassociate_tty(process, true);
         self.exit_ptrace(process);
         if let Some(exe) = self.processes[process].exe.take() {
             self.put_path(exe);

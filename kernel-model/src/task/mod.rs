@@ -202,8 +202,8 @@ pub struct Process {
     pub rlimits: crate::security::rlimit::Rlimits,
     /// What its tracees have done and it has not asked for yet.
     pub traced: Vector<ptrace::Record>,
-    /// The console that is its controlling terminal.
-    pub tty: Option<crate::console::ConsoleId>,
+    /// Its controlling terminal.
+    pub tty: Option<crate::tty::Tty>,
     /// Processor time of waited-for descendants.
     pub children_cpu_time: Nanos,
     /// When SIGALRM is due.

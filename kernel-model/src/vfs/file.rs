@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::path::VfsPath;
-use crate::console::ConsoleId;
 use crate::id;
 use crate::ipc::pipe::PipeId;
 use crate::namespace::cgroup::CgroupNsId;
@@ -13,6 +12,8 @@ use crate::namespace::pid::PidId;
 use crate::net::socket::SocketId;
 use crate::program::libc::o;
 use crate::security::credentials::Cred;
+use crate::tty::Tty;
+use crate::tty::pty::PtyId;
 
 id! {
     /// An open file description.
@@ -58,9 +59,12 @@ impl OpenFile {
     /// The place in the mount tree that it is open on, if it has one.
     pub fn path(&self) -> Option<VfsPath> {
         match self.kind {
-            FileKind::Path(path) | FileKind::Tty(_, path) | FileKind::Tun(_, path) | FileKind::MountTree(path) => {
-                Some(path)
-            }
+            FileKind::Path(path)
+            | FileKind::Tty(_, path)
+            | FileKind::PtyMaster(_, path)
+            | FileKind::HungUpTty(_, path)
+            | FileKind::Tun(_, path)
+            | FileKind::MountTree(path) => Some(path),
             FileKind::PipeRead(_, fifo) | FileKind::PipeWrite(_, fifo) | FileKind::PipeBoth(_, fifo) => fifo,
             FileKind::Device(ref device) => device.place,
             FileKind::PidFd(_)
@@ -94,7 +98,11 @@ pub enum FileKind {
     /// Both ends of a fifo, opened with `O_RDWR`.
     PipeBoth(PipeId, Option<VfsPath>),
     /// A terminal.
-    Tty(ConsoleId, VfsPath),
+    Tty(Tty, VfsPath),
+    /// The master end of a pseudo-terminal; the place is that of its `ptmx`.
+    PtyMaster(PtyId, VfsPath),
+    /// The slave end of one that has hung up.
+    HungUpTty(PtyId, VfsPath),
     /// A socket (socket(2)).
     Socket(SocketId),
     /// A process (pidfd_open(2)).

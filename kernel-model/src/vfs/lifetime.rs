@@ -13,6 +13,7 @@ use crate::kernel::Kernel;
 use crate::namespace::mnt::{MntNamespace, MntNsId};
 use crate::namespace::{NsCommon, NsRef};
 use crate::task::TaskId;
+use crate::tty::Tty;
 use crate::world::World;
 
 impl Kernel<'_> {
@@ -107,6 +108,8 @@ impl Kernel<'_> {
             FileKind::PipeWrite(id, _) => self.close_pipe_end(id, false, true),
             FileKind::PipeBoth(id, _) => self.close_pipe_end(id, true, true),
             FileKind::Socket(id) => self.release_socket(id),
+            FileKind::Tty(Tty::Pty(id), _) | FileKind::HungUpTty(id, _) => self.close_slave(id),
+            FileKind::PtyMaster(id, _) => self.close_master(id),
             FileKind::EventFd(id) => drop(self.eventfds.remove(id)),
             FileKind::Tun(id, _) => self.close_tun(id),
             FileKind::Device(ref device) => self.close_device_below(device),

@@ -22,6 +22,7 @@ use crate::task::TaskId;
 use crate::task::sched::Wait;
 use crate::task::signal::Signal;
 use crate::time::Nanos;
+use crate::tty::Tty;
 
 /// The most that one call transfers (`MAX_RW_COUNT`).
 pub const MAX_RW_COUNT: usize = 0x7fff_f000;
@@ -60,7 +61,10 @@ impl Kernel<'_> {
         let direct = file.flags & o::DIRECT != 0;
         let bytes = match file.kind.clone() {
             FileKind::PipeRead(pipe, _) | FileKind::PipeBoth(pipe, _) => self.pipe_read(pipe, count, nonblock)?,
-            FileKind::Tty(console, _) => self.read_terminal(console, count, nonblock)?,
+            FileKind::Tty(Tty::Console(console), _) => self.read_terminal(console, count, nonblock)?,
+            FileKind::Tty(Tty::Pty(pty), _) => self.read_slave(task, pty, count, nonblock)?,
+            FileKind::PtyMaster(pty, _) => self.read_master(pty, count, nonblock)?,
+            FileKind::HungUpTty(..) => Vec::new(),
             FileKind::Socket(socket) => return self.socket_read(task, socket, count, nonblock),
             FileKind::Tun(id, _) => self.tun_read(id, count, nonblock)?,
             FileKind::EventFd(id) => self.eventfd_read(id, count, nonblock)?,
@@ -168,7 +172,10 @@ impl Kernel<'_> {
             FileKind::Tun(id, _) => (self.tun_write(id, bytes)?, pos),
             FileKind::EventFd(id) => (self.eventfd_write(id, bytes, nonblock)?, pos),
             FileKind::Device(device) => (self.write_device(task, &device, bytes)?, pos),
-            FileKind::Tty(console, _) => {
+            FileKind::Tty(Tty::Pty(pty), _) => (self.write_slave(task, pty, bytes, nonblock)?, pos),
+            FileKind::PtyMaster(pty, _) => (self.write_master(task, pty, bytes, nonblock)?, pos),
+            FileKind::HungUpTty(..) => return Err(Errno::EIO.into()),
+            FileKind::Tty(Tty::Console(console), _) => {
                 if !bytes.is_empty() {
                     self.emit(EventKind::Output { console, bytes: bytes.into() });
                 }

@@ -19,6 +19,7 @@ pub mod nsenter;
 pub mod pivot_root;
 pub mod prlimit;
 pub mod renice;
+pub mod script;
 pub mod setpriv;
 pub mod setsid;
 pub mod su;
@@ -46,6 +47,7 @@ pub const PROGRAMS: &[&Program] = &[
     &pivot_root::PIVOT_ROOT,
     &prlimit::PRLIMIT,
     &renice::RENICE,
+    &script::SCRIPT,
     &setpriv::SETPRIV,
     &setsid::SETSID,
     &su::SU,

@@ -8,14 +8,15 @@ crate::program!(
     SETSID = "setsid" in "/usr/bin",
     "run a program in a new session",
     main,
-    "  -f, --fork  always fork
+    "  -c, --ctty  make the terminal of standard input that of the new session
+  -f, --fork  always fork
   -w, --wait  wait for the program and return its status"
 );
 
 const SPEC: Spec = Spec {
-    short: "+fw",
-    long: &[Long("fork", Takes::Nothing, 'f'), Long("wait", Takes::Nothing, 'w')],
-    unmodelled: "-c --ctty",
+    short: "+cfw",
+    long: &[Long("ctty", Takes::Nothing, 'c'), Long("fork", Takes::Nothing, 'f'), Long("wait", Takes::Nothing, 'w')],
+    unmodelled: "",
     version: "from util-linux 2.38.1",
     failure: 1,
 };
@@ -59,6 +60,12 @@ async fn main(sys: Sys) -> i32 {
     }
     if let Err(e) = sys.setsid().await {
         sys.warn("setsid failed", e).await;
+        return 1;
+    }
+    if options.has('c')
+        && let Err(e) = sys.set_controlling_tty(0, true).await
+    {
+        sys.warn("failed to set the controlling terminal", e).await;
         return 1;
     }
     sys.exec_command_or_shell(&options.operands).await

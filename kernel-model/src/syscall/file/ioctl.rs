@@ -1,21 +1,15 @@
-//! ioctl(2): whether a descriptor is a terminal, how much a pipe holds, how namespaces hang together, and TAP devices.
+//! ioctl(2): how much a pipe holds, how namespaces hang together, and who else is asked: terminals, TAP devices.
 
-use crate::console::{ConsoleId, ECHO, ICANON, ISIG};
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::machine::device::DeviceOp;
 use crate::namespace::{NsKind, NsRef};
 use crate::program::libc::o;
-use crate::syscall::{Arg, Args, FlagNames, Ret, Support, SysResult, SyscallInfo, Sysno, Value};
+use crate::syscall::{Arg, Args, FlagNames, Ret, Support, SysResult, SyscallInfo, Sysno};
 use crate::task::TaskId;
 use crate::vfs::Node;
 use crate::vfs::file::FileKind;
 
-const TCGETS: i64 = 0x5401;
-const TCSETS: i64 = 0x5402;
-const TCSETSF: i64 = 0x5404;
-const TIOCGPGRP: i64 = 0x540f;
-const TIOCGWINSZ: i64 = 0x5413;
 const FIONREAD: i64 = 0x541b;
 const FIONBIO: i64 = 0x5421;
 const FIONCLEX: i64 = 0x5450;
@@ -29,11 +23,26 @@ const REQUESTS: FlagNames = &[
     ("TCGETS", 0x5401),
     ("TCSETS", 0x5402),
     ("TCSETSW", 0x5403),
+    ("TCSETSF", 0x5404),
+    ("TCSBRK", 0x5409),
+    ("TCFLSH", 0x540b),
+    ("TIOCEXCL", 0x540c),
+    ("TIOCNXCL", 0x540d),
     ("TIOCSCTTY", 0x540e),
     ("TIOCGPGRP", 0x540f),
     ("TIOCSPGRP", 0x5410),
+    ("TIOCOUTQ", 0x5411),
     ("TIOCGWINSZ", 0x5413),
     ("TIOCSWINSZ", 0x5414),
+    ("TIOCNOTTY", 0x5422),
+    ("TIOCGETD", 0x5424),
+    ("TIOCGSID", 0x5429),
+    ("TIOCGPTN", 0x8004_5430),
+    ("TIOCSPTLCK", 0x4004_5431),
+    ("TIOCGDEV", 0x8004_5432),
+    ("TIOCGPTLCK", 0x8004_5439),
+    ("TIOCGEXCL", 0x8004_5440),
+    ("TIOCGPTPEER", 0x5441),
     ("FIONREAD", 0x541b),
     ("FIONBIO", 0x5421),
     ("FIONCLEX", 0x5450),
@@ -57,11 +66,17 @@ pub const IOCTL: SyscallInfo = SyscallInfo {
     args: &[Arg::Fd("fd"), Arg::Enum("request", REQUESTS), Arg::Data("argp")],
     errno: &[
         (Errno::EBADF, "fd is not open"),
+        (Errno::EIO, "a terminal that has hung up, or TIOCGPTPEER of one that is locked"),
+        (Errno::EPERM, "TIOCSCTTY: the caller leads no session, has a terminal, or the terminal is another session's"),
+        (Errno::ESRCH, "TIOCSPGRP: nobody has this number"),
         (Errno::EPERM, "NS_GET_USERNS, NS_GET_PARENT: the namespace lies outside the caller's own, or is the first"),
         (Errno::EINVAL, "NS_GET_PARENT: a kind that does not nest; NS_GET_OWNER_UID: no user namespace"),
         (Errno::ENOTTY, "fd does not know this request"),
     ],
-    support: Support::Partial("of the settings of a terminal those count that make it raw (ICANON, ECHO and ISIG off)"),
+    support: Support::Partial(
+        "of the settings of a console those count that make it raw (ICANON, ECHO and ISIG off); who reads or writes a terminal \
+         in the background is not stopped (SIGTTIN, SIGTTOU)",
+    ),
     run: ioctl,
 };
 
@@ -82,7 +97,9 @@ fn ioctl(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
         return Ok(Ret::new(0));
     }
     match k.vfs.files[id].kind.clone() {
-        FileKind::Tty(console, _) => terminal(k, caller, console, request, a.get(2)),
+        FileKind::Tty(..) | FileKind::PtyMaster(..) | FileKind::HungUpTty(..) => {
+            k.tty_ioctl(caller, id, request, a.get(2))
+        }
         FileKind::PipeRead(pipe, _) | FileKind::PipeWrite(pipe, _) | FileKind::PipeBoth(pipe, _)
             if request == FIONREAD =>
         {
@@ -99,35 +116,6 @@ fn ioctl(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>) -> SysResult {
             }
             _ => Err(Errno::ENOTTY.into()),
         },
-        _ => Err(Errno::ENOTTY.into()),
-    }
-}
-
-fn terminal(k: &mut Kernel<'_>, caller: TaskId, console: ConsoleId, request: i64, argument: &Value) -> SysResult {
-    match request {
-        TCGETS => {
-            let raw = k.consoles.get(console).is_some_and(|c| c.raw.is_some());
-            let local = if raw { 0 } else { ISIG | ICANON | ECHO };
-            Ok(Ret::new(0).with(2, Value::record([("c_lflag", local.into())])))
-        }
-        TCSETS..=TCSETSF => {
-            if let Some(local) = argument.field("c_lflag").and_then(Value::as_int) {
-                k.set_terminal_modes(console, local as u64);
-            }
-            Ok(Ret::new(0))
-        }
-        TIOCGWINSZ => {
-            let size = [("ws_row", 24), ("ws_col", 80), ("ws_xpixel", 0), ("ws_ypixel", 0)];
-            Ok(Ret::new(0).with(2, Value::record(size.map(|(n, v): (_, i64)| (n, v.into())))))
-        }
-        TIOCGPGRP => {
-            let shell = k.consoles.get(console).and_then(|c| k.tasks.get(c.shell));
-            let group = shell.map(|t| k.processes[t.process].pgrp);
-            let nr = group.and_then(|g| k.pids[g].number_in(k.pid_ns_of(caller))).unwrap_or(0);
-            Ok(Ret::new(0).with(2, nr.into()))
-        }
-        0x540e | 0x5410 | 0x5414 => Ok(Ret::new(0)),
-        FIONREAD => Ok(Ret::new(0).with(2, 0.into())),
         _ => Err(Errno::ENOTTY.into()),
     }
 }

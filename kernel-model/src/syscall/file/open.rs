@@ -9,6 +9,7 @@ use crate::security::ptrace::AccessMode;
 use crate::syscall::{Arg, Args, Call, FlagNames, Ret, Sleep, Stop, Support, SysResult, SyscallInfo, Sysno, Value};
 use crate::task::TaskId;
 use crate::task::sched::Wait;
+use crate::tty::Tty;
 use crate::vfs::Node;
 use crate::vfs::content::Content;
 use crate::vfs::fd_table::Fd;
@@ -71,7 +72,10 @@ const ERRORS: &[(Errno, &str)] = &[
     (Errno::EACCES, "permission is missing for a directory on the way or for the file; a device on a nodev mount"),
     (Errno::EPERM, "O_NOATIME by somebody who does not own the file and lacks CAP_FOWNER"),
     (Errno::EOVERFLOW, "the owner of a new file has no id in the user namespace of the file system"),
-    (Errno::ENOSPC, "the file system may have no more inodes"),
+    (Errno::ENOSPC, "the file system may have no more inodes, or devpts no more terminals"),
+    (Errno::ENODEV, "ptmx without a devpts beside it"),
+    (Errno::EIO, "a pseudo-terminal that is locked, or whose other end is closed"),
+    (Errno::EBUSY, "a terminal that somebody has for himself (TIOCEXCL)"),
     (
         Errno::ENXIO,
         "a device without a driver, /dev/tty without a terminal, a fifo without a reader (O_NONBLOCK), a socket",
@@ -304,13 +308,14 @@ fn open_place(k: &mut Kernel<'_>, caller: TaskId, place: VfsPath, flags: u32) ->
         InodeKind::CharDevice(major, minor) => match Device::from_numbers(*major, *minor) {
             Some(Device::Tty) => {
                 let tty = k.processes[k.tasks[caller].process].tty.ok_or(Errno::ENXIO)?;
-                Ok(FileKind::Tty(tty, place))
+                open_terminal(k, caller, tty, place, flags)
             }
             Some(Device::Terminal(n)) => {
-                let console = crate::console::ConsoleId(n + 1);
-                let exists = k.consoles.contains(console);
-                if exists { Ok(FileKind::Tty(console, place)) } else { Err(Errno::EIO.into()) }
+                let sb = k.vfs.dentries[dentry].sb;
+                let tty = k.terminal_of(sb, n).ok_or(Errno::EIO)?;
+                open_terminal(k, caller, tty, place, flags)
             }
+            Some(Device::Ptmx) => Ok(FileKind::PtyMaster(k.open_ptmx(caller, place)?, place)),
             Some(Device::Tun) => Ok(FileKind::Tun(k.open_tun(caller), place)),
             Some(_) => Ok(FileKind::Path(place)),
             None => k.open_device_below(caller, (*major, *minor), place),
@@ -320,6 +325,16 @@ fn open_place(k: &mut Kernel<'_>, caller: TaskId, place: VfsPath, flags: u32) ->
         InodeKind::Fifo(_) => open_fifo(k, caller, place, dentry, flags),
         _ => Ok(FileKind::Path(place)),
     }
+}
+
+/// A terminal is opened, and may become that of the session.
+fn open_terminal(k: &mut Kernel<'_>, caller: TaskId, tty: Tty, place: VfsPath, flags: u32) -> Result<FileKind, Stop> {
+    if let Tty::Pty(pty) = tty {
+        let is_admin = k.capable(caller, Cap::SYS_ADMIN);
+        k.open_slave(pty, is_admin)?;
+    }
+    k.opened_tty(caller, tty, flags);
+    Ok(FileKind::Tty(tty, place))
 }
 
 /// A pipe opened once more by way of `/proc/PID/fd`.

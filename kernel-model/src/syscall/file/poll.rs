@@ -6,6 +6,7 @@ use crate::syscall::{Arg, Args, Ret, Sleep, Stop, Support, SysResult, SyscallInf
 use crate::task::TaskId;
 use crate::task::sched::Wait;
 use crate::time::Nanos;
+use crate::tty::Tty;
 use crate::vfs::Node;
 use crate::vfs::file::FileKind;
 use crate::vfs::path::VfsPath;
@@ -94,7 +95,21 @@ fn state_of(k: &mut Kernel<'_>, caller: TaskId, fd: i32, waits: &mut Vec<Wait>) 
             waits.push(Wait::PipeReadable(pipe));
             POLLOUT | if k.pipes[pipe].data.is_empty() { 0 } else { POLLIN }
         }
-        FileKind::Tty(console, _) => {
+        FileKind::Tty(Tty::Pty(pty), _) => {
+            waits.push(Wait::PtySlave(pty));
+            let Some(p) = k.ptys.get(pty) else { return POLLIN | POLLOUT | POLLERR | POLLHUP };
+            (if p.input.is_readable(&p.termios) { POLLIN } else { 0 }) | if p.has_room() { POLLOUT } else { 0 }
+        }
+        FileKind::PtyMaster(pty, _) => {
+            waits.push(Wait::PtyMaster(pty));
+            let Some(p) = k.ptys.get(pty) else { return POLLERR | POLLHUP };
+            (if p.output.is_empty() { 0 } else { POLLIN })
+                | (if p.other_closed { POLLHUP } else { 0 })
+                | if p.input.is_full(&p.termios) { 0 } else { POLLOUT }
+        }
+        // `hung_up_tty_poll`
+        FileKind::HungUpTty(..) => POLLIN | POLLOUT | POLLERR | POLLHUP,
+        FileKind::Tty(Tty::Console(console), _) => {
             waits.push(Wait::Line(console));
             let c = &k.consoles[console];
             let readable = match &c.raw {

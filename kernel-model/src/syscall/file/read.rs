@@ -99,9 +99,8 @@ fn iov_len(iov: &Value) -> Option<usize> {
 /// Pipes and terminals have no offsets.
 pub(super) fn has_offsets(k: &Kernel<'_>, file: FileId) -> Result<(), Errno> {
     match k.vfs.files[file].kind {
-        FileKind::PipeRead(..) | FileKind::PipeWrite(..) | FileKind::PipeBoth(..) | FileKind::Tty(..) => {
-            Err(Errno::ESPIPE)
-        }
+        FileKind::PipeRead(..) | FileKind::PipeWrite(..) | FileKind::PipeBoth(..) => Err(Errno::ESPIPE),
+        FileKind::Tty(..) | FileKind::PtyMaster(..) | FileKind::HungUpTty(..) => Err(Errno::ESPIPE),
         _ => Ok(()),
     }
 }

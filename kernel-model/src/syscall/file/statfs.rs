@@ -106,7 +106,7 @@ fn answer(k: &Kernel<'_>, place: VfsPath) -> Ret {
         FsKind::Sysfs => 0x6265_6572,
         FsKind::Policy(PolicyFs::Securityfs) => 0x7363_6673,
         FsKind::Policy(PolicyFs::Selinuxfs) => 0xf97c_ff8c,
-        FsKind::Devpts => 0x1cd1,
+        FsKind::Devpts(_) => 0x1cd1,
         FsKind::Mqueue => 0x1980_0202,
         FsKind::Cgroup(_) => 0x0027_e0eb,
         FsKind::Cgroup2(_) => 0x6367_7270,

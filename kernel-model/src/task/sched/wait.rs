@@ -13,8 +13,9 @@ use crate::net::socket::SocketId;
 use crate::pv_ops::PvOp;
 use crate::syscall::Sleep;
 use crate::task::signal::{Disposition, Signal};
-use crate::task::{ProcessId, TaskId, TaskState};
+use crate::task::{ProcessId, Task, TaskId, TaskState};
 use crate::time::Nanos;
+use crate::tty::pty::PtyId;
 use crate::world::World;
 
 /// Something that a task can wait for.
@@ -30,6 +31,10 @@ pub enum Wait {
     FifoPeer(PipeId),
     /// A line is typed at the console.
     Line(ConsoleId),
+    /// Something is typed at the slave end of the pseudo-terminal, or there is room for what it writes.
+    PtySlave(PtyId),
+    /// There is something to read at the master end, or room for what it types.
+    PtyMaster(PtyId),
     /// The vfork(2) child of this task has called execve(2) or exited.
     VforkDone(TaskId),
     /// The process exits (pidfds, an init that reaps its namespace).
@@ -107,17 +112,33 @@ impl World {
 
     /// Whether somebody in the foreground of the console waits for what is typed there and for nothing else, as a shell
     /// within the shell does: then nothing is under way, just as at the prompt, and time stands still until somebody types.
-    /// Who takes the terminal raw passes on to others what is typed, and they have time. What a shell without job control
-    /// starts in the background is in the same process group; it ignores SIGINT.
+    /// Who takes the terminal raw passes on to others what is typed, and they have time, unless they wait for it just so.
     fn waits_for_typing(&self, console: ConsoleId) -> bool {
         let is_raw = self.consoles.get(console).is_some_and(|c| c.raw.is_some());
         let waiters = self.sched.waiting.get(&Wait::Line(console));
-        let mut waiters = waiters.into_iter().flatten().filter_map(|task| self.tasks.get(*task));
-        !is_raw
-            && waiters.any(|task| {
-                let waits = matches!(&task.state, TaskState::Sleeping(Sleep { on, until: None }) if on.len() == 1);
-                waits && self.sighands[task.sighand].disposition(Signal::INT) != Disposition::Ignore
-            })
+        let waiters = waiters.into_iter().flatten().filter_map(|task| self.tasks.get(*task));
+        if is_raw {
+            // What is typed is passed on to a pseudo-terminal, where somebody waits for it.
+            let typed_at = |task: &Task| match &task.state {
+                TaskState::Sleeping(Sleep { on, until: None }) => on.iter().find_map(|wait| match wait {
+                    Wait::PtyMaster(pty) => Some(*pty),
+                    _ => None,
+                }),
+                _ => None,
+            };
+            return waiters.filter_map(typed_at).any(|pty| self.only_typing_wakes(Wait::PtySlave(pty)));
+        }
+        self.only_typing_wakes(Wait::Line(console))
+    }
+
+    /// Whether somebody waits for what is typed, and for nothing else. What a shell without job control starts in the
+    /// background is in the same process group; it ignores SIGINT.
+    fn only_typing_wakes(&self, typed: Wait) -> bool {
+        let waiters = self.sched.waiting.get(&typed).into_iter().flatten();
+        waiters.filter_map(|task| self.tasks.get(*task)).any(|task| {
+            let waits = matches!(&task.state, TaskState::Sleeping(Sleep { on, until: None }) if on.len() == 1);
+            waits && self.sighands[task.sighand].disposition(Signal::INT) != Disposition::Ignore
+        })
     }
 }
 

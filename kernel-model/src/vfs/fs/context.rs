@@ -12,6 +12,7 @@ use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::namespace::NsRef;
 use crate::namespace::cgroup::CgroupNsId;
+use crate::namespace::mnt::MntNsId;
 use crate::namespace::pid::PidNsId;
 use crate::namespace::user::UserNsId;
 use crate::security::capability::Cap;
@@ -240,6 +241,8 @@ impl Kernel<'_> {
             }
             FsParams::Proc(params) => params.set(key, value)?,
             FsParams::Devpts(params) => {
+                // In the first mount namespace the last terminals can be had, too.
+                params.reserve = self.world.tasks[task].nsproxy.mnt == MntNsId(1);
                 params.set(key, value, &self.world.user_namespaces[self.world.tasks[task].cred.user_ns])?
             }
             FsParams::Overlay(params) => params.set(key, value)?,
@@ -287,7 +290,7 @@ impl Kernel<'_> {
                 Some(NsRef::Pid(ns)) => (FsKind::Proc(ns), 0o555),
                 _ => (FsKind::Proc(PidNsId(1)), 0o555),
             },
-            FsParams::Devpts(_) => (FsKind::Devpts, 0o755),
+            FsParams::Devpts(params) => (FsKind::Devpts(params.clone()), 0o755),
             FsParams::Cgroup(_) | FsParams::Cgroup2(_) => return self.get_cgroup_tree(task, fc),
             FsParams::Other => (FsKind::Other(fc.fs_type.clone()), 0o755),
             FsParams::None if fc.fs_type == "mqueue" => (FsKind::Mqueue, 0o1777),

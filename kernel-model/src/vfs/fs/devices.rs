@@ -19,6 +19,8 @@ pub enum Device {
     Tun,
     /// `/dev/tty`: the controlling terminal of whoever opens it.
     Tty,
+    /// `/dev/ptmx`: every opening makes a pseudo-terminal.
+    Ptmx,
     /// `/dev/pts/N`.
     Terminal(u32),
 }
@@ -32,6 +34,7 @@ impl Device {
             (1, 7) => Some(Device::Full),
             (1, 8 | 9) => Some(Device::Random),
             (5, 0) => Some(Device::Tty),
+            (5, 2) => Some(Device::Ptmx),
             (10, 200) => Some(Device::Tun),
             (136, n) => Some(Device::Terminal(n)),
             _ => None,
@@ -43,7 +46,7 @@ impl Device {
         match self {
             Device::Zero | Device::Full => vec![0; count],
             Device::Random => random_bytes(world.clock.0 ^ pos.rotate_left(32), count),
-            Device::Null | Device::Tun | Device::Tty | Device::Terminal(_) => Vec::new(),
+            Device::Null | Device::Tun | Device::Tty | Device::Ptmx | Device::Terminal(_) => Vec::new(),
         }
     }
 

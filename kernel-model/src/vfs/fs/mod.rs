@@ -4,6 +4,7 @@
 pub mod cgroupfs;
 pub mod context;
 pub mod devices;
+pub mod devpts;
 pub mod ext4;
 pub mod nsfs;
 pub mod overlayfs;
@@ -70,8 +71,8 @@ pub enum FsKind {
     Proc(PidNsId),
     /// sysfs(5).
     Sysfs,
-    /// Pseudo-terminals.
-    Devpts,
+    /// The names of pseudo-terminals.
+    Devpts(params::DevptsParams),
     /// POSIX message queues.
     Mqueue,
     /// A cgroup v1 hierarchy.
@@ -111,7 +112,7 @@ impl FsKind {
             FsKind::Ext4(_) => "ext4",
             FsKind::Proc(_) => "proc",
             FsKind::Sysfs => "sysfs",
-            FsKind::Devpts => "devpts",
+            FsKind::Devpts(_) => "devpts",
             FsKind::Mqueue => "mqueue",
             FsKind::Cgroup(_) => "cgroup",
             FsKind::Cgroup2(_) => "cgroup2",

@@ -216,11 +216,16 @@ pub struct DevptsParams {
     pub mode: u32,
     pub ptmxmode: u32,
     pub max: Option<u32>,
+    /// It was mounted in the first mount namespace: the pairs that are kept in reserve are for it.
+    pub reserve: bool,
 }
+
+/// The most that one devpts can have (`NR_UNIX98_PTY_MAX`).
+const MOST_PTYS: u32 = 1 << 20;
 
 impl Default for DevptsParams {
     fn default() -> Self {
-        DevptsParams { uid: None, gid: None, mode: 0o600, ptmxmode: 0, max: None }
+        DevptsParams { uid: None, gid: None, mode: 0o600, ptmxmode: 0, max: None, reserve: false }
     }
 }
 
@@ -232,7 +237,13 @@ impl DevptsParams {
             "gid" => self.gid = Some(caller.kgid(plain_number(value, 10)?).ok_or(Errno::EINVAL)?),
             "mode" => self.mode = plain_number(value, 8)? & 0o7777,
             "ptmxmode" => self.ptmxmode = plain_number(value, 8)? & 0o7777,
-            "max" => self.max = Some(plain_number(value, 10)?),
+            "max" => {
+                let most = plain_number(value, 10)?;
+                if most > MOST_PTYS {
+                    return Err(Errno::EINVAL);
+                }
+                self.max = Some(most).filter(|most| *most < MOST_PTYS);
+            }
             "newinstance" if value.is_none() => {}
             _ => return Ok(false),
         }

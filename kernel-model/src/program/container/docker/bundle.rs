@@ -89,7 +89,7 @@ pub(super) async fn plan(docker: &Docker, image: &Image, id: &str, rootfs: &str)
     let caps = capabilities(docker, &set);
     let security = Security::find(docker, id, privileged, &set).await?;
     let mut process = Json::object([
-        ("terminal", false.into()),
+        ("terminal", docker.has("tty").into()),
         ("user", user),
         ("args", Json::strings(&args)),
         ("env", Json::strings(&env)),

@@ -61,9 +61,13 @@ pub(super) async fn exec(docker: &Docker) -> Result<i32, i32> {
         }
         _ => return Err(docker.plain_error(&format!("container {} is not running", record.id())).await),
     }
-    if docker.has("tty") && !sys.isatty(0).await {
+    if docker.has("tty") && docker.has("interactive") && !sys.isatty(0).await {
         sys.eprint("the input device is not a TTY\n").await;
         return Err(1);
+    }
+    if docker.has("tty") && docker.has("detach") {
+        sys.not_modelled("a terminal for a detached docker exec").await;
+        return Err(125);
     }
     let process = match exec_process(docker, &record).await {
         Ok(process) => process,
@@ -106,6 +110,7 @@ async fn exec_process(docker: &Docker, record: &Record) -> Result<Process, Strin
     let rootfs = spec.root.as_ref().map(|(path, _)| path.clone()).unwrap_or_default();
     let mut process = spec.process.unwrap_or_default();
     process.args = docker.args[1..].to_vec();
+    process.terminal = docker.has("tty");
     process.env.extend(docker.values("env").filter(|v| v.contains('=')).map(str::to_owned));
     if let Some(cwd) = docker.value("workdir") {
         process.cwd = cwd.to_owned();

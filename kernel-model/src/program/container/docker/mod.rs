@@ -36,7 +36,7 @@ ps [-a] [-q] [--no-trunc],  logs CONTAINER,  inspect [-f '{{.A.B}}'] CONTAINER..
 stop [-t SECONDS] CONTAINER...,  kill [-s SIGNAL] CONTAINER...,  rm [-f] CONTAINER...,  pause, unpause, wait CONTAINER...
 images [-q],  pull IMAGE,  network ls,  info,  version
 There is no daemon. The network is none unless another one is asked for: bridges are not modelled yet.
-With -t the container gets the terminal of the command itself."
+With -t the container gets a pseudo-terminal; with -it as well what is typed at the terminal of the command is typed there."
 );
 
 /// Where layers are.

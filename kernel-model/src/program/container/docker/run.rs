@@ -19,11 +19,8 @@ const RIGHT: [&str; 8] = ["babbage", "dijkstra", "goldberg", "hopper", "lovelace
 /// `docker run`
 pub(super) async fn run(docker: &Docker) -> Result<i32, i32> {
     let sys = &docker.sys;
-    if docker.has("detach") && docker.has("tty") {
-        sys.not_modelled("a terminal for a detached container").await;
-        return Err(125);
-    }
-    if docker.has("tty") && !sys.isatty(0).await {
+    let attached = !docker.has("detach");
+    if attached && docker.has("tty") && docker.has("interactive") && !sys.isatty(0).await {
         sys.eprint("the input device is not a TTY\n").await;
         return Err(1);
     }
@@ -210,7 +207,14 @@ async fn start(docker: &Docker, record: &Record, attached: bool) -> Result<i32, 
         Ok(fd) => fd,
         Err(e) => return Err(docker.daemon_error(&format!("failed to start shim: {}", errno(e))).await),
     };
-    listen(docker, record, follow, attached).await
+    let set = |name: &str| record.0.at(name).and_then(Json::as_bool).unwrap_or(false);
+    let raw = if attached && set("Config.Tty") && set("Config.OpenStdin") { sys.make_raw(0).await } else { None };
+    let done = listen(docker, record, follow, attached).await;
+    if let Some(old) = raw {
+        // It was a terminal before.
+        let _ = sys.set_terminal_modes(0, &old).await;
+    }
+    done
 }
 
 /// Starts the shim: twice forked, so that it belongs to nobody; what it reports comes through the descriptor.
@@ -219,10 +223,8 @@ async fn spawn_shim(docker: &Docker, record: &Record, attached: bool) -> Result<
     let (reads, writes) = sys.pipe(0).await?;
     let child = sys.fork().await?;
     if child == 0 {
-        // In a session of its own it does not get what is typed at the terminal, unless that is the container's.
-        if !docker.has("tty") {
-            let _ = sys.setsid().await;
-        }
+        // In a session of its own it does not get the signals of the terminal.
+        let _ = sys.setsid().await;
         if !matches!(sys.fork().await, Ok(0)) {
             sys.exit(0).await;
         }

@@ -9,6 +9,7 @@ use super::{BUNDLES, OVERLAY, RUNC_ROOT};
 use crate::errno::Errno;
 use crate::program::Sys;
 use crate::program::libc::o;
+use crate::program::pty::Moved;
 use crate::syscall::identity::prctl::pr;
 use crate::syscall::{Sysno, Value};
 
@@ -51,7 +52,7 @@ async fn report(sys: &Sys, line: &str) {
     let _ = sys.write_all(REPORT, format!("{line}\n").as_bytes()).await;
 }
 
-/// The streams of a container: our ends of the pipes, or nothing when it has the terminal.
+/// The streams of a container without a terminal: our ends of the pipes.
 struct Streams {
     out: i32,
     err: i32,
@@ -69,7 +70,12 @@ async fn run(sys: &Sys, record: &mut Record) -> Result<i32, String> {
     } else {
         Some((sys.pipe(o::CLOEXEC).await.map_err(go)?, sys.pipe(o::CLOEXEC).await.map_err(go)?))
     };
-    let args = ["create", "--bundle", &bundle, "--pid-file", &pid_file, record.id()];
+    let console = if tty { Some(Console::listen(sys, record.id()).await.map_err(go)?) } else { None };
+    let mut args = vec!["create", "--bundle", &bundle, "--pid-file", &pid_file];
+    if let Some(console) = &console {
+        args.extend(["--console-socket", &console.path]);
+    }
+    args.push(record.id());
     let status = runc(sys, &log, &args, pipes.map(|(out, err)| (out.1, err.1))).await.map_err(go)?;
     let streams = match pipes {
         Some((out, err)) => {
@@ -82,11 +88,18 @@ async fn run(sys: &Sys, record: &mut Record) -> Result<i32, String> {
         None => None,
     };
     if status != 0 {
+        if let Some(console) = &console {
+            console.remove(sys).await;
+        }
         return Err(format!(
             "failed to create task for container: failed to create shim task: OCI runtime create failed: {}: unknown",
             last_error(sys, &log).await
         ));
     }
+    let master = match console {
+        Some(console) => Some(console.receive(sys).await.map_err(go)?),
+        None => None,
+    };
     let pid: i32 = sys.read_file(&pid_file).await.ok().and_then(|t| t.trim().parse().ok()).unwrap_or(0);
     if runc(sys, &log, &["start", record.id()], None).await.map_err(go)? != 0 {
         return Err(format!(
@@ -109,6 +122,9 @@ async fn run(sys: &Sys, record: &mut Record) -> Result<i32, String> {
     report(sys, "started").await;
     if let Some(streams) = streams {
         follow(sys, record, &streams).await;
+    }
+    if let Some(master) = master {
+        relay(sys, record, master).await;
     }
     loop {
         match sys.wait4(-1, 0).await {
@@ -147,6 +163,76 @@ async fn last_error(sys: &Sys, log: &str) -> String {
     let text = sys.read_file(log).await.unwrap_or_default();
     let last = text.lines().filter_map(|l| Json::parse(l).ok()).next_back();
     last.as_ref().and_then(|j| j.get("msg")).and_then(Json::as_str).unwrap_or("unknown error").trim_end().to_owned()
+}
+
+/// The socket through which `runc init` hands over the master end of the container's terminal.
+struct Console {
+    path: String,
+    fd: i32,
+}
+
+impl Console {
+    /// In a directory of its own, whose name is short enough for a socket (`NewTempConsoleSocket`).
+    async fn listen(sys: &Sys, id: &str) -> Result<Console, Errno> {
+        const AF_UNIX: i64 = 1;
+        /// SOCK_STREAM and SOCK_CLOEXEC.
+        const STREAM: i64 = 1 | 0o2_000_000;
+        let dir = format!("/tmp/pty{}", &id[..9.min(id.len())]);
+        sys.mkdir(&dir, 0o700).await?;
+        let path = format!("{dir}/pty.sock");
+        let fd = sys.call_int(Sysno::SOCKET, vec![AF_UNIX.into(), STREAM.into(), 0.into()]).await? as i32;
+        let address = Value::record([("sa_family", AF_UNIX.into()), ("sun_path", path.as_str().into())]);
+        sys.call(Sysno::BIND, vec![fd.into(), address, (path.len() + 3).into()]).await?;
+        sys.call(Sysno::LISTEN, vec![fd.into(), 1.into()]).await?;
+        Ok(Console { path, fd })
+    }
+
+    async fn remove(&self, sys: &Sys) {
+        // Both are there.
+        let _ = sys.unlink(&self.path).await;
+        let _ = sys.rmdir(self.path.trim_end_matches("/pty.sock")).await;
+    }
+
+    async fn receive(self, sys: &Sys) -> Result<i32, Errno> {
+        let args = vec![self.fd.into(), Value::Null, Value::Null, o::CLOEXEC.into()];
+        let peer = sys.call_int(Sysno::ACCEPT4, args).await? as i32;
+        let master = sys.receive_fd(peer).await?;
+        for fd in [peer, self.fd] {
+            // Both are open.
+            let _ = sys.close(fd).await;
+        }
+        self.remove(sys).await;
+        Ok(master)
+    }
+}
+
+/// Copies what is typed to the container's terminal, and what is shown there to the log and to whoever is attached, until
+/// nobody has it open any more.
+async fn relay(sys: &Sys, record: &Record, master: i32) {
+    let log = sys.open(&record.log(), o::WRONLY | o::CREAT | o::APPEND | o::CLOEXEC, 0o640).await;
+    if sys.isatty(0).await {
+        sys.copy_window_size(0, master).await;
+    }
+    let mut input = Some(0);
+    loop {
+        match sys.pump(input, master, -1).await {
+            Moved::Output(bytes) => {
+                // Whoever was attached may be gone; the log is what counts.
+                let _ = sys.write_all(1, &bytes).await;
+                if let Ok(log) = &log {
+                    write_log(sys, *log, "stdout", &bytes).await;
+                }
+            }
+            Moved::Input(bytes) => drop(sys.write_all(master, &bytes).await),
+            Moved::InputEnd => input = None,
+            Moved::OutputEnd => break,
+            Moved::Nothing => {}
+        }
+    }
+    for fd in [Some(master), log.ok()].into_iter().flatten() {
+        // Both are open.
+        let _ = sys.close(fd).await;
+    }
 }
 
 /// Copies both streams to the log and to whoever is attached, until nobody can write any more.

@@ -4,7 +4,8 @@ use super::super::golang::{errno, rfc3339_nano};
 use super::super::json::Json;
 use super::super::oci::{DeviceRule, Process, Spec};
 use super::cgroup::Cgroup;
-use super::init::{FIFO, FROM_RUNC, TO_RUNC, hooks_to_json, ns_kind};
+use super::console::HostConsole;
+use super::init::{CONSOLE, FIFO, FROM_RUNC, TO_RUNC, hooks_to_json, ns_kind};
 use super::state::{self, State, Status, is_name, remove_dir};
 use super::sync::{Channel, Message};
 use super::{Failed, Runc, hooks, lifecycle};
@@ -17,37 +18,31 @@ use crate::syscall::{Sysno, Value};
 use crate::task::signal::{Disposition, Signal};
 
 /// Signals that `runc run` and `runc exec` hand on to the container's process.
-const FORWARDED: [Signal; 6] = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM, Signal::USR1, Signal::USR2];
+pub(super) const FORWARDED: [Signal; 6] =
+    [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM, Signal::USR1, Signal::USR2];
 
 pub(super) async fn create(runc: &Runc) -> Result<i32, Failed> {
     let spec = load_spec(runc).await?;
-    if spec.1.process.as_ref().is_some_and(|p| p.terminal) {
-        return Err("cannot allocate tty if runc will detach without setting console socket".into());
-    }
-    start_container(runc, &spec.0, &spec.1).await?;
+    let terminal = spec.1.process.as_ref().is_some_and(|p| p.terminal);
+    let console = HostConsole::find(runc, terminal, true).await?;
+    start_container(runc, &spec.0, &spec.1, &console).await?;
     Ok(0)
 }
 
 pub(super) async fn run(runc: &Runc) -> Result<i32, Failed> {
     let (json, spec) = load_spec(runc).await?;
     let sys = &runc.sys;
-    if spec.process.as_ref().is_some_and(|p| p.terminal) {
-        if runc.has("detach") {
-            return Err("cannot allocate tty if runc will detach without setting console socket".into());
-        }
-        if !sys.isatty(0).await {
-            return Err("open /dev/tty: no such device or address".into());
-        }
-        return Err("not modelled in Ringside: process.terminal".into());
-    }
-    let state = start_container(runc, &json, &spec).await?;
+    let terminal = spec.process.as_ref().is_some_and(|p| p.terminal);
+    let console = HostConsole::find(runc, terminal, runc.has("detach")).await?;
+    let state = start_container(runc, &json, &spec, &console).await?;
+    let master = console.receive(sys).await?;
     lifecycle::release(sys, &state).await.map_err(|e| Failed::from(errno(e)))?;
     let state_now = state.oci(Status::Running, "");
     hooks::run(sys, &spec.hooks, "poststart", &state_now).await?;
     if runc.has("detach") {
         return Ok(0);
     }
-    let status = wait(sys, state.pid()).await;
+    let status = console.wait(sys, master, state.pid()).await;
     if !runc.has("keep") {
         lifecycle::destroy(sys, &state).await?;
     }
@@ -57,10 +52,8 @@ pub(super) async fn run(runc: &Runc) -> Result<i32, Failed> {
 /// Reads `config.json` of the bundle, in which `runc` then works.
 async fn load_spec(runc: &Runc) -> Result<(Json, Spec), Failed> {
     let sys = &runc.sys;
-    for option in ["console-socket", "preserve-fds"] {
-        if runc.has(option) {
-            return Err(format!("not modelled in Ringside: --{option}").into());
-        }
+    if runc.has("preserve-fds") {
+        return Err("not modelled in Ringside: --preserve-fds".into());
     }
     if let Some(bundle) = runc.value("bundle") {
         sys.chdir(bundle).await.map_err(|e| format!("chdir {bundle}: {}", errno(e)))?;
@@ -129,7 +122,7 @@ async fn validate(sys: &Sys, spec: &Spec, rootfs: &str) -> Result<(), String> {
 }
 
 /// Makes the container up to the fifo. When it fails nothing of it is left.
-async fn start_container(runc: &Runc, json: &Json, spec: &Spec) -> Result<State, Failed> {
+async fn start_container(runc: &Runc, json: &Json, spec: &Spec, console: &HostConsole) -> Result<State, Failed> {
     let sys = &runc.sys;
     let id = runc.id();
     if !is_name(id) {
@@ -156,7 +149,7 @@ async fn start_container(runc: &Runc, json: &Json, spec: &Spec) -> Result<State,
         // So that the process, whose makers exit, becomes a child of `runc`.
         sys.prctl(pr::SET_CHILD_SUBREAPER, [1, 0, 0, 0]).await.map_err(errno)?;
     }
-    let new = Container { runc, json, spec, id, bundle, rootfs, dir: dir.clone(), cgroup };
+    let new = Container { runc, json, spec, id, bundle, rootfs, dir: dir.clone(), cgroup, console };
     match new.start().await {
         Ok(state) => Ok(state),
         Err(failed) => {
@@ -178,13 +171,15 @@ struct Container<'a> {
     rootfs: String,
     dir: String,
     cgroup: Cgroup,
+    console: &'a HostConsole,
 }
 
 impl Container<'_> {
     async fn start(&self) -> Result<State, Failed> {
         let sys = &self.runc.sys;
         let fifo = self.make_fifo().await.map_err(errno)?;
-        let (mut init, helper) = spawn_init(sys, &self.rootfs, &self.dir, "standard", Some(fifo)).await?;
+        let (mut init, helper) =
+            spawn_init(sys, &self.rootfs, &self.dir, "standard", (Some(fifo), self.console.for_init())).await?;
         self.cgroup.apply(sys, helper).await?;
         init.send(&self.bootstrap()).await.map_err(errno)?;
         let pid = wait_for_birth(sys, &mut init, helper).await?;
@@ -351,13 +346,13 @@ pub(super) async fn spawn_init(
     dir: &str,
     state_dir: &str,
     kind: &str,
-    fifo: Option<i32>,
+    (fifo, console): (Option<i32>, Option<i32>),
 ) -> Result<(Channel, i32), Failed> {
     let (child_in, out) = sys.pipe(o::CLOEXEC).await.map_err(errno)?;
     let (reads, child_out) = sys.pipe(o::CLOEXEC).await.map_err(errno)?;
     let pid = sys.fork().await.map_err(errno)?;
     if pid == 0 {
-        let e = become_init(sys, dir, state_dir, kind, [child_in, child_out], fifo).await;
+        let e = become_init(sys, (dir, state_dir), kind, [child_in, child_out], (fifo, console)).await;
         sys.eprint(format!("fork/exec /proc/self/exe: {}\n", errno(e))).await;
         sys.exit(1).await;
     }
@@ -368,29 +363,37 @@ pub(super) async fn spawn_init(
     Ok((Channel::new(sys, reads, out), pid))
 }
 
-async fn become_init(sys: &Sys, dir: &str, state_dir: &str, kind: &str, pipes: [i32; 2], fifo: Option<i32>) -> Errno {
+async fn become_init(
+    sys: &Sys,
+    (dir, state_dir): (&str, &str),
+    kind: &str,
+    pipes: [i32; 2],
+    (fifo, console): (Option<i32>, Option<i32>),
+) -> Errno {
     if let Err(e) = sys.chdir(dir).await {
         return e;
     }
     // First out of the way, then into place: the numbers may be each other's.
     let mut moved = Vec::new();
-    for fd in [Some(pipes[0]), Some(pipes[1]), fifo].into_iter().flatten() {
+    let wanted = [(Some(pipes[0]), FROM_RUNC), (Some(pipes[1]), TO_RUNC), (fifo, FIFO), (console, CONSOLE)];
+    for (fd, place) in wanted.into_iter().filter_map(|(fd, place)| Some((fd?, place))) {
         const F_DUPFD_CLOEXEC: i64 = 1030;
         match sys.fcntl(fd, F_DUPFD_CLOEXEC, 20).await {
-            Ok(copy) => moved.push(copy as i32),
+            Ok(copy) => moved.push((copy as i32, place)),
             Err(e) => return e,
         }
     }
-    for (fd, place) in moved.iter().zip([FROM_RUNC, TO_RUNC, FIFO]) {
-        if let Err(e) = sys.call(Sysno::DUP3, vec![(*fd).into(), place.into(), 0.into()]).await {
+    for (fd, place) in moved {
+        if let Err(e) = sys.call(Sysno::DUP3, vec![fd.into(), place.into(), 0.into()]).await {
             return e;
         }
     }
-    let env = [
+    let mut env = vec![
         format!("_LIBCONTAINER_INITPIPE={FROM_RUNC}"),
         format!("_LIBCONTAINER_STATEDIR={state_dir}"),
         format!("_LIBCONTAINER_INITTYPE={kind}"),
     ];
+    env.extend(console.map(|_| format!("_LIBCONTAINER_CONSOLE={CONSOLE}")));
     sys.execve("/proc/self/exe", &["runc".to_owned(), "init".to_owned()], &env).await
 }
 

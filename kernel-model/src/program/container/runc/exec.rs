@@ -3,7 +3,8 @@
 use super::super::golang::errno;
 use super::super::json::Json;
 use super::super::oci::{Capabilities, Process};
-use super::create::{check_process, set_rlimits, spawn_init, wait, wait_for_birth, write_pid};
+use super::console::HostConsole;
+use super::create::{check_process, set_rlimits, spawn_init, wait_for_birth, write_pid};
 use super::state::{State, Status};
 use super::sync::Message;
 use super::{Failed, Runc};
@@ -31,13 +32,11 @@ pub(super) async fn run(runc: &Runc) -> Result<i32, Failed> {
         _ => {}
     }
     let process = process(runc, &state).await?;
-    if process.terminal {
-        return Err("not modelled in Ringside: a terminal of its own".into());
-    }
+    let console = HostConsole::find(runc, process.terminal, runc.has("detach")).await?;
     // So that the process, whose makers exit, becomes a child of `runc`.
     sys.prctl(pr::SET_CHILD_SUBREAPER, [1, 0, 0, 0]).await.map_err(errno)?;
     let within = |f: Failed| f.within("unable to start container process");
-    let (mut init, helper) = spawn_init(sys, "/", &state.dir, "setns", None).await?;
+    let (mut init, helper) = spawn_init(sys, "/", &state.dir, "setns", (None, console.for_init())).await?;
     init.send(&bootstrap(sys, &state, &process).await).await.map_err(errno)?;
     let pid = wait_for_birth(sys, &mut init, helper).await.map_err(within)?;
     let started = converse(sys, &mut init, &state, &process, pid).await;
@@ -51,7 +50,8 @@ pub(super) async fn run(runc: &Runc) -> Result<i32, Failed> {
     if let Some(path) = runc.value("pid-file") {
         write_pid(sys, path, pid).await?;
     }
-    if runc.has("detach") { Ok(0) } else { Ok(wait(sys, pid).await) }
+    let master = console.receive(sys).await?;
+    if runc.has("detach") { Ok(0) } else { Ok(console.wait(sys, master, pid).await) }
 }
 
 /// The namespaces of the container's first process that differ from the caller's.

@@ -7,7 +7,7 @@ use super::super::netlink;
 use super::super::oci::{Hook, Process, Spec};
 use super::cgroup::Cgroup;
 use super::sync::Channel;
-use super::{finalize, hooks, nsexec, rootfs};
+use super::{console, finalize, hooks, nsexec, rootfs};
 use crate::errno::Errno;
 use crate::namespace::NsKind;
 use crate::program::Sys;
@@ -20,6 +20,7 @@ use crate::vfs::fd_table::Fd;
 pub(super) const FROM_RUNC: Fd = 3;
 pub(super) const TO_RUNC: Fd = 4;
 pub(super) const FIFO: Fd = 5;
+pub(super) const CONSOLE: Fd = 6;
 
 /// The kind of a namespace by its name in `config.json`.
 pub(super) fn ns_kind(name: &str) -> Option<NsKind> {
@@ -152,6 +153,9 @@ async fn standard(sys: &Sys, runc: &mut Channel, config: &Json) -> Result<i32, S
         sys.chroot(rootfs).await.map_err(|e| format!("chroot {rootfs}: {}", errno(e)))?;
         sys.chdir("/").await.map_err(|e| format!("chdir /: {}", errno(e)))?;
     }
+    if process.terminal {
+        console::set_up(sys, has_mounts).await?;
+    }
     open_null(sys).await;
     rootfs::finish(sys, &spec).await?;
     names(sys, &spec).await?;
@@ -197,6 +201,9 @@ async fn standard(sys: &Sys, runc: &mut Channel, config: &Json) -> Result<i32, S
 async fn setns(sys: &Sys, runc: &mut Channel, config: &Json) -> Result<i32, String> {
     let text = config.get("process").map(Json::compact).unwrap_or_default();
     let process = Process::parse(&text)?;
+    if process.terminal {
+        console::set_up(sys, false).await?;
+    }
     if process.no_new_privileges {
         no_new_privileges(sys).await?;
     }

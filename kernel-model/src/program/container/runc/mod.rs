@@ -10,6 +10,7 @@
 //! container as they are, as `crun` does it.
 
 mod cgroup;
+mod console;
 mod create;
 mod exec;
 mod finalize;

@@ -102,7 +102,7 @@ fn default_type(kind: &FsKind) -> &'static str {
     match kind {
         FsKind::Tmpfs(_) => "tmpfs_t",
         FsKind::Sysfs => "sysfs_t",
-        FsKind::Devpts => "devpts_t",
+        FsKind::Devpts(_) => "devpts_t",
         FsKind::Mqueue => "tmpfs_t",
         FsKind::Policy(crate::vfs::fs::policyfs::PolicyFs::Selinuxfs) => "security_t",
         FsKind::Policy(_) => "securityfs_t",

@@ -146,11 +146,11 @@ impl Kernel<'_> {
         let p = &self.processes[t.process];
         let letter = state_name(t).split(' ').next().unwrap_or("S");
         let (tty, foreground) = match p.tty {
-            // Major 136, minor N; its foreground is the group of the console's shell.
-            Some(console) => {
-                let group = self.consoles.get(console).and_then(|c| self.tasks.get(c.shell));
-                let group = group.map(|shell| self.nr_in(ns, self.processes[shell.process].pgrp));
-                (i64::from(136 << 8 | (console.0 - 1)), group.unwrap_or(-1))
+            Some(tty) => {
+                let (major, minor) = self.tty_device(tty);
+                let group = self.foreground_of_tty(tty).filter(|group| self.pids.contains(*group));
+                let number = (minor & 0xff) | major << 8 | (minor & !0xff) << 12;
+                (i64::from(number), group.map_or(-1, |group| self.nr_in(ns, group)))
             }
             None => (0, -1),
         };

@@ -53,6 +53,8 @@ pub enum Kind {
     Osrelease,
     /// The version of the kernel.
     Version,
+    /// How many pseudo-terminals there are.
+    PtyNr,
     /// One above the highest pid of the PID namespace.
     PidMax,
     /// The pid handed out last in the PID namespace.
@@ -116,6 +118,9 @@ pub const SYSCTLS: &[Sysctl] = &[
     row("kernel/perf_event_paranoid", 0o644, Ints(Global, "2", -1, 4)),
     row("kernel/pid_max", 0o644, Kind::PidMax),
     row("kernel/printk", 0o644, Ints(Global, "4\t4\t1\t7", -INT, INT)),
+    row("kernel/pty/max", 0o644, Ints(Global, "4096", 0, INT)),
+    row("kernel/pty/nr", 0o444, Kind::PtyNr),
+    row("kernel/pty/reserve", 0o644, Ints(Global, "1024", 0, INT)),
     row("kernel/random/boot_id", 0o444, Text("6d0f0b9e-3c51-4e0a-9a44-2f6f3f0c1d77")),
     row("kernel/random/entropy_avail", 0o444, Text("256")),
     row("kernel/random/poolsize", 0o444, Text("256")),
@@ -154,8 +159,20 @@ pub const SYSCTLS: &[Sysctl] = &[
 ];
 
 /// All directories, parents first; the first is `/proc/sys` itself.
-const DIRECTORIES: &[&str] =
-    &["", "fs", "fs/mqueue", "kernel", "kernel/random", "net", "net/core", "net/ipv4", "net/ipv4/conf", "user", "vm"];
+const DIRECTORIES: &[&str] = &[
+    "",
+    "fs",
+    "fs/mqueue",
+    "kernel",
+    "kernel/pty",
+    "kernel/random",
+    "net",
+    "net/core",
+    "net/ipv4",
+    "net/ipv4/conf",
+    "user",
+    "vm",
+];
 
 /// `/proc/sys` itself.
 pub(super) const ROOT: u16 = 0;
@@ -277,6 +294,15 @@ impl Kernel<'_> {
         Some(self.sysctl_value(sysctl, task))
     }
 
+    /// A setting of the kernel that is one number; 0 for one that does not exist.
+    pub(crate) fn global_number(&self, path: &str) -> i64 {
+        let first = || match SYSCTLS.iter().find(|s| s.path == path).map(|s| s.kind) {
+            Some(Kind::Ints(Scope::Global, first, ..)) => first,
+            _ => "",
+        };
+        self.sysctls.get(path).map_or_else(first, String::as_str).parse().unwrap_or(0)
+    }
+
     fn sysctl_value(&self, sysctl: &Sysctl, task: TaskId) -> String {
         let t = &self.tasks[task];
         match sysctl.kind {
@@ -291,6 +317,7 @@ impl Kernel<'_> {
             Kind::PidMax => self.pid_namespaces[self.pid_ns_of(task)].pid_max.to_string(),
             Kind::NsLastPid => self.pid_namespaces[self.pid_ns_of(task)].last_pid.to_string(),
             Kind::MaxNamespaces(kind) => self.user_namespaces[t.cred.user_ns].max_namespaces(kind).to_string(),
+            Kind::PtyNr => self.pty_count().to_string(),
             Kind::Uuid => uuid(&self.random(16)),
             Kind::IpForward => i32::from(self.forwards(t.nsproxy.net)).to_string(),
             Kind::FileNr => format!("{}\t0\t9223372036854775807", self.vfs.files.len()),
@@ -415,7 +442,7 @@ impl Kernel<'_> {
                 let ns = self.tasks[task].cred.user_ns;
                 self.user_namespaces[ns].ucount_max.insert(kind.sysctl().to_owned(), max as i32);
             }
-            Kind::Osrelease | Kind::Version | Kind::Uuid | Kind::FileNr => return Err(Errno::EINVAL),
+            Kind::Osrelease | Kind::Version | Kind::Uuid | Kind::FileNr | Kind::PtyNr => return Err(Errno::EINVAL),
         }
         Ok(())
     }

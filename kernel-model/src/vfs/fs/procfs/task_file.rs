@@ -124,6 +124,9 @@ impl Kernel<'_> {
             let nr = self.pids.get(pid).filter(|p| p.task.is_some()).map_or(-1, |p| p.number_in(ns).unwrap_or(0));
             text.push_str(&format!("Pid:\t{nr}\nNSpid:\t{nr}\n"));
         }
+        if let FileKind::PtyMaster(id, _) = file.kind {
+            text.push_str(&format!("tty-index:\t{}\n", self.tty_index(crate::tty::Tty::Pty(id))));
+        }
         Ok(text)
     }
 }
