@@ -171,6 +171,8 @@ impl Transcript {
     pub fn lines(&self, console: ConsoleId, cursor: u64) -> (Vec<Line>, bool) {
         let mut lines: Vec<Line> = Vec::new();
         let mut open = false;
+        // Where on the last line the cursor stands.
+        let mut column = 0;
         for entry in self.entries.iter().filter(|e| e.console == console && e.event < cursor) {
             let mut part = 0;
             let mut push = |prompt, text: &str, lines: &mut Vec<Line>| {
@@ -196,10 +198,15 @@ impl Transcript {
                         match lines.last_mut() {
                             Some(last) if i == 0 && open && last.prompt.is_none() => {
                                 if last.text.len() < MAX_COLUMNS {
-                                    last.text.push_str(line);
+                                    typeset(&mut last.text, &mut column, line);
                                 }
                             }
-                            _ => push(None, line, &mut lines),
+                            _ => {
+                                let mut text = String::new();
+                                column = 0;
+                                typeset(&mut text, &mut column, line);
+                                push(None, &text, &mut lines);
+                            }
                         }
                         open = !whole;
                     }
@@ -258,4 +265,46 @@ fn shortened(text: &str) -> String {
         line.push_str(" …");
     }
     line
+}
+
+/// Puts text where the cursor stands, as terminals do: a carriage return takes it to the beginning of the line, a
+/// backspace one place back; what is there is overwritten.
+fn typeset(line: &mut String, column: &mut usize, text: &str) {
+    if !text.contains(['\r', '\u{8}']) && *column >= line.chars().count() {
+        line.push_str(text);
+        *column += text.chars().count();
+        return;
+    }
+    let mut places: Vec<char> = line.chars().collect();
+    for c in text.chars() {
+        match c {
+            '\r' => *column = 0,
+            '\u{8}' => *column = column.saturating_sub(1),
+            _ => {
+                match places.get_mut(*column) {
+                    Some(place) => *place = c,
+                    None => places.push(c),
+                }
+                *column += 1;
+            }
+        }
+    }
+    *line = places.into_iter().collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn carriage_returns_and_backspaces_move_the_cursor() {
+        let mut line = String::new();
+        let mut column = 0;
+        for text in ["ab", "\u{8} \u{8}", "c", "\r"] {
+            typeset(&mut line, &mut column, text);
+        }
+        assert_eq!((line.as_str(), column), ("ac", 0));
+        typeset(&mut line, &mut column, "x");
+        assert_eq!(line, "xc");
+    }
 }
