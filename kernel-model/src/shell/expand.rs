@@ -270,7 +270,12 @@ impl Shell {
                     .filter(|name| super::pattern::matches(component, name))
                     .collect();
                 names.sort();
-                next.extend(names.into_iter().map(|name| format!("{base}{name}{slash}")));
+                for path in names.into_iter().map(|name| format!("{base}{name}{slash}")) {
+                    // Only directories have a slash at their end, and links that lead to one.
+                    if !(only_dirs && i == last) || self.sys.stat(&path).await.is_ok() {
+                        next.push(path);
+                    }
+                }
             }
             found = next;
         }

@@ -237,7 +237,32 @@ impl Sys {
     /// Output at position 0.
     pub async fn getcwd(&self) -> Result<String, Errno> {
         let ret = self.call(Sysno::GETCWD, vec![Value::Null, 4096.into()]).await?;
-        Ok(ret.output(0).as_str().unwrap_or_default().to_owned())
+        let path = ret.output(0).as_str().unwrap_or_default().to_owned();
+        // What the kernel cannot reach from the root is looked for on foot (`generic_getcwd`).
+        if path.starts_with('/') { Ok(path) } else { self.walk_up().await }
+    }
+
+    /// The path of the working directory, found by going up to a directory that is the same as the root.
+    async fn walk_up(&self) -> Result<String, Errno> {
+        let root = self.stat("/").await?;
+        let (mut path, mut dots) = (String::new(), ".".to_owned());
+        let mut here = self.stat(&dots).await?;
+        while (here.st_dev, here.st_ino) != (root.st_dev, root.st_ino) {
+            let above = format!("{dots}/..");
+            let names = self.read_dir(&above).await?;
+            let mut found = None;
+            for entry in names.iter().filter(|e| e.d_name != "." && e.d_name != "..") {
+                let there = self.lstat(&format!("{above}/{}", entry.d_name)).await;
+                if there.is_ok_and(|s| (s.st_dev, s.st_ino) == (here.st_dev, here.st_ino)) {
+                    found = Some(&entry.d_name);
+                    break;
+                }
+            }
+            path.insert_str(0, &format!("/{}", found.ok_or(Errno::ENOENT)?));
+            here = self.stat(&above).await?;
+            dots = above;
+        }
+        Ok(if path.is_empty() { "/".to_owned() } else { path })
     }
 
     pub async fn mount(

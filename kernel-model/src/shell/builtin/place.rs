@@ -103,7 +103,20 @@ impl Shell {
     }
 
     async fn go_to(&mut self, name: &str, dir: &str, physical: bool) -> Run<i32> {
-        let logical = canonical(&self.st.cwd, dir);
+        let mut lost = self.st.cwd.is_empty() && !dir.starts_with('/');
+        if lost {
+            match self.sys.getcwd().await {
+                Ok(cwd) => {
+                    self.st.cwd = cwd;
+                    lost = false;
+                }
+                Err(e) => {
+                    let text = "error retrieving current directory: getcwd: cannot access parent directories";
+                    self.sys.eprint(format!("chdir: {text}: {e}\n")).await;
+                }
+            }
+        }
+        let logical = if lost { dir.to_owned() } else { canonical(&self.st.cwd, dir) };
         let target = if physical || self.st.cwd.is_empty() { dir.to_owned() } else { logical.clone() };
         let mut by_name = target == logical;
         let mut result = self.sys.chdir(&target).await;
@@ -155,6 +168,8 @@ impl Shell {
                 Err(e) => {
                     let text = "error retrieving current directory: getcwd: cannot access parent directories";
                     self.sys.eprint(format!("pwd: {text}: {e}\n")).await;
+                    // The shell no longer knows where it is (`resetpwd`).
+                    self.st.cwd.clear();
                     return Ok(1);
                 }
             }
