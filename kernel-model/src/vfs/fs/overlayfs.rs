@@ -16,6 +16,7 @@ use super::{FsKind, SuperId};
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::program::libc::AT_FDCWD;
+use crate::security::capability::Cap;
 use crate::security::credentials::{Kgid, Kuid};
 use crate::task::TaskId;
 use crate::vfs::Node;
@@ -27,6 +28,11 @@ use crate::world::World;
 
 /// The attribute of a directory that hides those below it.
 const OPAQUE: &str = "trusted.overlay.opaque";
+
+/// The attribute of an upper directory that says which overlay it has been part of.
+const UUID: &str = "trusted.overlay.uuid";
+/// The same with the option `userxattr`.
+const UUID_USER: &str = "user.overlay.uuid";
 
 /// How many lower layers there may be.
 const MAX_LOWER_LAYERS: usize = 500;
@@ -320,7 +326,8 @@ impl Kernel<'_> {
         }
         let upper = params.upperdir.as_deref().map(|path| self.layer(task, path)).transpose()?;
         let work = params.workdir.as_deref().map(|path| self.layer(task, path)).transpose()?;
-        if lowers.is_empty() {
+        // A single layer is no overlay.
+        if lowers.is_empty() || lowers.len() == 1 && upper.is_none() {
             return Err(Errno::EINVAL);
         }
         let upper = match (upper, work) {
@@ -352,8 +359,10 @@ impl Kernel<'_> {
             upper: upper.map(|((_, dentry), _)| dentry),
             lowers: lowers.into_iter().map(|(_, dentry)| dentry).collect(),
         };
+        let xattrs = params.userxattr() || self.capable(task, Cap::SYS_ADMIN);
+        let uuid = self.overlay_uuid(behind.upper, params, xattrs);
         let layers = Layers { upper: behind.upper, lowers: behind.lowers.clone() };
-        let sb = self.new_super(fc, FsKind::Overlay(layers), params.options());
+        let sb = self.new_super(fc, FsKind::Overlay(layers), params.options(xattrs, &uuid));
         let Some(top) = behind.upper.or(behind.lowers.first().copied()) else { return Err(Errno::EINVAL) };
         let inode = self.vfs.dentries[top].inode;
         let root = self.vfs.dentries.add_with(|id| Dentry {
@@ -369,6 +378,22 @@ impl Kernel<'_> {
         superblock.read_only |= behind.upper.is_none();
         self.merge(root, &behind);
         Ok(sb)
+    }
+
+    /// What becomes of the option `uuid`: a new upper layer is given one, which it keeps (`ovl_init_uuid_xattr`).
+    fn overlay_uuid(&mut self, upper: Option<DentryId>, params: &OverlayParams, xattrs: bool) -> String {
+        let wanted = params.other("uuid").unwrap_or("auto");
+        let Some(upper) = upper.filter(|_| matches!(wanted, "auto" | "on")) else { return wanted.to_owned() };
+        if !xattrs {
+            return "null".to_owned();
+        }
+        let name = if params.userxattr() { UUID_USER } else { UUID };
+        if self.inode_of(upper).xattrs.contains_key(name) {
+            return wanted.to_owned();
+        }
+        let uuid = self.random(16);
+        self.inode_of_mut(upper).xattrs.insert(name.to_owned(), uuid.as_slice().into());
+        "on".to_owned()
     }
 
     /// The directory that a layer is (`ovl_mount_dir`).

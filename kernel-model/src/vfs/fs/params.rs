@@ -305,12 +305,50 @@ impl OverlayParams {
         Ok(true)
     }
 
-    /// What mountinfo shows.
-    pub(super) fn options(&self) -> Vec<String> {
+    /// What was said of one of [`OVERLAY_OPTIONS`]; one without a value is there as an empty one.
+    pub(super) fn other(&self, key: &str) -> Option<&str> {
+        self.others.iter().rev().find_map(|o| match o.split_once('=') {
+            Some((k, value)) => (k == key).then_some(value),
+            None => (o == key).then_some(""),
+        })
+    }
+
+    /// Whether the attributes of the layers are those that anybody may set.
+    pub(super) fn userxattr(&self) -> bool {
+        self.other("userxattr").is_some()
+    }
+
+    /// What mountinfo shows: whatever is not the default (`ovl_show_options`). `xattrs` says whether the upper layer
+    /// takes the attributes that an overlay needs; `uuid` is what became of that option.
+    pub(super) fn options(&self, xattrs: bool, uuid: &str) -> Vec<String> {
         let mut options = vec![format!("lowerdir={}", self.lowerdir.join(":"))];
         options.extend(self.upperdir.as_ref().map(|d| format!("upperdir={d}")));
         options.extend(self.workdir.as_ref().map(|d| format!("workdir={d}")));
-        options.extend(self.others.iter().cloned());
+        options.extend(self.other("default_permissions").map(|_| "default_permissions".to_owned()));
+        let redirect = match (self.other("redirect_dir"), &self.upperdir) {
+            (Some("off" | "nofollow"), _) => "nofollow",
+            (Some("on"), _) => "on",
+            _ if self.userxattr() => "nofollow",
+            // Without an upper layer there is nothing to be told apart.
+            (_, None) => "on",
+            (_, Some(_)) if !xattrs => "nofollow",
+            _ => "follow",
+        };
+        if redirect != "follow" {
+            options.push(format!("redirect_dir={redirect}"));
+        }
+        let mut unless = |key: &str, standard: &str, value: &str| {
+            if value != standard {
+                options.push(format!("{key}={value}"));
+            }
+        };
+        unless("index", "off", self.other("index").unwrap_or("off"));
+        unless("uuid", "auto", uuid);
+        for key in ["nfs_export", "metacopy", "verity"] {
+            unless(key, "off", self.other(key).unwrap_or("off"));
+        }
+        options.extend(self.other("volatile").map(|_| "fsync=volatile".to_owned()));
+        options.extend(self.other("userxattr").map(|_| "userxattr".to_owned()));
         options
     }
 }
