@@ -112,7 +112,7 @@ impl Default for Fib {
         let rule = |priority, table| Rule { priority, source: None, destination: None, table, added: false };
         Fib {
             routes: Vec::new(),
-            tables: OrdSet::unit(RT_TABLE_MAIN),
+            tables: OrdSet::new(),
             rules: vec![rule(0, RT_TABLE_LOCAL), rule(32_766, RT_TABLE_MAIN), rule(32_767, RT_TABLE_DEFAULT)],
         }
     }
@@ -193,6 +193,10 @@ impl Fib {
     /// Puts a route in behind those of its place, or before them.
     pub fn insert(&mut self, route: Route, before: bool) {
         self.tables.insert(route.table);
+        // The local table begins as another name of the main one (`fib_new_table`).
+        if route.table == RT_TABLE_LOCAL {
+            self.tables.insert(RT_TABLE_MAIN);
+        }
         let key = route.order();
         let at = if before {
             self.routes.partition_point(|r| r.order() < key)

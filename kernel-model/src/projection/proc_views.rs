@@ -157,7 +157,7 @@ fn setting(kind: Kind) -> BelongsTo {
         Kind::Ints(Scope::Net, ..) | Kind::Unsigned(Scope::Net, _) => Namespace(NsKind::Net),
         Kind::Hostname | Kind::Domainname => Namespace(NsKind::Uts),
         Kind::PidMax | Kind::NsLastPid => Namespace(NsKind::Pid),
-        Kind::MaxNamespaces(_) => Namespace(NsKind::User),
+        Kind::MaxNamespaces(_) | Kind::MaxCount(..) => Namespace(NsKind::User),
         _ => Machine,
     }
 }

@@ -24,7 +24,7 @@ impl Kernel<'_> {
         }
         let table = asked.number("RTA_TABLE").unwrap_or(0);
         let fib = &self.net_namespaces[net].fib;
-        if table != 0 && !fib.tables.contains(&table) {
+        if table != 0 && table != RT_TABLE_MAIN && !fib.tables.contains(&table) {
             return refuse(Errno::ENOENT, "ipv4: FIB table does not exist");
         }
         let mut routes: Vec<&Route> = fib.routes.iter().filter(|r| table == 0 || r.table == table).collect();

@@ -6,6 +6,7 @@ use super::sysctl;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::net::conf::{ConfTarget, SETTINGS, setting};
+use crate::security::capability::Cap;
 use crate::task::TaskId;
 use crate::world::World;
 
@@ -49,7 +50,7 @@ impl Kernel<'_> {
     /// Changes a setting.
     ///
     /// # Errors
-    /// EINVAL for what is no number.
+    /// EPERM for forwarding without CAP_NET_ADMIN; EINVAL for what is no number.
     pub(super) fn write_conf(
         &mut self,
         task: TaskId,
@@ -59,6 +60,11 @@ impl Kernel<'_> {
         at_start: bool,
     ) -> Result<(), Errno> {
         let net = self.tasks[task].nsproxy.net;
+        // `devinet_sysctl_forward`: here it is not enough to be root and to have opened the file.
+        let owner = self.net_namespaces[net].ns.owner;
+        if Some(which) == setting("forwarding") && !self.capable_in(task, owner, Cap::NET_ADMIN) {
+            return Err(Errno::EPERM);
+        }
         if at_start { self.set_conf(net, target, which, text) } else { Ok(()) }
     }
 }

@@ -70,6 +70,10 @@ impl World {
     fn net_route_text(&self, net: NetNsId) -> String {
         let hex = |a: Ipv4Addr| format!("{:08X}", u32::from(a).swap_bytes());
         let line = |text: String| format!("{text:<127}\n");
+        // Without the table there is not even a heading (`fib_route_seq_start`).
+        if !self.net_namespaces.get(net).is_some_and(|n| n.fib.tables.contains(&RT_TABLE_MAIN)) {
+            return String::new();
+        }
         let heading = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT";
         let mut text = line(heading.to_owned());
         let routes = self.net_namespaces.get(net).map(|n| n.fib.routes.as_slice()).unwrap_or_default();

@@ -61,6 +61,8 @@ pub enum Kind {
     NsLastPid,
     /// How many namespaces of a kind a user may make in the user namespace.
     MaxNamespaces(NsKind),
+    /// How many of something else, by the name of the setting; the number is that of the first user namespace.
+    MaxCount(&'static str, i32),
     /// A fresh UUID at each look.
     Uuid,
     /// How many files are open.
@@ -144,6 +146,10 @@ pub const SYSCTLS: &[Sysctl] = &[
     row("net/ipv4/ip_unprivileged_port_start", 0o644, Ints(Net, "1024", 0, 65_535)),
     row("net/ipv4/ping_group_range", 0o644, Ints(Net, "1\t0", 0, INT)),
     row("user/max_cgroup_namespaces", 0o644, MaxNamespaces(NsKind::Cgroup)),
+    row("user/max_fanotify_groups", 0o644, Kind::MaxCount("max_fanotify_groups", 128)),
+    row("user/max_fanotify_marks", 0o644, Kind::MaxCount("max_fanotify_marks", 8192)),
+    row("user/max_inotify_instances", 0o644, Kind::MaxCount("max_inotify_instances", 128)),
+    row("user/max_inotify_watches", 0o644, Kind::MaxCount("max_inotify_watches", 8192)),
     row("user/max_ipc_namespaces", 0o644, MaxNamespaces(NsKind::Ipc)),
     row("user/max_mnt_namespaces", 0o644, MaxNamespaces(NsKind::Mnt)),
     row("user/max_net_namespaces", 0o644, MaxNamespaces(NsKind::Net)),
@@ -318,8 +324,16 @@ impl Kernel<'_> {
             Kind::NsLastPid => self.pid_namespaces[self.pid_ns_of(task)].last_pid.to_string(),
             Kind::MaxNamespaces(kind) => self.user_namespaces[t.cred.user_ns].max_namespaces(kind).to_string(),
             Kind::PtyNr => self.pty_count().to_string(),
+            Kind::MaxCount(name, first) => {
+                let ns = &self.user_namespaces[t.cred.user_ns];
+                let first = if ns.parent.is_none() { first } else { i32::MAX };
+                ns.ucount_max.get(name).copied().unwrap_or(first).to_string()
+            }
             Kind::Uuid => uuid(&self.random(16)),
-            Kind::IpForward => i32::from(self.forwards(t.nsproxy.net)).to_string(),
+            Kind::IpForward => {
+                let which = crate::net::conf::setting("forwarding").unwrap_or_default();
+                self.conf_value(t.nsproxy.net, crate::net::conf::ConfTarget::All, which).to_string()
+            }
             Kind::FileNr => format!("{}\t0\t9223372036854775807", self.vfs.files.len()),
         }
     }
@@ -341,7 +355,7 @@ impl Kernel<'_> {
         let current = self.sched.current;
         let proxy = current.and_then(|t| self.tasks.get(t)).map(|t| t.nsproxy);
         let granted = match (sysctl.kind, sysctl.scope(), proxy) {
-            (Kind::MaxNamespaces(_), ..) => {
+            (Kind::MaxNamespaces(_) | Kind::MaxCount(..), ..) => {
                 if self.cred_has_cap(cred, cred.user_ns, Cap::SYS_RESOURCE) {
                     mode >> 6
                 } else {
@@ -407,9 +421,8 @@ impl Kernel<'_> {
                 }
             }
             Kind::IpForward => {
-                let net = self.tasks[task].nsproxy.net;
                 let which = crate::net::conf::setting("forwarding").ok_or(Errno::EINVAL)?;
-                self.set_conf(net, crate::net::conf::ConfTarget::All, which, text)?;
+                self.write_conf(task, crate::net::conf::ConfTarget::All, which, text, true)?;
             }
             Kind::Unsigned(..) => {
                 let number: u64 = text.trim().parse().map_err(|_| Errno::EINVAL)?;
@@ -437,10 +450,10 @@ impl Kernel<'_> {
                 let last = single(text, 0, i64::from(self.pid_namespaces[ns].pid_max))?;
                 self.pid_namespaces[ns].last_pid = last as i32;
             }
-            Kind::MaxNamespaces(kind) => {
+            Kind::MaxNamespaces(_) | Kind::MaxCount(..) => {
                 let max = single(text, 0, INT)?;
                 let ns = self.tasks[task].cred.user_ns;
-                self.user_namespaces[ns].ucount_max.insert(kind.sysctl().to_owned(), max as i32);
+                self.user_namespaces[ns].ucount_max.insert(sysctl.name().to_owned(), max as i32);
             }
             Kind::Osrelease | Kind::Version | Kind::Uuid | Kind::FileNr | Kind::PtyNr => return Err(Errno::EINVAL),
         }

@@ -120,7 +120,8 @@ impl Kernel<'_> {
         let mut offsets = Vec::new();
         for line in text.lines() {
             let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-            let [clock, seconds, nanoseconds] = fields[..] else { return Err(Errno::EINVAL) };
+            // What follows on the line is not looked at (`sscanf`).
+            let [clock, seconds, nanoseconds, ..] = fields[..] else { return Err(Errno::EINVAL) };
             let boottime = match clock {
                 "monotonic" | "1" => false,
                 "boottime" | "7" => true,
