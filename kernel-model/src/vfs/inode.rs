@@ -378,6 +378,13 @@ impl World {
         inode.ctime = now;
     }
 
+    /// Whether the names in the file system of a name can be changed and given a second time (`rename` and `link` of
+    /// `struct inode_operations`).
+    pub(crate) fn has_renames(&self, dentry: DentryId) -> bool {
+        let sb = self.vfs.dentries[dentry].sb;
+        !matches!(self.vfs.supers[sb].kind, FsKind::Mqueue)
+    }
+
     /// Whether names can be made and removed in this file system by programs.
     pub(crate) fn is_writable_tree(&self, sb: SuperId) -> bool {
         matches!(

@@ -93,6 +93,9 @@ fn link(k: &mut Kernel<'_>, caller: TaskId, old: (Fd, &str), new: (Fd, &str), fl
     may_linkat(k, caller, from)?;
     let dir = k.may_create(caller, to.dir)?;
     let Node::Tree(dentry) = from.node else { return Err(Errno::EPERM.into()) };
+    if !k.has_renames(dentry) {
+        return Err(Errno::EPERM.into());
+    }
     if k.attr(from).file_type == FileType::Directory {
         return Err(Errno::EPERM.into());
     }

@@ -129,6 +129,9 @@ fn rename(k: &mut Kernel<'_>, caller: TaskId, old: (Fd, &str), new: (Fd, &str), 
             Some((target, k.may_delete(caller, to.dir, target, must_be_dir)?))
         }
     };
+    if !k.has_renames(moved) {
+        return Err(Errno::EPERM.into());
+    }
     k.security_path_rename(caller, source, to.dir, &new_name, target)?;
     if is_dir && from.dir != to.dir {
         // Its `..` changes.
