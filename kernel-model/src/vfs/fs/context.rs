@@ -77,6 +77,8 @@ pub enum FsParams {
     Overlay(OverlayParams),
     /// Types whose files are not modelled take any parameter.
     Other,
+    /// Those of ramfs: the mode of its root.
+    Ramfs(u32),
     /// Types that take none.
     None,
 }
@@ -121,6 +123,7 @@ impl FsParams {
             "cgroup2" => FsParams::Cgroup2(Vec::new()),
             "overlay" => FsParams::Overlay(OverlayParams::default()),
             "sysfs" | "mqueue" | "securityfs" | "selinuxfs" => FsParams::None,
+            "ramfs" => FsParams::Ramfs(0o755),
             _ => FsParams::Other,
         }
     }
@@ -248,7 +251,12 @@ impl Kernel<'_> {
             FsParams::Overlay(params) => params.set(key, value)?,
             FsParams::Cgroup(params) => self.cgroup1_param(task, params, key, value)?,
             FsParams::Cgroup2(options) => keep(options, CGROUP2_OPTIONS, key, value),
-            FsParams::Other => key != "source",
+            FsParams::Ramfs(mode) if key == "mode" => {
+                *mode = plain_number(value, 8)? & 0o7777;
+                true
+            }
+            // It knows no other option, and has never minded one (`ramfs_parse_param`).
+            FsParams::Ramfs(_) | FsParams::Other => key != "source",
             FsParams::None => false,
         };
         if known {
@@ -292,6 +300,7 @@ impl Kernel<'_> {
             },
             FsParams::Devpts(params) => (FsKind::Devpts(params.clone()), 0o755),
             FsParams::Cgroup(_) | FsParams::Cgroup2(_) => return self.get_cgroup_tree(task, fc),
+            FsParams::Ramfs(mode) => (FsKind::Other(fc.fs_type.clone()), *mode),
             FsParams::Other => (FsKind::Other(fc.fs_type.clone()), 0o755),
             FsParams::None if fc.fs_type == "mqueue" => (FsKind::Mqueue, 0o1777),
             FsParams::None if fc.fs_type == "securityfs" => (FsKind::Policy(PolicyFs::Securityfs), 0o755),
@@ -474,6 +483,7 @@ impl FsContext {
         match &self.params {
             FsParams::Proc(params) => params.options(),
             FsParams::Devpts(params) => params.options(),
+            FsParams::Ramfs(mode) if *mode != 0o755 => vec![format!("mode={mode:o}")],
             _ => Vec::new(),
         }
     }
