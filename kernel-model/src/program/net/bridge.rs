@@ -25,6 +25,9 @@ where  OBJECT := { link | fdb | mdb | vlan | monitor }
 ";
 const WRONG: i32 = 255;
 
+/// `nodev` of iproute2 as an exit status.
+const NO_DEVICE: i32 = 255;
+
 async fn main(sys: Sys) -> Result<i32, i32> {
     let words: Vec<&str> = sys.argv().iter().skip(1).map(String::as_str).collect();
     let mut words = words.as_slice();
@@ -118,7 +121,7 @@ async fn link(sys: &Sys, options: Options, words: &[&str]) -> Result<i32, i32> {
     let rtnl = Rtnl::open(sys).await?;
     let (mut device, mut master) = (None, None);
     for (key, name) in filter {
-        let index = Some(rtnl.device(name).await?);
+        let index = Some(rtnl.device(name).await.map_err(|_| NO_DEVICE)?);
         if key == "dev" { device = index } else { master = index }
     }
     let links = rtnl.links().await;
@@ -159,8 +162,8 @@ async fn fdb(sys: &Sys, options: Options, words: &[&str]) -> Result<i32, i32> {
     for (key, name) in filter {
         match key {
             "state" => state = Some(name),
-            "br" | "master" => bridge = Some(rtnl.device(name).await?),
-            _ => device = Some(rtnl.device(name).await?),
+            "br" | "master" => bridge = Some(rtnl.device(name).await.map_err(|_| NO_DEVICE)?),
+            _ => device = Some(rtnl.device(name).await.map_err(|_| NO_DEVICE)?),
         }
     }
     let entries = rtnl.dump("RTM_GETNEIGH", vec![("ndm_family".into(), 7.into())]).await.unwrap_or_default();

@@ -34,12 +34,33 @@ pub(super) fn may_be_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= NAME_MAX && !name.contains(|c: char| c == '/' || c.is_whitespace())
 }
 
+/// Some words may be cut short, so that a device called `a` has to be named with `dev`: the first of these that begins
+/// like it is meant (`matches` in `iplink_parse`).
+fn unabbreviated(word: &str) -> &str {
+    const WORDS: [&str; 13] = [
+        "index",
+        "link",
+        "address",
+        "broadcast",
+        "txqueuelen",
+        "master",
+        "nomaster",
+        "type",
+        "alias",
+        "numtxqueues",
+        "numrxqueues",
+        "addrgenmode",
+        "help",
+    ];
+    WORDS.into_iter().find(|w| !word.is_empty() && w.starts_with(word)).unwrap_or(word)
+}
+
 /// The words of `add` and `set` (`iplink_parse`).
 async fn parse<'w>(sys: &Sys, rtnl: &Rtnl, words: &'w [&'w str], adding: bool) -> Result<Wanted<'w>, i32> {
     let mut wanted = Wanted::default();
     let mut words = Words::new(sys, words);
     while let Some(word) = words.next() {
-        match word {
+        match unabbreviated(word) {
             "up" => (wanted.on, wanted.change) = (wanted.on | iff::UP, wanted.change | iff::UP),
             "down" => (wanted.on, wanted.change) = (wanted.on & !iff::UP, wanted.change | iff::UP),
             "name" => {
