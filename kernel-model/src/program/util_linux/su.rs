@@ -20,22 +20,26 @@ crate::program!(
   -, -l, --login             start from the user's own environment and home
   -m, -p, --preserve-environment  leave the environment as it is
   -s, --shell FILE           run this shell
-  -f, --fast                 pass -f to the shell"
+  -f, --fast                 pass -f to the shell
+  -g, --group GROUP          root only: the primary group
+  -G, --supp-group GROUP     root only: a supplementary group"
 );
 
 const SESSION_COMMAND: char = 'C';
 
 const SPEC: Spec = Spec {
-    short: "c:flmps:",
+    short: "c:fg:G:lmps:",
     long: &[
         Long("command", Takes::Value, 'c'),
         Long("session-command", Takes::Value, SESSION_COMMAND),
         Long("fast", Takes::Nothing, 'f'),
+        Long("group", Takes::Value, 'g'),
+        Long("supp-group", Takes::Value, 'G'),
         Long("login", Takes::Nothing, 'l'),
         Long("preserve-environment", Takes::Nothing, 'p'),
         Long("shell", Takes::Value, 's'),
     ],
-    unmodelled: "-g --group -G --supp-group -P --pty -w --whitelist-environment",
+    unmodelled: "-P --pty -w --whitelist-environment",
     version: "from util-linux 2.38.1",
     failure: 1,
 };
@@ -57,17 +61,34 @@ async fn main(sys: Sys) -> i32 {
 
     let own = sys.getuid().await;
     let accounts = sys.accounts().await;
-    let Some(user) = accounts.user(name).cloned() else {
+    let mut chosen = Vec::new();
+    for group in options.given.iter().filter(|o| matches!(o.key, 'g' | 'G')).filter_map(|o| o.value.as_deref()) {
+        match accounts.group(group) {
+            Some(group) => chosen.push(group.gid),
+            None => {
+                sys.warnx(format!("group {group} does not exist")).await;
+                return 1;
+            }
+        }
+    }
+    if own != 0 && !chosen.is_empty() {
+        sys.warnx("only root can specify alternative groups").await;
+        return 1;
+    }
+    let Some(mut user) = accounts.user(name).cloned() else {
         sys.warnx(format!("user {name} does not exist or the user entry does not contain all the required fields"))
             .await;
         return 1;
     };
-    // pam_rootok.so suffices, pam_deny.so is all that follows.
-    if own != 0 {
-        sys.warnx("Authentication failure").await;
-        return 1;
+    if let Err(status) = authenticate(&sys, own, login).await {
+        return status;
     }
-    let groups = accounts.group_list(&user.name, user.gid);
+    let mut groups = accounts.group_list(&user.name, user.gid);
+    if !chosen.is_empty() {
+        let primary = options.value('g').and_then(|name| accounts.group(name)).map(|g| g.gid);
+        user.gid = primary.unwrap_or(chosen[0]);
+        groups = chosen;
+    }
     if let Err(e) = sys.setgroups(&groups).await {
         sys.warn("cannot set groups", e).await;
         return 1;
@@ -81,6 +102,21 @@ async fn main(sys: Sys) -> i32 {
             1
         }
     }
+}
+
+/// Asks PAM: the service is `su`, or `su-l` for a login, or `other` when there is no file for it.
+async fn authenticate(sys: &Sys, own: u32, login: bool) -> Result<(), i32> {
+    let service = if login { "/etc/pam.d/su-l" } else { "/etc/pam.d/su" };
+    if sys.stat(service).await.is_err() && sys.stat("/etc/pam.d/other").await.is_err() {
+        sys.warnx("Critical error - immediate abort").await;
+        return Err(1);
+    }
+    // pam_rootok.so suffices, pam_deny.so is all that follows.
+    if own != 0 {
+        sys.warnx("Authentication failure").await;
+        return Err(1);
+    }
+    Ok(())
 }
 
 /// Limits that an ordinary user could not give back are not handed on.
