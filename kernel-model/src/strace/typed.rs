@@ -362,7 +362,20 @@ pub(super) fn recorded_call(info: &SyscallInfo, traced: &TracedCall) -> Result<C
         values.push(value);
     }
     fill_up(&mut values, &args);
+    if matches!(info.nr, Sysno::SETXATTR | Sysno::LSETXATTR | Sysno::FSETXATTR) {
+        end_with_nul(&mut values);
+    }
     Ok(Call { nr: info.nr, args: values })
+}
+
+/// strace leaves the last byte of an attribute's value off when it is 0 (`print_xattr_val`); the size tells.
+fn end_with_nul(values: &mut [Value]) {
+    let size = values.get(3).and_then(Value::as_int);
+    if let Some(Value::Bytes(bytes)) = values.get_mut(2)
+        && size == Some(bytes.len() as i64 + 1)
+    {
+        *bytes = bytes.iter().copied().chain([0]).collect();
+    }
 }
 
 /// How much room a recorded `struct msghdr` had: its buffers, and for what came along as much as was needed.
