@@ -149,7 +149,13 @@ fn bundle<'a>(
             if spec.unmodelled.split_whitespace().any(|u| u == written) {
                 return Err(Stop::NotModelled(written));
             }
-            return Err(Stop::Wrong(format!("invalid option -- '{key}'")));
+            // What all programs of these two packages know, unless they have another use for the letter.
+            let has_both = spec.version.starts_with("from util-linux") || spec.version.starts_with("from procps-ng");
+            return Err(match key {
+                'h' if has_both => Stop::Help,
+                'V' if has_both => Stop::Version,
+                _ => Stop::Wrong(format!("invalid option -- '{key}'")),
+            });
         };
         let takes = &short[at + key.len_utf8()..];
         let attached = Some(rest.as_str()).filter(|s| !s.is_empty()).map(str::to_owned);

@@ -90,7 +90,9 @@ async fn change(sys: &Sys, only_group: bool) -> Result<i32, i32> {
             Ok(stat) => stat,
             Err(e) => {
                 status = 1;
-                if !options.has('f') {
+                if !options.has('f') && sys.is_busybox() {
+                    sys.error(format!("{path}: {e}")).await;
+                } else if !options.has('f') {
                     let what =
                         if follow && sys.lstat(&path).await.is_ok() { "cannot dereference" } else { "cannot access" };
                     sys.path_error(what, &path, e).await;
@@ -137,7 +139,9 @@ async fn change(sys: &Sys, only_group: bool) -> Result<i32, i32> {
             }
             Err(e) => {
                 status = 1;
-                if !options.has('f') {
+                if !options.has('f') && sys.is_busybox() {
+                    sys.error(format!("{path}: {e}")).await;
+                } else if !options.has('f') {
                     sys.path_error(&format!("changing {what} of"), &path, e).await;
                 }
             }

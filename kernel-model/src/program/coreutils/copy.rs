@@ -235,7 +235,7 @@ impl Copier<'_> {
         }
         let done = match opened {
             Ok(target) => {
-                let copied = self.bytes(from, to, source, target).await;
+                let copied = self.bytes(from, to, stat, source, target).await;
                 let _ = self.sys.close(target).await;
                 copied
             }
@@ -255,7 +255,11 @@ impl Copier<'_> {
         done
     }
 
-    async fn bytes(&mut self, from: &str, to: &str, source: Fd, target: Fd) -> bool {
+    async fn bytes(&mut self, from: &str, to: &str, stat: &Stat, source: Fd, target: Fd) -> bool {
+        // Within a file system the kernel is asked to copy (copy_file_range(2)), and does not say which end failed.
+        let in_kernel = !self.sys.is_busybox()
+            && stat.file_type() == s::IFREG
+            && self.sys.fstat(target).await.is_ok_and(|there| there.st_dev == stat.st_dev);
         loop {
             let block = match self.sys.read(source, BLOCK).await {
                 Ok(block) if block.is_empty() => return true,
@@ -266,7 +270,11 @@ impl Copier<'_> {
                 }
             };
             if let Err(e) = self.sys.write_all(target, &block).await {
-                self.fail("error writing", to, e).await;
+                if in_kernel {
+                    self.complain(format!("error copying {} to {}: {e}", quoteaf(from), quoteaf(to))).await;
+                } else {
+                    self.fail("error writing", to, e).await;
+                }
                 return false;
             }
         }

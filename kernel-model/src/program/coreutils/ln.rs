@@ -92,7 +92,12 @@ async fn link_one(sys: &Sys, options: &Options, target: &str, path: &str) -> boo
             return false;
         }
         let same = match (sys.lstat(target).await, sys.lstat(path).await) {
-            (Ok(a), Ok(b)) => !symbolic && (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino),
+            // Two names of one file are two, as long as they are not the same name.
+            (Ok(a), Ok(b)) => {
+                !symbolic
+                    && (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
+                    && (a.st_nlink == 1 || same_name(sys, target, path).await)
+            }
             _ => false,
         };
         if same {
@@ -116,13 +121,29 @@ async fn link_one(sys: &Sys, options: &Options, target: &str, path: &str) -> boo
             let kind = if symbolic { "symbolic" } else { "hard" };
             // What is in the way, or where it should go: the other name adds nothing.
             let text = match (e, symbolic) {
-                (Errno::EEXIST, _) | (_, true) => format!("failed to create {kind} link {}: {e}", quoteaf(path)),
+                (Errno::EEXIST | Errno::EROFS | Errno::ENOSPC, _) | (_, true) => {
+                    format!("failed to create {kind} link {}: {e}", quoteaf(path))
+                }
                 _ => format!("failed to create {kind} link {} => {}: {e}", quoteaf(path), quoteaf(target)),
             };
             sys.error(text).await;
             false
         }
     }
+}
+
+/// Whether two paths are one name in one directory.
+async fn same_name(sys: &Sys, a: &str, b: &str) -> bool {
+    let dir = |path: &str| match path.trim_end_matches('/').rsplit_once('/') {
+        Some(("", _)) => "/".to_owned(),
+        Some((dir, _)) => dir.to_owned(),
+        None => ".".to_owned(),
+    };
+    last_component(a) == last_component(b)
+        && match (sys.stat(&dir(a)).await, sys.stat(&dir(b)).await) {
+            (Ok(a), Ok(b)) => (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino),
+            _ => false,
+        }
 }
 
 program!(LINK = "link" in "/usr/bin", "call the link function to create a link to a file", link, "FILE1 FILE2");

@@ -80,6 +80,8 @@ pub(super) struct Style {
     quoting: Option<char>,
     width: usize,
     accounts: Names,
+    /// busybox' columns have fixed widths.
+    busybox: bool,
 }
 
 /// Half of an average year: what is older shows its year instead of the time of day.
@@ -123,6 +125,7 @@ impl Style {
             quoting: options.last_of("QNq"),
             width: if width == 0 { usize::MAX } else { width },
             accounts: None,
+            busybox: sys.is_busybox(),
         })
     }
 
@@ -303,7 +306,10 @@ impl Style {
         let width = |column: usize| rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max();
         let mut out = String::new();
         for (row, entry) in rows.iter().zip(entries) {
-            for (column, cell) in row.iter().enumerate() {
+            if self.busybox {
+                out += &self.busybox_columns(entry);
+            }
+            for (column, cell) in row.iter().enumerate().filter(|_| !self.busybox) {
                 let fill = " ".repeat(width(column).unwrap_or(0).saturating_sub(cell.chars().count()));
                 out += &if self.is_left_aligned(column) { format!("{cell}{fill} ") } else { format!("{fill}{cell} ") };
             }
@@ -318,6 +324,33 @@ impl Style {
             out.push('\n');
         }
         out
+    }
+
+    /// The columns before the name as busybox shows them (`display_single`).
+    fn busybox_columns(&self, entry: &Entry) -> String {
+        let Some(stat) = &entry.stat else { return String::new() };
+        let mut out = String::new();
+        if self.inode {
+            out += &format!("{:>7} ", stat.st_ino);
+        }
+        if self.blocks {
+            out += &format!("{:>6} ", self.allocated(stat.st_blocks));
+        }
+        out += &format!("{:<10} {:>4} ", mode_string(stat.st_mode), stat.st_nlink);
+        let accounts = self.accounts.as_ref();
+        if self.owner {
+            let name = accounts.map_or_else(|| stat.st_uid.to_string(), |a| a.user_name(stat.st_uid));
+            out += &format!("{name:<8.8} ");
+        }
+        if self.group {
+            let name = accounts.map_or_else(|| stat.st_gid.to_string(), |a| a.group_name(stat.st_gid));
+            out += &format!("{name:<8.8} ");
+        }
+        out += &match entry.is_device() {
+            true => format!("{:>4}, {:>3} ", major(stat.st_rdev), minor(stat.st_rdev)),
+            false => format!("{:>9} ", self.size(stat.st_size)),
+        };
+        out + &self.time_text(self.time_of(entry)) + " "
     }
 
     fn is_left_aligned(&self, column: usize) -> bool {

@@ -45,7 +45,7 @@ async fn mktemp(sys: Sys) -> Result<i32, i32> {
             return Err(1);
         }
         Some(suffix) => (template, suffix),
-        None => template.split_at(template.rfind('X').map_or(0, |at| at + 1)),
+        None => template.split_at(template.rfind('X').map_or(template.len(), |at| at + 1)),
     };
     if suffix.contains('/') {
         sys.error(format!("invalid suffix {}, contains directory separator", quote(suffix))).await;

@@ -181,7 +181,7 @@ async fn write(sys: &Sys, options: &Options, name: &str, value: &str) -> i32 {
     }
     let fd = match sys.open(&path, o::WRONLY | o::CREAT | o::TRUNC, 0o666).await {
         Ok(fd) => fd,
-        Err(Errno::EACCES | Errno::EPERM) => {
+        Err(Errno::EACCES | Errno::EPERM | Errno::EROFS) => {
             sys.error(format!("permission denied on key \"{name}\"")).await;
             return 1;
         }

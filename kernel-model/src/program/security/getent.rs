@@ -33,7 +33,7 @@ async fn getent(sys: Sys) -> Result<i32, i32> {
     let options = sys.getopt(&SPEC).await?;
     let Some((database, keys)) = options.operands.split_first() else {
         sys.error("wrong number of arguments").await;
-        sys.try_help().await;
+        sys.eprint("Try `getent --help' or `getent --usage' for more information.\n").await;
         return Err(1);
     };
     if UNMODELLED.contains(&database.as_str()) {
@@ -42,7 +42,7 @@ async fn getent(sys: Sys) -> Result<i32, i32> {
     }
     if !matches!(database.as_str(), "passwd" | "group" | "hosts") {
         sys.eprint(format!("Unknown database: {database}\n")).await;
-        sys.try_help().await;
+        sys.eprint("Try `getent --help' or `getent --usage' for more information.\n").await;
         return Err(1);
     }
     let text = sys.read_file(&format!("/etc/{database}")).await.unwrap_or_default();

@@ -49,6 +49,29 @@ const USAGE: &str = "Usage: hostname [-b] {hostname|-F file}         set host na
        dnsdomainname                            display dns domain name
 
        hostname -V|--version|-h|--help          print info and exit
+
+Program name:
+       {yp,nis,}domainname=hostname -y
+       dnsdomainname=hostname -d
+
+Program options:
+    -a, --alias            alias names
+    -A, --all-fqdns        all long host names (FQDNs)
+    -b, --boot             set default hostname if none available
+    -d, --domain           DNS domain name
+    -f, --fqdn, --long     long host name (FQDN)
+    -F, --file             read host name or NIS domain name from given file
+    -i, --ip-address       addresses for the host name
+    -I, --all-ip-addresses all addresses for the host
+    -s, --short            short host name
+    -y, --yp, --nis        NIS/YP domain name
+
+Description:
+   This command can get or set the host name or the NIS domain name. You can
+   also get the DNS domain or the FQDN (fully qualified domain name).
+   Unless you are using bind or NIS for host lookups you can change the
+   FQDN (Fully Qualified Domain Name) and the DNS domain name (which is
+   part of the FQDN) in the /etc/hosts file.
 ";
 
 async fn main(sys: Sys) -> i32 {
@@ -83,6 +106,10 @@ async fn main(sys: Sys) -> i32 {
             return 0;
         }
         _ => {}
+    }
+    if options.operands.len() > 1 {
+        sys.eprint(USAGE).await;
+        return SPEC.failure;
     }
     if let Some(file) = options.value('F') {
         return set_from_file(&sys, file, options.has('b')).await;

@@ -211,7 +211,13 @@ impl Filter {
     fn matches(&self, m: &MountInfo) -> bool {
         let has_options = |list: &String| {
             let present = m.options();
-            list.split(',').all(|o| present.split(',').any(|p| p == o))
+            let has = |option: &str| present.split(',').any(|p| p == option);
+            // `no` before a word asks for its absence, also where that is an option of its own (`mnt_match_options`).
+            list.split(',').all(|o| match (o.strip_prefix('+'), o.strip_prefix("no")) {
+                (Some(literal), _) => has(literal),
+                (None, Some(absent)) => !has(absent),
+                (None, None) => has(o),
+            })
         };
         let is_source = |word: &String| m.source == *word || m.source_with_root() == *word;
         self.types.as_ref().is_none_or(|list| type_matches(&m.fstype, list))

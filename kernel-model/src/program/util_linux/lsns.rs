@@ -101,7 +101,8 @@ async fn main(sys: Sys) -> i32 {
             sys.warnx(format!("not found namespace: {text}")).await;
             return 1;
         };
-        let table = members(&sys, &processes, ns, headings, style).await;
+        let columns = if options.value('o').is_some() { columns } else { default_member_columns() };
+        let table = members(&sys, &processes, ns, columns, headings, style).await;
         sys.print(table.render()).await;
         return 0;
     }
@@ -223,8 +224,20 @@ fn command(p: &Process) -> String {
     if p.argv.is_empty() { p.comm.clone() } else { p.argv.join(" ") }
 }
 
+fn default_member_columns() -> Vec<TableColumn> {
+    let column = |name| COLUMNS.iter().find(|c| c.name == name).copied();
+    ["PID", "PPID", "USER", "COMMAND"].into_iter().filter_map(column).collect()
+}
+
 /// The processes of one namespace, as a tree.
-async fn members(sys: &Sys, processes: &[Process], ns: &Namespace, headings: bool, style: Style) -> Table {
+async fn members(
+    sys: &Sys,
+    processes: &[Process],
+    ns: &Namespace,
+    columns: Vec<TableColumn>,
+    headings: bool,
+    style: Style,
+) -> Table {
     let accounts = sys.accounts().await;
     let inside: Vec<&Process> = ns.processes.iter().map(|i| &processes[*i]).collect();
     let mut rows = Vec::new();
@@ -232,19 +245,24 @@ async fn members(sys: &Sys, processes: &[Process], ns: &Namespace, headings: boo
     let mut todo: Vec<(String, String, &Process)> =
         roots.map(|p| (String::new(), String::new(), *p)).collect::<Vec<_>>().into_iter().rev().collect();
     while let Some((branch, below, p)) = todo.pop() {
-        rows.push(vec![
-            p.pid.to_string(),
-            p.ppid.to_string(),
-            accounts.user_name(p.uids[1]),
-            format!("{branch}{}", command(p)),
-        ]);
+        let cell = |name: &str| match name {
+            "NS" => ns.inode.to_string(),
+            "TYPE" => ns.kind.name().to_owned(),
+            "PATH" => format!("/proc/{}/ns/{}", p.pid, ns.kind.name()),
+            "NPROCS" => ns.processes.len().to_string(),
+            "PID" => p.pid.to_string(),
+            "PPID" => p.ppid.to_string(),
+            "UID" => p.uids[1].to_string(),
+            "USER" => accounts.user_name(p.uids[1]),
+            "COMMAND" => format!("{branch}{}", command(p)),
+            _ => String::new(),
+        };
+        rows.push(columns.iter().map(|c| cell(c.name)).collect::<Vec<String>>());
         let children: Vec<&&Process> = inside.iter().filter(|c| c.ppid == p.pid).collect();
         for (i, child) in children.iter().enumerate().rev() {
             let (sign, line) = if i + 1 == children.len() { ("`-", "  ") } else { ("|-", "| ") };
             todo.push((format!("{below}{sign}"), format!("{below}{line}"), child));
         }
     }
-    let columns = ["PID", "PPID", "USER", "COMMAND"];
-    let column = |name| COLUMNS.iter().find(|c| c.name == name).copied();
-    Table { columns: columns.into_iter().filter_map(column).collect(), rows, headings, style }
+    Table { columns, rows, headings, style }
 }

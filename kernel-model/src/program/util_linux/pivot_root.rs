@@ -24,6 +24,11 @@ async fn main(sys: Sys) -> i32 {
     };
     match sys.pivot_root(new_root, put_old).await {
         Ok(()) => 0,
+        Err(e) if sys.is_busybox() => {
+            // It has no message of its own, and says so (`bb_perror_nomsg_and_die`).
+            sys.error(format!("(null): {e}")).await;
+            1
+        }
         Err(e) => {
             sys.warn(format!("failed to change root from `{new_root}' to `{put_old}'"), e).await;
             1

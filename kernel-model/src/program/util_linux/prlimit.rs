@@ -177,7 +177,11 @@ fn text(n: u64) -> String {
 fn parse(text: &str) -> Option<Wanted> {
     let one = |t: &str| match t {
         "unlimited" | "infinity" => Some(INFINITY),
-        n => n.parse().ok(),
+        // strtoull(3) counts a negative number from the other end.
+        n => match n.strip_prefix('-') {
+            Some(n) => n.parse().ok().map(u64::wrapping_neg),
+            None => n.strip_prefix('+').unwrap_or(n).parse().ok(),
+        },
     };
     match text.trim_start_matches('=').split_once(':') {
         None => one(text.trim_start_matches('=')).map(|n| (Some(n), Some(n))),

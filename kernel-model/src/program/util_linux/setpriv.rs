@@ -317,6 +317,7 @@ async fn securebits(sys: &Sys, text: &str) -> Step<SecureBits> {
             return refuse(sys, if adds { "+all securebits is not allowed" } else { "bad securebits string" }).await;
         }
         match SECUREBIT_NAMES.iter().find(|(n, _)| *n == name) {
+            Some((_, SecureBits::KEEP_CAPS)) => return refuse(sys, "adjusting keep_caps does not make sense").await,
             Some((_, bit)) => bits.set(*bit, adds),
             None => return refuse(sys, "unrecognized securebit").await,
         }

@@ -90,20 +90,37 @@ async fn show_and_set(sys: &Sys, pid: &str, cpus: Option<Vec<i64>>, as_list: boo
         sys.warnx(format!("invalid PID argument: '{pid}'")).await;
         return 1;
     };
-    if let Err(status) = show(sys, nr, "current", as_list).await {
+    let current = match affinity(sys, nr, "current", as_list).await {
+        Ok(text) => text,
+        Err(status) => return status,
+    };
+    let Some(cpus) = cpus else {
+        sys.print(current).await;
+        return 0;
+    };
+    // What goes into a pipe or a file is written last of all, after any complaint.
+    let buffered = !sys.isatty(1).await;
+    if !buffered {
+        sys.print(&current).await;
+    }
+    let set = set(sys, nr, &cpus).await;
+    if buffered {
+        sys.print(&current).await;
+    }
+    if let Err(status) = set {
         return status;
     }
-    let Some(cpus) = cpus else { return 0 };
-    if let Err(status) = set(sys, nr, &cpus).await {
-        return status;
-    }
-    match show(sys, nr, "new", as_list).await {
-        Ok(()) => 0,
+    match affinity(sys, nr, "new", as_list).await {
+        Ok(text) => {
+            sys.print(text).await;
+            0
+        }
         Err(status) => status,
     }
 }
 
-async fn show(sys: &Sys, pid: i32, which: &str, as_list: bool) -> Result<(), i32> {
+/// The line about the processors of a process.
+async fn affinity(sys: &Sys, pid: i32, which: &str, as_list: bool) -> Result<String, i32> {
     let ret = match sys.call(Sysno::SCHED_GETAFFINITY, vec![pid.into(), 8.into(), Value::Null]).await {
         Ok(ret) => ret,
         Err(e) => return fail(sys, "get", pid, e).await,
@@ -114,8 +131,7 @@ async fn show(sys: &Sys, pid: i32, which: &str, as_list: bool) -> Result<(), i32
     } else {
         format!("mask: {:x}", cpus.iter().filter(|c| (0..64).contains(*c)).fold(0u64, |mask, cpu| mask | 1 << cpu))
     };
-    sys.print(format!("pid {pid}'s {which} affinity {text}\n")).await;
-    Ok(())
+    Ok(format!("pid {pid}'s {which} affinity {text}\n"))
 }
 
 /// Three or more in a row become a range.

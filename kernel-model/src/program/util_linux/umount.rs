@@ -59,19 +59,22 @@ async fn main(sys: Sys) -> i32 {
         status += if options.has('R') {
             recursive(&sys, target, &options).await
         } else {
-            let target = by_source(&sys, target).await;
+            let target = mounted_at(&sys, target).await;
             one(&sys, &target, &options).await
         };
     }
-    status
+    status.min(255)
 }
 
-/// A word that is no path may be what was mounted.
-async fn by_source(sys: &Sys, word: &str) -> String {
-    if sys.stat(word).await.is_ok() {
-        return word.to_owned();
-    }
+/// Where the mount is that a word means: a path to it, or what was mounted. Any other word stays as it is
+/// (`mnt_context_find_umount_fs`).
+async fn mounted_at(sys: &Sys, word: &str) -> String {
     let mounts = sys.mountinfo().await.unwrap_or_default();
+    if let Some(path) = sys.canonicalize(word).await
+        && mounts.iter().any(|m| m.target == path)
+    {
+        return path;
+    }
     mounts.into_iter().rev().find(|m| m.source == word).map_or_else(|| word.to_owned(), |m| m.target)
 }
 

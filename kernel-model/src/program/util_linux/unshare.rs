@@ -411,7 +411,11 @@ async fn wait_for(sys: &Sys, child: i32) -> i32 {
 }
 
 async fn bind_files(sys: &Sys, plan: &Plan, pid: i32) -> Step<()> {
-    for (kind, file) in &plan.persistent {
+    // In the order of its own table, not of the options (`namespace_files`).
+    const ORDER: [NsKind; 8] =
+        [NsKind::User, NsKind::Cgroup, NsKind::Ipc, NsKind::Uts, NsKind::Net, NsKind::Pid, NsKind::Mnt, NsKind::Time];
+    let in_order = ORDER.iter().flat_map(|kind| plan.persistent.iter().filter(move |(k, _)| k == kind));
+    for (kind, file) in in_order {
         let name = match kind {
             // The namespace of this process is the old one; its children are born into the new one.
             NsKind::Pid => "pid_for_children",

@@ -356,11 +356,7 @@ impl Kernel<'_> {
         let proxy = current.and_then(|t| self.tasks.get(t)).map(|t| t.nsproxy);
         let granted = match (sysctl.kind, sysctl.scope(), proxy) {
             (Kind::MaxNamespaces(_) | Kind::MaxCount(..), ..) => {
-                if self.cred_has_cap(cred, cred.user_ns, Cap::SYS_RESOURCE) {
-                    mode >> 6
-                } else {
-                    mode & 0o4
-                }
+                if self.cred_has_cap(cred, cred.user_ns, Cap::SYS_RESOURCE) { mode >> 6 } else { mode & 0o4 }
             }
             (Kind::PidMax, _, Some(_)) => {
                 let owner = current.map(|t| self.pid_namespaces[self.pid_ns_of(t)].ns.owner);
