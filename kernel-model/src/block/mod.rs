@@ -328,13 +328,17 @@ impl Kernel<'_> {
         let took = self.clock - bio.since;
         let done = &mut self.block.disks[disk].done[bio.direction.index()];
         *done = (done.0 + 1, done.1 + bio.bytes, done.2 + took);
+        let mut served = None;
         match bio.purpose {
             Purpose::Flush | Purpose::Raw(..) => {}
-            Purpose::Served(cookie, pos, ref data) => self.serviced(cookie, disk, pos, &bio, data),
+            Purpose::Served(cookie, pos, ref data) => served = Some((cookie, self.serviced(disk, pos, &bio, data))),
             Purpose::Fill(inode, first, pages) => self.pages_are_read(inode, first, pages),
             Purpose::WriteBack(inode, first, pages) => self.pages_are_written(inode, first, pages),
         }
         self.emit(EventKind::Block(BlockEvent::Completed { disk, direction: bio.direction, bytes: bio.bytes, took }));
+        if let Some((cookie, answer)) = served {
+            self.answer_service(cookie, answer);
+        }
         self.wake_all(Wait::Bio(id));
     }
 }

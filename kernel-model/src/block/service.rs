@@ -12,9 +12,14 @@ impl Kernel<'_> {
     pub(crate) fn serve_disk(&mut self, cookie: u64, dev: (u32, u32), what: DiskService) {
         let answer = self.try_to_serve(cookie, dev, what);
         if let Some(answer) = answer {
-            self.machine.disk_served(cookie, answer);
-            self.emit_reports();
+            self.answer_service(cookie, answer);
         }
+    }
+
+    /// The driver that serves others hears of it (`bi_end_io`).
+    pub(super) fn answer_service(&mut self, cookie: u64, answer: DiskServed) {
+        self.machine.disk_served(cookie, answer);
+        self.emit_reports();
     }
 
     fn try_to_serve(&mut self, cookie: u64, dev: (u32, u32), what: DiskService) -> Option<DiskServed> {
@@ -33,10 +38,10 @@ impl Kernel<'_> {
         None
     }
 
-    /// The disk is done with it.
-    pub(super) fn serviced(&mut self, cookie: u64, disk: DiskId, pos: u64, bio: &Bio, data: &[u8]) {
+    /// The disk is done with it: what the driver is to be answered.
+    pub(super) fn serviced(&mut self, disk: DiskId, pos: u64, bio: &Bio, data: &[u8]) -> DiskServed {
         let raw = &mut self.block.disks[disk].raw;
-        let bytes = match bio.direction {
+        DiskServed::Done(match bio.direction {
             Direction::Read => {
                 let mut bytes = raw.read(pos, bio.bytes as usize);
                 bytes.resize(bio.bytes as usize, 0);
@@ -46,8 +51,6 @@ impl Kernel<'_> {
                 raw.write(pos, data, ROOT_MEMCG);
                 Vec::new()
             }
-        };
-        self.machine.disk_served(cookie, DiskServed::Done(bytes));
-        self.emit_reports();
+        })
     }
 }
