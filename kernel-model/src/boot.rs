@@ -107,6 +107,7 @@ impl World {
         };
         let mut world = World {
             config,
+            command_line: "console=ttyS0".into(),
             clock: Nanos::from_millis(10_000),
             turn: 0,
             run_until: Nanos(0),

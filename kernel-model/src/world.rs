@@ -4,6 +4,8 @@
 //! It has no clock, no randomness, no closure, no pointer to the outside; links are ids. The only way
 //! to change it is an [`Action`](crate::action::Action) and the turns that follow ([`crate::step`]).
 
+use std::sync::Arc;
+
 use imbl::OrdMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -87,6 +89,8 @@ impl TryFrom<SavedConfig> for Config {
 #[allow(missing_docs)] // tables of the things that their types describe
 pub struct World {
     pub config: Config,
+    /// What the kernel was told when it was started (`/proc/cmdline`).
+    pub command_line: Arc<str>,
     /// Virtual time since boot.
     pub clock: Nanos,
     /// Turns taken since boot.

@@ -14,10 +14,12 @@ use kernel_model::machine::{Port, SystemId};
 use kernel_model::namespace::uts::UtsNsId;
 use kernel_model::net::packet::Frame;
 use kernel_model::projection::prompt::Prompt;
+use kernel_model::shell::{Complete, is_complete};
 use kernel_model::step::{Running, Turn};
 use kernel_model::time::Nanos;
-use kernel_model::world::{Config, World};
+use kernel_model::world::World;
 
+use super::command_line;
 use super::line_discipline::Typed;
 use super::machine::GuestMachine;
 use crate::machine::hardware::Hardware;
@@ -49,16 +51,21 @@ pub struct GuestKernel<H: Hardware + Clone + 'static> {
     pub running: Running<GuestMachine<H>>,
     /// The prompt of its shell has been printed.
     is_prompted: bool,
+    /// Lines that are typed and not a command yet: a loop without its end.
+    unfinished: String,
     /// What happened in it and was not reported yet.
     reports: Vec<Report>,
 }
 
 impl<H: Hardware + Clone + 'static> GuestKernel<H> {
-    /// Boots a kernel on `machine` at this moment of the time of whoever runs it.
-    pub fn boot(system: SystemId, name: &str, machine: GuestMachine<H>, now: Nanos) -> Self {
-        let config = Config { terminal: true, ..Config::default() };
-        let mut world = World::boot(config);
+    /// Boots a kernel on `machine` at this moment of the time of whoever runs it; on its command line are these
+    /// words, if anybody has said what is.
+    pub fn boot(system: SystemId, name: &str, machine: GuestMachine<H>, (now, words): (Nanos, Option<&str>)) -> Self {
+        let mut world = World::boot(command_line::config(words.unwrap_or_default()));
         world.clock = now;
+        if let Some(words) = words {
+            world.command_line = words.into();
+        }
         // Its disks are those that it finds.
         let standard: Vec<_> = world.block.disks.ids().collect();
         for disk in standard {
@@ -68,7 +75,14 @@ impl<H: Hardware + Clone + 'static> GuestKernel<H> {
             uts.nodename = name.into();
         }
         let running = Running::new(world, machine);
-        GuestKernel { system, name: name.into(), running, is_prompted: false, reports: Vec::new() }
+        GuestKernel {
+            system,
+            name: name.into(),
+            running,
+            is_prompted: false,
+            unfinished: String::new(),
+            reports: Vec::new(),
+        }
     }
 
     /// Its world.
@@ -103,11 +117,24 @@ impl<H: Hardware + Clone + 'static> GuestKernel<H> {
     /// Something was typed at its console, whose line discipline has echoed it.
     pub fn typed(&mut self, typed: Typed) -> Asked {
         let action = match typed {
-            Typed::Line(text) => {
+            Typed::Line(line) => {
+                let text = std::mem::take(&mut self.unfinished) + &line;
+                if self.reads_a_command() && is_complete(&format!("{text}\n")) == Complete::Incomplete {
+                    self.unfinished = text + "\n";
+                    return Asked { printed: b"> ".to_vec(), is_quiet: true, ..Asked::default() };
+                }
                 self.is_prompted = false;
                 Action::Line { console: CONSOLE, text }
             }
-            Typed::Interrupt => Action::Interrupt { console: CONSOLE },
+            Typed::Interrupt => {
+                self.is_prompted &= std::mem::take(&mut self.unfinished).is_empty();
+                Action::Interrupt { console: CONSOLE }
+            }
+            // The shell is given what there is, and says what is missing.
+            Typed::EndOfInput if !self.unfinished.is_empty() => {
+                self.is_prompted = false;
+                Action::Line { console: CONSOLE, text: std::mem::take(&mut self.unfinished) }
+            }
             Typed::EndOfInput => Action::EndOfInput { console: CONSOLE },
         };
         let mut trace = Trace::new();
@@ -137,10 +164,15 @@ impl<H: Hardware + Clone + 'static> GuestKernel<H> {
         asked
     }
 
+    /// The shell waits for a command, and no line is on its way to it.
+    fn reads_a_command(&self) -> bool {
+        let console = self.running.world.consoles.get(CONSOLE);
+        console.is_some_and(|console| console.at_prompt && !console.closed && console.lines.is_empty())
+    }
+
     /// The shell prints its prompt when it begins to wait for a line.
     fn prompt(&mut self, printed: &mut Vec<u8>) {
-        let Some(console) = self.running.world.consoles.get(CONSOLE) else { return };
-        if !console.at_prompt || console.closed || !console.lines.is_empty() {
+        if !self.reads_a_command() {
             self.is_prompted = false;
         } else if !self.is_prompted {
             self.is_prompted = true;

@@ -4,6 +4,7 @@
 //! which Linux's drivers make them ([`driver`]). Each such access is an exit; who answers it is the hypervisor's business.
 //! A kernel that knows of Xen has other drivers: those are in [`crate::machine::xen`].
 
+pub mod command_line;
 pub mod driver;
 pub mod kernel;
 pub mod line_discipline;
@@ -54,7 +55,7 @@ impl Guest {
         (drivers, memory): (Drivers, u64),
         now: Nanos,
     ) -> Guest {
-        let mut kernel = GuestKernel::boot(system, name, machine, now);
+        let mut kernel = GuestKernel::boot(system, name, machine, (now, None));
         kernel.running.world.mm.set_total(memory);
         Guest { kernel, drivers }
     }

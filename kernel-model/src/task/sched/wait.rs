@@ -116,17 +116,19 @@ impl World {
     fn waits_for_typing(&self, console: ConsoleId) -> bool {
         let is_raw = self.consoles.get(console).is_some_and(|c| c.raw.is_some());
         let waiters = self.sched.waiting.get(&Wait::Line(console));
-        let waiters = waiters.into_iter().flatten().filter_map(|task| self.tasks.get(*task));
+        let mut waiters = waiters.into_iter().flatten().filter_map(|task| self.tasks.get(*task));
         if is_raw {
-            // What is typed is passed on to a pseudo-terminal, where somebody waits for it.
-            let typed_at = |task: &Task| match &task.state {
-                TaskState::Sleeping(Sleep { on, until: None }) => on.iter().find_map(|wait| match wait {
+            // What is typed is passed on to a pseudo-terminal, where somebody waits for it; or to a device of the machine, which
+            // knows itself whether something is under way (`PvOps::is_busy`).
+            return waiters.any(|task| {
+                let TaskState::Sleeping(Sleep { on, until: None }) = &task.state else { return false };
+                let is_devices = on.len() > 1 && on.iter().all(|wait| matches!(wait, Wait::Line(_) | Wait::Device(_)));
+                let pty = on.iter().find_map(|wait| match wait {
                     Wait::PtyMaster(pty) => Some(*pty),
                     _ => None,
-                }),
-                _ => None,
-            };
-            return waiters.filter_map(typed_at).any(|pty| self.only_typing_wakes(Wait::PtySlave(pty)));
+                });
+                is_devices || pty.is_some_and(|pty| self.only_typing_wakes(Wait::PtySlave(pty)))
+            });
         }
         self.only_typing_wakes(Wait::Line(console))
     }

@@ -17,7 +17,7 @@ impl Kernel<'_> {
     pub(super) fn global_text(&self, file: TopFile, ns: PidNsId, reader: TaskId) -> String {
         match file {
             TopFile::Cgroups => self.proc_cgroups_text(),
-            TopFile::Cmdline => "console=ttyS0\n".to_owned(),
+            TopFile::Cmdline => format!("{}\n", self.command_line),
             TopFile::Cpuinfo => (0..2).map(cpu_text).collect(),
             TopFile::Devices => {
                 "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n254 virtblk\n".to_owned()
