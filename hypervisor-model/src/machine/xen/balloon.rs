@@ -2,7 +2,7 @@
 //! `drivers/xen/balloon.c`, `mem-reservation.c`.
 //!
 //! A frame that is to go is first taken out of the kernel's map of all memory, with a hypercall a page; then a list of up to a
-//! page of frame numbers goes to Xen at once. What a guest's own tools show as its memory does not change here.
+//! page of frame numbers goes to Xen at once.
 
 use kernel_model::machine::report::{Deed, DeedKind, Lane};
 

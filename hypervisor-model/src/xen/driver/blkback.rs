@@ -71,9 +71,9 @@ impl BlkBack {
         for (name, value) in
             [("feature-max-indirect-segments", "256"), ("multi-queue-max-queues", "1"), ("max-ring-page-order", "4")]
         {
-            xenbus::write(&mut host.store, domain, &at, name, value);
+            xenbus::write(host, domain, &at, name, value);
         }
-        xenbus::switch_state(&mut host.store, domain, &at, XenbusState::InitWait);
+        xenbus::switch_state(host, domain, &at, XenbusState::InitWait);
         BlkBack { device, ring: None, pending: BTreeMap::new(), next_cookie: 0, sectors, is_writable: true }
     }
 
@@ -102,7 +102,7 @@ impl BlkBack {
         let own = self.device.back_state(&host.store);
         match state {
             XenbusState::Initialising if own == XenbusState::Closed => {
-                xenbus::switch_state(&mut host.store, domain, &at, XenbusState::InitWait);
+                xenbus::switch_state(host, domain, &at, XenbusState::InitWait);
             }
             XenbusState::Initialised | XenbusState::Connected if own != XenbusState::Connected => {
                 self.disconnect(host);
@@ -110,10 +110,10 @@ impl BlkBack {
                     self.connect(host);
                 }
             }
-            XenbusState::Closing => xenbus::switch_state(&mut host.store, domain, &at, XenbusState::Closing),
+            XenbusState::Closing => xenbus::switch_state(host, domain, &at, XenbusState::Closing),
             XenbusState::Closed | XenbusState::Unknown if own != XenbusState::Closed => {
                 self.disconnect(host);
-                xenbus::switch_state(&mut host.store, domain, &at, XenbusState::Closed);
+                xenbus::switch_state(host, domain, &at, XenbusState::Closed);
             }
             _ => {}
         }
@@ -122,8 +122,8 @@ impl BlkBack {
     /// `connect_ring`: the frontend's page is mapped, its port bound.
     fn connect_ring(&mut self, host: &mut Host) -> Option<()> {
         let (domain, front) = (self.domain(), self.device.front());
-        let gref = xenbus::read_number(&host.store, domain, &front, "ring-ref")? as u32;
-        let remote = xenbus::read_number(&host.store, domain, &front, "event-channel")? as u32;
+        let gref = xenbus::read_number(host, domain, &front, "ring-ref")? as u32;
+        let remote = xenbus::read_number(host, domain, &front, "event-channel")? as u32;
         let (mapped, frame) = host.map(domain, self.device.frontend, gref, false)?;
         let bind = EventChannelOp::BindInterdomain { remote: self.device.frontend, port: remote };
         let Some(port) = host.port(domain, bind) else {
@@ -153,9 +153,9 @@ impl BlkBack {
             ("sector-size", "512"),
             ("physical-sector-size", "512"),
         ] {
-            xenbus::write(&mut host.store, domain, &at, name, value);
+            xenbus::write(host, domain, &at, name, value);
         }
-        xenbus::switch_state(&mut host.store, domain, &at, XenbusState::Connected);
+        xenbus::switch_state(host, domain, &at, XenbusState::Connected);
     }
 
     /// `xen_blkif_disconnect`: everything mapped is given back.
@@ -181,7 +181,7 @@ impl BlkBack {
                     self.ring = Some(ring);
                     let (domain, at) = (self.domain(), self.device.back());
                     self.disconnect(host);
-                    xenbus::switch_state(&mut host.store, domain, &at, XenbusState::Closing);
+                    xenbus::switch_state(host, domain, &at, XenbusState::Closing);
                     return Vec::new();
                 }
                 // The request is copied before it is looked at: the frontend could change it meanwhile.

@@ -119,25 +119,25 @@ impl BlkFront {
             ("protocol", "x86_64-abi".to_owned()),
             ("feature-persistent", "1".to_owned()),
         ] {
-            xenbus::write(&mut host.store, domain, &at, name, &value);
+            xenbus::write(host, domain, &at, name, &value);
         }
-        xenbus::switch_state(&mut host.store, domain, &at, XenbusState::Initialised);
+        xenbus::switch_state(host, domain, &at, XenbusState::Initialised);
         Some(())
     }
 
     /// `blkfront_connect`: the disk is there.
     fn connect(&mut self, host: &mut Host, own: XenbusState) {
         let (domain, back) = (self.domain(), self.device.back());
-        self.sectors = xenbus::read_number(&host.store, domain, &back, "sectors");
+        self.sectors = xenbus::read_number(host, domain, &back, "sectors");
         if own != XenbusState::Connected {
-            xenbus::switch_state(&mut host.store, domain, &self.device.front(), XenbusState::Connected);
+            xenbus::switch_state(host, domain, &self.device.front(), XenbusState::Connected);
         }
     }
 
     /// `blkfront_closing`, `blkif_free`: what is under way has failed, the ring is taken back.
     fn close(&mut self, host: &mut Host) {
         let (domain, at) = (self.domain(), self.device.front());
-        xenbus::switch_state(&mut host.store, domain, &at, XenbusState::Closing);
+        xenbus::switch_state(host, domain, &at, XenbusState::Closing);
         self.sectors = None;
         if let Some(ring) = self.ring.take() {
             host.close(domain, ring.port);
@@ -155,7 +155,7 @@ impl BlkFront {
                 }
             }
         }
-        xenbus::switch_state(&mut host.store, domain, &at, XenbusState::Closed);
+        xenbus::switch_state(host, domain, &at, XenbusState::Closed);
     }
 
     fn grant_page(&mut self, host: &mut Host) -> Option<PersistentGrant> {

@@ -10,6 +10,7 @@ pub mod netback;
 pub mod netfront;
 #[cfg(test)]
 mod tests;
+pub mod xenbus_comms;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +24,7 @@ use super::grant_table::GrantRef;
 use super::grant_table::map::{GNTMAP_HOST_MAP, GNTMAP_READONLY, MapGrantRef, Mapped, UnmapGrantRef};
 use super::xenstore::XenStore;
 use crate::memory::Hfn;
+use xenbus_comms::StoreLine;
 
 /// What the drivers of a domain take from its kernel: frames and grant references.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -51,6 +53,8 @@ pub struct Host {
     pub store: XenStore,
     /// By domain.
     pub pools: BTreeMap<DomId, DriverPool>,
+    /// What guests' kernels share with xenstored, by domain.
+    pub lines: BTreeMap<DomId, StoreLine>,
 }
 
 /// Where a mapping of a driver lies: only its being there matters.
@@ -59,7 +63,7 @@ const MAPPED_AT: u64 = 0xffff_c900_0000_0000;
 impl Host {
     /// A hypervisor with an empty store.
     pub fn new(xen: Xen) -> Host {
-        Host { xen, store: XenStore::new(), pools: BTreeMap::new() }
+        Host { xen, store: XenStore::new(), pools: BTreeMap::new(), lines: BTreeMap::new() }
     }
 
     /// A frame of a domain, for a driver.

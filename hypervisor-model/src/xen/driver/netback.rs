@@ -66,9 +66,9 @@ impl NetBack {
             ("multi-queue-max-queues", "1"),
             ("feature-ctrl-ring", "1"),
         ] {
-            xenbus::write(&mut host.store, domain, &at, name, value);
+            xenbus::write(host, domain, &at, name, value);
         }
-        xenbus::switch_state(&mut host.store, domain, &at, XenbusState::InitWait);
+        xenbus::switch_state(host, domain, &at, XenbusState::InitWait);
         NetBack { device, tx: None, rx: None, page: None, waiting: VecDeque::new(), disabled: None }
     }
 
@@ -97,13 +97,13 @@ impl NetBack {
         let own = self.device.back_state(&host.store);
         match state {
             XenbusState::Connected if own != XenbusState::Connected && self.connect(host).is_some() => {
-                xenbus::switch_state(&mut host.store, domain, &at, XenbusState::Connected);
-                xenbus::write(&mut host.store, domain, &at, "hotplug-status", "connected");
+                xenbus::switch_state(host, domain, &at, XenbusState::Connected);
+                xenbus::write(host, domain, &at, "hotplug-status", "connected");
             }
-            XenbusState::Closing => xenbus::switch_state(&mut host.store, domain, &at, XenbusState::Closing),
+            XenbusState::Closing => xenbus::switch_state(host, domain, &at, XenbusState::Closing),
             XenbusState::Closed | XenbusState::Unknown if own != XenbusState::Closed => {
                 self.disconnect(host);
-                xenbus::switch_state(&mut host.store, domain, &at, XenbusState::Closed);
+                xenbus::switch_state(host, domain, &at, XenbusState::Closed);
             }
             _ => {}
         }
@@ -118,8 +118,8 @@ impl NetBack {
 
     fn half(&self, host: &mut Host, which: &str, shape: RingShape) -> Option<Half> {
         let (domain, front) = (self.domain(), self.device.front());
-        let gref = xenbus::read_number(&host.store, domain, &front, &format!("{which}-ring-ref"))? as u32;
-        let remote = xenbus::read_number(&host.store, domain, &front, &format!("event-channel-{which}"))? as u32;
+        let gref = xenbus::read_number(host, domain, &front, &format!("{which}-ring-ref"))? as u32;
+        let remote = xenbus::read_number(host, domain, &front, &format!("event-channel-{which}"))? as u32;
         let (mapped, frame) = host.map(domain, self.device.frontend, gref, false)?;
         let bind = EventChannelOp::BindInterdomain { remote: self.device.frontend, port: remote };
         let port = host.port(domain, bind)?;

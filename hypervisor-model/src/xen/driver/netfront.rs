@@ -65,12 +65,12 @@ impl NetFront {
         let (domain, at) = (self.domain(), self.device.front());
         match state {
             XenbusState::InitWait if own == XenbusState::Initialising && self.talk_to_backend(host).is_some() => {
-                xenbus::switch_state(&mut host.store, domain, &at, XenbusState::Connected);
+                xenbus::switch_state(host, domain, &at, XenbusState::Connected);
             }
             XenbusState::Closing | XenbusState::Closed if own != XenbusState::Closed => {
-                xenbus::switch_state(&mut host.store, domain, &at, XenbusState::Closing);
+                xenbus::switch_state(host, domain, &at, XenbusState::Closing);
                 self.free(host);
-                xenbus::switch_state(&mut host.store, domain, &at, XenbusState::Closed);
+                xenbus::switch_state(host, domain, &at, XenbusState::Closed);
             }
             _ => {}
         }
@@ -79,7 +79,7 @@ impl NetFront {
     /// `talk_to_netback`: references for all entries, two rings, two channels.
     fn talk_to_backend(&mut self, host: &mut Host) -> Option<()> {
         let (domain, at) = (self.domain(), self.device.front());
-        xenbus::write(&mut host.store, domain, &at, "xdp-headroom", "0");
+        xenbus::write(host, domain, &at, "xdp-headroom", "0");
         let tx_spare = (0..RESERVED).map_while(|_| host.take_gref(domain)).collect();
         let rx_spare = (0..RESERVED).map_while(|_| host.take_gref(domain)).collect();
         let mut tx = self.half(host, netif::TX, tx_spare)?;
@@ -100,7 +100,7 @@ impl NetFront {
             ("feature-gso-tcpv6", "1".to_owned()),
             ("feature-ipv6-csum-offload", "1".to_owned()),
         ] {
-            xenbus::write(&mut host.store, domain, &at, name, &value);
+            xenbus::write(host, domain, &at, name, &value);
         }
         (self.tx, self.rx) = (Some(tx), Some(rx));
         self.post(host);

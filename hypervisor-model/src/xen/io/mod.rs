@@ -2,7 +2,9 @@
 //! header of `xen/include/public/io`.
 
 pub mod blkif;
+pub mod byte_ring;
 pub mod console;
 pub mod netif;
 pub mod ring;
 pub mod xenbus;
+pub mod xs_wire;

@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::xen::domain::DomId;
+use crate::xen::driver::Host;
+use crate::xen::xenstore::wire::MessageType;
 use crate::xen::xenstore::{Asker, XenStore};
 
 /// The state of one half of a driver.
@@ -115,19 +117,30 @@ impl DeviceId {
 }
 
 /// Writes a node of a device's directory (`xenbus_printf`); what one's own domain may not write is not written.
-pub fn write(store: &mut XenStore, domain: DomId, directory: &str, name: &str, value: &str) {
-    let _refused = store.write(Asker::of(domain), &format!("{directory}/{name}"), value);
+pub fn write(host: &mut Host, domain: DomId, directory: &str, name: &str, value: &str) {
+    host.xenbus_write(domain, 0, &format!("{directory}/{name}"), value);
 }
 
-/// Says in which state a half is (`xenbus_switch_state`): only if its directory is still there.
-pub fn switch_state(store: &mut XenStore, domain: DomId, directory: &str, state: XenbusState) {
+/// Says in which state a half is (`__xenbus_switch_state`): only if its directory is still there, in one transaction.
+pub fn switch_state(host: &mut Host, domain: DomId, directory: &str, state: XenbusState) {
     let path = format!("{directory}/state");
-    if store.read(Asker::of(domain), &path).is_ok() {
-        write(store, domain, directory, "state", &(state as u32).to_string());
+    loop {
+        let started = host.xenbus(domain, MessageType::TransactionStart, 0, vec![0]);
+        let number = String::from_utf8_lossy(&started.payload).trim_end_matches('\0').parse();
+        let (MessageType::TransactionStart, Ok(transaction)) = (started.kind, number) else { return };
+        let is_there = host.xenbus_read(domain, transaction, &path).is_some();
+        if is_there {
+            host.xenbus_write(domain, transaction, &path, &(state as u32).to_string());
+        }
+        let end: &[u8] = if is_there { b"T\0" } else { b"F\0" };
+        let ended = host.xenbus(domain, MessageType::TransactionEnd, transaction, end.to_vec());
+        if ended.kind != MessageType::Error || ended.payload != b"EAGAIN\0" {
+            return;
+        }
     }
 }
 
 /// Reads a node of a device's directory as a number.
-pub fn read_number(store: &XenStore, domain: DomId, directory: &str, name: &str) -> Option<u64> {
-    store.read(Asker::of(domain), &format!("{directory}/{name}")).ok()?.parse().ok()
+pub fn read_number(host: &mut Host, domain: DomId, directory: &str, name: &str) -> Option<u64> {
+    host.xenbus_read(domain, 0, &format!("{directory}/{name}"))?.parse().ok()
 }

@@ -3,14 +3,15 @@
 //!
 //! Its processes are not ended one by one before: the model's init has no scripts for that. Suspending is not modelled.
 
+use kernel_model::machine::interrupt::Interrupt;
 use kernel_model::machine::report::{Deed, DeedKind, Lane};
 
 use super::XenHost;
 use super::domu::DomU;
+use crate::memory::PAGE_SIZE;
 use crate::xen::call::Hypercall;
 use crate::xen::domain::{DomId, ShutdownReason};
 use crate::xen::sched::SchedOp;
-use crate::xen::xenstore::Asker;
 
 /// Where a wish for the end of a domain is written.
 fn shutdown_path(id: DomId) -> String {
@@ -24,19 +25,23 @@ fn target_path(id: DomId) -> String {
 
 impl XenHost {
     /// A node below a guest's place, as the guest reads it; empty where there is none.
-    fn read_as(&self, id: DomId, path: &str) -> String {
-        self.host.store.read(Asker::of(id), path).unwrap_or_default()
+    fn read_as(&mut self, id: DomId, path: &str) -> String {
+        self.with_host(|host| host.xenbus_read(id, 0, path)).unwrap_or_default()
     }
 
     /// KiB that a domain is to have, if the toolstack has said so.
-    fn memory_target(&self, id: DomId) -> Option<u64> {
+    fn memory_target(&mut self, id: DomId) -> Option<u64> {
         self.read_as(id, &target_path(id)).parse().ok()
     }
 
     /// The store has changed: watches of guests' kernels fire. A kernel that does not run hears of it later.
     pub(super) fn fire_watches_of_guests(&mut self) {
-        for (id, domu) in &mut self.domus {
-            domu.has_watch |= !self.host.store.take_events(*id).is_empty();
+        let ids: Vec<DomId> = self.domus.keys().copied().collect();
+        for id in ids {
+            let events = self.host.store.take_events(id);
+            if !events.is_empty() {
+                self.with_host(|host| host.send_watch_events(id, events));
+            }
         }
         if let Some(target) = self.memory_target(DomId::DOM0)
             && target != self.dom0_target
@@ -44,6 +49,7 @@ impl XenHost {
             self.dom0_target = target;
             self.dom0.balloon(target / 4);
             self.collect();
+            self.interrupts.push(Interrupt::Balloon(self.dom0.tables().lent_frames().0 * PAGE_SIZE));
         }
     }
 
@@ -51,11 +57,11 @@ impl XenHost {
     /// `balloon_init_watcher`).
     pub(super) fn register_watches(&mut self, id: DomId) {
         for path in [shutdown_path(id), target_path(id)] {
-            let _watched = self.host.store.watch(id, &path, &path);
+            self.with_host(|host| host.xenbus_watch(id, &path, &path));
         }
         for feature in ["poweroff", "reboot"] {
             let path = format!("/local/domain/{}/control/feature-{feature}", id.0);
-            let _written = self.host.store.write(Asker::of(id), &path, "1");
+            self.with_host(|host| host.xenbus_write(id, 0, &path, "1"));
         }
     }
 
@@ -66,7 +72,11 @@ impl XenHost {
         {
             domu.memory_target = target;
             self.tell_watch(domu.id, "A watch fires in domain {domain}: memory/target has changed.");
-            self.in_guest(domu, |domu| domu.computer().balloon(target / 4));
+            let held = self.in_guest(domu, |domu| {
+                domu.computer().balloon(target / 4);
+                domu.computer().tables().lent_frames().0
+            });
+            domu.interrupt(Interrupt::Balloon(held * PAGE_SIZE));
         }
         let wish = self.read_as(domu.id, &shutdown_path(domu.id));
         let (reason, last_words) = match wish.as_str() {
@@ -84,7 +94,8 @@ impl XenHost {
         };
         self.tell_watch(domu.id, "A watch fires in domain {domain}: control/shutdown asks it to end.");
         // Only what the kernel is prepared to do is acknowledged.
-        let _acknowledged = self.host.store.write(Asker::of(domu.id), &shutdown_path(domu.id), "");
+        let id = domu.id;
+        self.with_host(|host| host.xenbus_write(id, 0, &shutdown_path(id), ""));
         self.print(domu, last_words.as_bytes());
         let who = domu.vcpu();
         let call = Hypercall::SchedOp(SchedOp::Shutdown(reason as u32));

@@ -11,7 +11,8 @@ use crate::xen::driver::Host;
 use crate::xen::event_channel::PortState;
 use crate::xen::event_channel::virq::DOM_EXC;
 use crate::xen::grant_table::map::{GNTMAP_APPLICATION_MAP, GNTMAP_HOST_MAP, MapGrantRef, UnmapGrantRef};
-use crate::xen::io::console::{ConsoleRing, IN, OUT};
+use crate::xen::io::byte_ring::ByteRing;
+use crate::xen::io::console::{IN, OUT};
 use crate::xen::xenstore::Asker;
 
 /// Where a mapping of a daemon lies: in the kernel, and in the program.
@@ -30,7 +31,7 @@ struct End {
 #[derive(Clone, PartialEq, Debug)]
 struct Console {
     end: End,
-    ring: ConsoleRing,
+    ring: ByteRing,
     /// What the guest has printed and nobody has read.
     printed: VecDeque<u8>,
     /// What was typed, and does not fit into the ring yet.
@@ -107,6 +108,7 @@ impl XenHost {
         let text = String::from_utf8_lossy(payload).into_owned();
         let Some(id) = text.split('\0').next().and_then(|id| id.parse().ok()).map(DomId) else { return };
         let store = self.daemons.stores.remove(&id);
+        self.host.lines.remove(&id);
         let console = self.daemons.consoles.remove(&id);
         self.files.wake_console(id, &mut self.interrupts);
         self.with_host(|host| {
@@ -120,6 +122,11 @@ impl XenHost {
     pub(super) fn is_end_of_a_domain(&self, port: u32) -> bool {
         let known = self.dom0.hardware.xen.domain(DomId::DOM0).and_then(|d| d.channels.ports.get(&port));
         known.is_some_and(|port| port.state == PortState::Virq(DOM_EXC))
+    }
+
+    /// xenstored's end of its channel with a domain.
+    pub(super) fn store_port(&self, id: DomId) -> Option<u32> {
+        self.daemons.stores.get(&id).map(|end| end.port)
     }
 
     /// xenstored looks which domains have ended, and tells those who wait for that (`domain_cleanup`).
@@ -144,7 +151,7 @@ impl XenHost {
             };
             let (Some(port), Some(frame)) = (read("port"), read("ring-ref")) else { continue };
             let end = self.with_host(|host| End::new(host, id, 0, port as u32));
-            let ring = ConsoleRing { frame: Hfn(frame) };
+            let ring = ByteRing { frame: Hfn(frame) };
             let console = Console { end, ring, printed: VecDeque::new(), typed: VecDeque::new() };
             self.daemons.consoles.insert(id, console);
         }

@@ -27,9 +27,11 @@ use crate::xen::Xen;
 use crate::xen::domain::{DomId, VcpuId};
 use crate::xen::driver::blkfront::BlkFront;
 use crate::xen::driver::netfront::NetFront;
+use crate::xen::driver::xenbus_comms::StoreLine;
 use crate::xen::driver::{DriverPool, Host};
 use crate::xen::io::blkif;
-use crate::xen::io::console::{ConsoleRing, IN, OUT};
+use crate::xen::io::byte_ring::ByteRing;
+use crate::xen::io::console::{IN, OUT};
 use crate::xen::io::xenbus::{DeviceId, DeviceKind, XenbusState};
 use crate::xen::sched::SchedOp;
 use crate::xen::vcpu::VcpuOp;
@@ -66,7 +68,7 @@ struct Card {
 /// The console as its guest has it (`/dev/hvc0`).
 #[derive(Clone, PartialEq, Debug, Default)]
 struct Hvc {
-    ring: ConsoleRing,
+    ring: ByteRing,
     port: u32,
     tty: LineDiscipline,
     /// What is printed and does not fit into the ring yet.
@@ -142,6 +144,11 @@ impl DomU {
         &mut self.kernel.running.machine.computer
     }
 
+    /// An interrupt, which its kernel takes at the beginning of its next turn.
+    pub fn interrupt(&mut self, interrupt: Interrupt) {
+        self.kernel.interrupt(interrupt);
+    }
+
     fn hardware(&mut self) -> &mut XenPv {
         &mut self.computer().hardware
     }
@@ -180,14 +187,20 @@ impl XenHost {
         self.with_host(|host| bind_interrupts(host, id, vcpus));
         let name = self.name_of(id);
         let now = Nanos(self.dom0.hardware.xen.now);
-        let mut kernel = GuestKernel::boot(SystemId(u32::from(id.0)), &name, GuestMachine::on(computer), now);
+        let (system, told) = (SystemId(u32::from(id.0)), Some(start.cmd_line.as_str()));
+        let mut kernel = GuestKernel::boot(system, &name, GuestMachine::on(computer), (now, told));
         kernel.running.world.limit_processors(vcpus);
-        let hvc = Hvc { ring: ConsoleRing { frame: start.console_mfn }, port: start.console_evtchn, ..Hvc::default() };
+        kernel.running.world.mm.set_total(start.nr_pages * PAGE_SIZE);
+        let hvc = Hvc { ring: ByteRing { frame: start.console_mfn }, port: start.console_evtchn, ..Hvc::default() };
         let (disks, cards) = (BTreeMap::new(), BTreeMap::new());
         let memory_target = start.nr_pages * 4;
         let domu =
             DomU { id, kernel, hvc, disks, cards, halted: None, has_watch: false, memory_target, has_told_turn: false };
         self.domus.insert(id, domu);
+        if let Some(daemon_port) = self.store_port(id) {
+            let ring = ByteRing { frame: start.store_mfn };
+            self.host.lines.insert(id, StoreLine::new(ring, start.store_evtchn, daemon_port));
+        }
         self.register_watches(id);
         self.probe(id);
         true
@@ -339,6 +352,11 @@ impl XenHost {
     fn event_in_guest(&mut self, domu: &mut DomU, port: u32) {
         if port == domu.hvc.port {
             return self.typed_at(domu);
+        }
+        if self.host.lines.get(&domu.id).is_some_and(|line| line.port == port) {
+            let id = domu.id;
+            domu.has_watch |= self.with_host(|host| host.take_watch_events(id));
+            return;
         }
         let disk = domu.disks.iter().find(|(_, disk)| disk.front.port() == Some(port)).map(|(device, _)| *device);
         if let Some(device) = disk {

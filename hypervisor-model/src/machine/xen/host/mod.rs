@@ -6,7 +6,7 @@
 //! [`typed`] hypercalls of somebody outside; [`files`] the nodes below `/dev/xen`; [`privcmd`] hypercalls of programs;
 //! [`daemons`] what xenstored and xenconsoled do; [`backends`] domain 0's halves of split drivers; [`domu`] another domain's
 //! kernel with its halves, [`control`] what the toolstack can ask of it. xenstored and xenconsoled
-//! are no processes here, and the guests' messages to xenstored do not go through its ring.
+//! are no processes here; guests' kernels talk to xenstored over its ring ([`crate::xen::driver::xenbus_comms`]).
 
 mod backends;
 mod boot;
