@@ -2,6 +2,7 @@
 //! in all their ways up to a bound.
 
 mod checked;
+mod corpus;
 mod hypercalls;
 mod life;
 mod recorded;
