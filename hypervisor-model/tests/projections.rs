@@ -14,6 +14,12 @@ use hypervisor_model::projection::frames::Frames;
 use hypervisor_model::projection::page_walks::PageWalks;
 use hypervisor_model::projection::rings::Rings;
 use hypervisor_model::projection::tlb_table::TlbTable;
+use hypervisor_model::projection::xen::channels::Channels;
+use hypervisor_model::projection::xen::frames::MachineFrames;
+use hypervisor_model::projection::xen::grants::Lending;
+use hypervisor_model::projection::xen::lanes::HypercallLanes;
+use hypervisor_model::projection::xen::pv_table::PvTable;
+use hypervisor_model::projection::xen::store::Store;
 use kernel_model::action::Action;
 use kernel_model::console::ConsoleId;
 use kernel_model::event::{Event, EventKind};
@@ -99,4 +105,59 @@ fn the_same_step_with_shadow_tables_and_on_the_bare_machine() {
     assert_eq!((lanes.exits(), lanes.rows.len()), (0, 0), "{}", lanes.text());
     assert!(structures(&native).processors.is_empty());
     check("walks-native.txt", &PageWalks::of(&native.events, "Its own.").text());
+}
+
+/// A guest on Xen with a disk and an interface, whose terminal is attached; the file of the last line goes to its disk.
+const GUEST: [&str; 5] = [
+    "ip link add xenbr0 type bridge; cat > guest1.cfg <<'END'\nname=\"guest1\"\ntype=\"pv\"\nkernel=\"/bin/true\"\nmemory=192\n\
+     vcpus=1\ndisk=['format=raw,vdev=xvda,access=rw,script=block-simple,target=/dev/vda']\n\
+     vif=['mac=00:16:3e:00:00:01,script=vif-bridge']\nEND",
+    "xl create guest1.cfg",
+    "xl console guest1",
+    "mkfs.ext4 -q /dev/xvda; mount /dev/xvda /mnt; sync; echo 'once upon a time' > /tmp/story",
+    "dd if=/tmp/story of=/mnt/story conv=fsync",
+];
+
+/// What these lines have made, from one step of the last of them to another.
+fn step_of_a_guest(lines: &[&str], from: Option<&str>, to: Option<&str>) -> Step {
+    let config = Config { terminal: true, machine: Platform::XenPv64.code(), ..Config::default() };
+    let mut timeline = Timeline::new(config, machine_of(&config));
+    for line in lines {
+        timeline.act(Action::Line { console: ConsoleId(1), text: (*line).to_owned() });
+        assert!(timeline.run(4_000_000), "{line} does not come to rest");
+    }
+    let begins = timeline.action_starts().last().copied().unwrap_or(0);
+    let place = |timeline: &mut Timeline<Box<dyn Measured>>, step: &str| {
+        timeline.seek_step(step);
+        timeline.position()
+    };
+    let from = from.map_or(begins, |step| place(&mut timeline, step));
+    let to = to.map_or(timeline.len(), |step| place(&mut timeline, step));
+    assert!(begins <= from && from < to, "{from} to {to}");
+    timeline.seek(from);
+    let before = timeline.machine().clone();
+    timeline.seek(to);
+    let (after, world) = (timeline.machine().clone(), timeline.world().clone());
+    let events = timeline.events_in(from, (to - from) as usize);
+    Step { before, after, world, events }
+}
+
+#[test]
+fn every_picture_of_xen_with_a_guest() {
+    let created = step_of_a_guest(&GUEST[..2], None, None);
+    let (before, after) = (created.before.xen().expect("Xen"), created.after.xen().expect("Xen"));
+    check("xen-store-created.txt", &Store::of_step(before, after).text());
+    check("xen-frames-created.txt", &MachineFrames::of_step(before, after).text());
+    check("xen-channels-created.txt", &Channels::of_step(before, after, &created.events).text());
+    // A request of the guest's is on its way: the disk has done it, and the backend is about to say so.
+    let writes = step_of_a_guest(&GUEST, Some("fsync("), Some("bytes done after"));
+    let (before, after) = (writes.before.xen().expect("Xen"), writes.after.xen().expect("Xen"));
+    check("xen-channels-write.txt", &Channels::of_step(before, after, &writes.events).text());
+    check("xen-grants-write.txt", &Lending::of_step(before, after).text());
+    let calls = (&writes.before.counters().hypercalls, &writes.after.counters().hypercalls);
+    check("xen-hypercalls-write.txt", &HypercallLanes::of_step(&writes.events, &writes.world, calls.0, calls.1).text());
+    let line = step_of_a_guest(&GUEST, None, None);
+    let table = PvTable::of_step(&line.events, Some(Platform::XenPv64));
+    assert!(table.rows.iter().any(|row| row.used > 0), "{}", table.text());
+    check("xen-pv-ops-write.txt", &table.text());
 }

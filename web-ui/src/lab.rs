@@ -67,6 +67,8 @@ pub struct Lab {
     wanted_cursor: Option<u64>,
     /// The same as a place that this history has in common with the one that was looked at before.
     wanted_place: Option<Place>,
+    /// The same as the name of a step of its last action.
+    wanted_step: Option<&'static str>,
     /// What somebody did meanwhile: it is done when the session is there.
     queued: std::collections::VecDeque<Action>,
 }
@@ -99,6 +101,7 @@ impl Lab {
             pending: Default::default(),
             wanted_cursor: None,
             wanted_place: None,
+            wanted_step: None,
             queued: Default::default(),
         }
     }
@@ -107,6 +110,12 @@ impl Lab {
     pub fn restore(session: Session, cursor: Option<u64>) -> Lab {
         let timeline = Timeline::new(session.config, machine_of(&session.config));
         Lab { pending: session.actions.into(), wanted_cursor: cursor, ..Lab::of(timeline) }
+    }
+
+    /// The same; the cursor is to be at the first step of the last action that is called so.
+    #[must_use]
+    pub fn opening_at(self, step: Option<&'static str>) -> Lab {
+        Lab { wanted_step: step, ..self }
     }
 
     /// The same with other futures that were given up.
@@ -264,11 +273,22 @@ impl Lab {
         {
             self.timeline.seek_place(place);
         }
-        if self.pending.is_empty() && self.wanted_cursor.is_none() && self.wanted_place.is_none() {
+        if self.pending.is_empty()
+            && self.motion() != Motion::Running
+            && let Some(step) = self.wanted_step.take()
+        {
+            self.timeline.seek_step(step);
+        }
+        if self.pending.is_empty() && self.is_at_its_place() {
             while let Some(action) = self.queued.pop_front() {
                 self.act(action);
             }
         }
+    }
+
+    /// The cursor is where it is to be when the session is restored.
+    fn is_at_its_place(&self) -> bool {
+        self.wanted_cursor.is_none() && self.wanted_place.is_none() && self.wanted_step.is_none()
     }
 
     /// Turns until the next look at the clock; fewer when an action is due before.
@@ -342,7 +362,7 @@ impl Lab {
         if self.is_restoring() {
             // Whoever goes somewhere else wants to be there, too, when everything is restored.
             self.wanted_cursor = Some(position);
-            self.wanted_place = None;
+            (self.wanted_place, self.wanted_step) = (None, None);
         }
         self.timeline.seek(position);
     }

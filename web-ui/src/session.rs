@@ -122,7 +122,7 @@ impl State {
         if let Some(view) = view::named(world.view) {
             self.stage.main = view;
         }
-        self.start(Lab::restore(world.session(), None));
+        self.start(Lab::restore(world.session(), None).opening_at(world.opens_at));
         self.offer_way_back(had, &t!("{world}. Step back to see how it was made.", world = translated(world.name)));
     }
 

@@ -22,6 +22,8 @@ pub struct PreparedWorld {
     pub platform: Option<Platform>,
     /// What is typed, line by line.
     pub lines: &'static [&'static str],
+    /// A step of the last line, by its label, at which it is opened; without it, at its end.
+    pub opens_at: Option<&'static str>,
 }
 
 impl PreparedWorld {
@@ -46,6 +48,7 @@ pub const WORLDS: &[PreparedWorld] = &[
         cgroup_v2: false,
         platform: None,
         lines: &[],
+        opens_at: None,
     },
     PreparedWorld {
         name: "A container by hand",
@@ -57,6 +60,7 @@ pub const WORLDS: &[PreparedWorld] = &[
             "unshare --mount --uts --ipc --net --pid --fork --mount-proc sh -c 'hostname box; sleep 1000; true' & sleep 1",
             "lsns",
         ],
+        opens_at: None,
     },
     PreparedWorld {
         name: "A docker container",
@@ -69,6 +73,7 @@ pub const WORLDS: &[PreparedWorld] = &[
             "docker ps",
             "docker exec web ps",
         ],
+        opens_at: None,
     },
     PreparedWorld {
         name: "Root without privileges",
@@ -80,6 +85,7 @@ pub const WORLDS: &[PreparedWorld] = &[
             "setpriv --reuid=1000 --regid=1000 --clear-groups unshare --user --map-root-user --pid --fork --mount-proc sh -c 'id; sleep 1000; true' & sleep 1",
             "cat /proc/$!/uid_map",
         ],
+        opens_at: None,
     },
     PreparedWorld {
         name: "PID namespaces in each other",
@@ -91,6 +97,7 @@ pub const WORLDS: &[PreparedWorld] = &[
             "unshare --pid --fork --mount-proc sh -c 'unshare --pid --fork --mount-proc sleep 1000; true' & sleep 1",
             "ps -ef",
         ],
+        opens_at: None,
     },
     PreparedWorld {
         name: "A mount that travels",
@@ -103,6 +110,7 @@ pub const WORLDS: &[PreparedWorld] = &[
             "unshare --mount --propagation slave sleep 1000 & unshare --mount --propagation private sleep 1000 & sleep 1",
             "mkdir /mnt/shared/usb; mount -t tmpfs usb /mnt/shared/usb",
         ],
+        opens_at: None,
     },
     PreparedWorld {
         name: "Control groups, version 1",
@@ -115,6 +123,7 @@ pub const WORLDS: &[PreparedWorld] = &[
             "sh -c 'echo $$ > memory/box/tasks; head -c 8M /dev/zero | tail | wc -c'",
             "sh -c 'echo $$ > cpu/box/tasks; timeout 0.5 sh -c \"while :; do :; done\"'",
         ],
+        opens_at: None,
     },
     PreparedWorld {
         name: "Control groups, version 2",
@@ -127,6 +136,7 @@ pub const WORLDS: &[PreparedWorld] = &[
             "sh -c 'echo $$ > box/cgroup.procs; head -c 8M /dev/zero | tail | wc -c'",
             "sh -c 'echo $$ > box/cgroup.procs; timeout 0.5 sh -c \"while :; do :; done\"'; cat box/memory.events",
         ],
+        opens_at: None,
     },
     PreparedWorld {
         name: "Two networks and a cable",
@@ -141,6 +151,7 @@ pub const WORLDS: &[PreparedWorld] = &[
             "ip -n blue addr add 10.0.0.2/24 dev veth-blue; ip -n blue link set veth-blue up",
             "ip netns exec red ping -c 1 10.0.0.2",
         ],
+        opens_at: None,
     },
     PreparedWorld {
         name: "A process that hides",
@@ -153,6 +164,7 @@ pub const WORLDS: &[PreparedWorld] = &[
             "ps -ef",
             "kill -0 $! && echo $! is alive",
         ],
+        opens_at: None,
     },
     PreparedWorld {
         name: "A guest on Xen",
@@ -167,6 +179,40 @@ pub const WORLDS: &[PreparedWorld] = &[
             "xl console guest1",
             "dd if=/dev/zero of=/dev/xvda bs=4096 count=1 conv=fsync",
         ],
+        opens_at: None,
+    },
+    PreparedWorld {
+        name: "One write on Xen",
+        about: "From a process in a guest to domain 0's disk and back: opened at the write. Step forward with it.",
+        view: "hypercalls",
+        cgroup_v2: false,
+        platform: Some(Platform::XenPv64),
+        lines: &[
+            "cat > guest1.cfg <<'END'\nname=\"guest1\"\ntype=\"pv\"\nkernel=\"/bin/true\"\nmemory=192\nvcpus=1\n\
+             disk=['format=raw,vdev=xvda,access=rw,script=block-simple,target=/dev/vda']\nEND",
+            "xl create guest1.cfg",
+            "xl console guest1",
+            "mkfs.ext4 -q /dev/xvda; mount /dev/xvda /mnt; sync; echo 'once upon a time' > /tmp/story",
+            "dd if=/tmp/story of=/mnt/story conv=fsync",
+        ],
+        opens_at: Some("\"once upon a time"),
+    },
+    PreparedWorld {
+        name: "One ping on Xen",
+        about: "From a process in a guest to domain 0 and back, by two rings: opened at the call that sends it.",
+        view: "hypercalls",
+        cgroup_v2: false,
+        platform: Some(Platform::XenPv64),
+        lines: &[
+            "ip link add xenbr0 type bridge; ip addr add 10.0.0.1/24 dev xenbr0; ip link set xenbr0 up",
+            "cat > guest1.cfg <<'END'\nname=\"guest1\"\ntype=\"pv\"\nkernel=\"/bin/true\"\nmemory=192\nvcpus=1\n\
+             vif=['mac=00:16:3e:00:00:01,script=vif-bridge']\nEND",
+            "xl create guest1.cfg",
+            "xl console guest1",
+            "ip addr add 10.0.0.2/24 dev eth0; ip link set eth0 up; ping -c 1 10.0.0.1",
+            "ping -c 1 10.0.0.1",
+        ],
+        opens_at: Some("sendto("),
     },
 ];
 
@@ -175,17 +221,27 @@ mod tests {
     use super::*;
     use crate::lab::{Lab, Motion};
     use crate::view;
+    use kernel_model::projection::label::label;
+    use kernel_model::projection::machine::seen;
 
     #[test]
     fn each_world_comes_to_rest_and_says_nothing_is_wrong() {
         for world in WORLDS {
             assert!(view::named(world.view).is_some(), "{} wants a view that is not there", world.name);
-            let mut lab = Lab::restore(world.session(), None);
+            let mut lab = Lab::restore(world.session(), None).opening_at(world.opens_at);
             let mut slices = 0;
             while lab.motion() == Motion::Running {
                 lab.run(|| true);
                 slices += 1;
                 assert!(slices < 1000, "{} does not come to rest", world.name);
+            }
+            if let Some(step) = world.opens_at {
+                let shown = lab.timeline.current_event().expect("there is one");
+                let (inner, theirs, _) = seen(&shown, lab.timeline.head(), lab.timeline.machine_at_head());
+                assert!(label(&inner.kind, theirs).contains(step), "{} opens at {shown:?}", world.name);
+                assert!(lab.is_past(), "{}", world.name);
+                let end = lab.len();
+                lab.seek(end);
             }
             let (lines, _) = {
                 lab.transcript.follow(&mut lab.timeline, true);

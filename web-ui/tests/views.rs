@@ -7,7 +7,13 @@ use std::path::Path;
 use std::rc::Rc;
 
 use hypervisor_model::machine::Platform;
+use hypervisor_model::machine::measured::machine_of;
+use hypervisor_model::projection::xen::channels::Channels;
+use hypervisor_model::projection::xen::frames::MachineFrames;
+use hypervisor_model::projection::xen::grants::Lending;
+use hypervisor_model::projection::xen::lanes::HypercallLanes;
 use hypervisor_model::projection::xen::pv_table::PvTable;
+use hypervisor_model::projection::xen::store::Store;
 use kernel_model::action::Action;
 use kernel_model::console::ConsoleId;
 use kernel_model::projection::cgroup_view::CgroupView;
@@ -32,6 +38,7 @@ use web_ui::view::{
     proc_views, process_tree, pv_ops, through_eyes, xenstore,
 };
 use web_ui::widget::seat::Seats;
+use web_ui::worlds::WORLDS;
 use yew::{BaseComponent, Callback, LocalServerRenderer};
 
 /// The world before and after these lines are typed at the first console.
@@ -287,4 +294,40 @@ async fn the_table_of_privileged_operations() {
     let mut table = PvTable::of_step(&[], Some(Platform::XenPv64));
     table.rows.truncate(4);
     check::<pv_ops::PvOpsView>("pv-ops.html", pv_ops::Props { table: Rc::new(table) }).await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn views_of_xen_while_a_disk_works_for_a_guest() {
+    let world = WORLDS.iter().find(|world| world.name == "One write on Xen").expect("it is there");
+    let session = world.session();
+    let mut timeline = Timeline::new(session.config, machine_of(&session.config));
+    for stamped in session.actions {
+        timeline.act(stamped.action);
+        assert!(timeline.run(4_000_000), "it does not come to rest");
+    }
+    timeline.seek_step("fsync(");
+    let (from, machine) = (timeline.position(), timeline.machine().clone());
+    timeline.seek_step("bytes done after");
+    let events = timeline.events_in(from, (timeline.position() - from) as usize);
+    let (before, after) = (machine.xen().expect("Xen"), timeline.machine().xen().expect("Xen"));
+    let (is_there, dispatch) = (true, Callback::noop());
+    let channels = Rc::new(Channels::of_step(before, after, &events));
+    let props = channels::Props { channels, is_there, dispatch: dispatch.clone() };
+    check::<channels::ChannelsView>("channels-guest.html", props).await;
+    let props =
+        lending::Props { lending: Rc::new(Lending::of_step(before, after)), is_there, dispatch: dispatch.clone() };
+    check::<lending::LendingView>("grants-guest.html", props).await;
+    let props = xenstore::Props { store: Rc::new(Store::of_step(before, after)), is_there, dispatch: dispatch.clone() };
+    check::<xenstore::XenstoreView>("xenstore-guest.html", props).await;
+    let frames = Rc::new(MachineFrames::of_step(before, after));
+    let props = machine_frames::Props { frames, is_there, dispatch: dispatch.clone() };
+    check::<machine_frames::MachineFramesView>("machine-frames-guest.html", props).await;
+    let calls = (&machine.counters().hypercalls, &timeline.machine().counters().hypercalls);
+    let lanes = Rc::new(HypercallLanes::of_step(&events, timeline.world(), calls.0, calls.1));
+    check::<hypercalls::HypercallsView>("hypercalls-guest.html", hypercalls::Props { lanes, is_there, dispatch }).await;
+    let begins = timeline.action_starts().last().copied().unwrap_or(0);
+    let line = timeline.events_in(begins, (timeline.len() - begins) as usize);
+    let table = Rc::new(PvTable::of_step(&line, Some(Platform::XenPv64)));
+    assert!(table.rows.iter().any(|row| row.used > 0), "{}", table.text());
+    check::<pv_ops::PvOpsView>("pv-ops-guest.html", pv_ops::Props { table }).await;
 }

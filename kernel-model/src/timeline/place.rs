@@ -4,7 +4,9 @@
 //! kernel's own events, from the beginning of an action.
 
 use super::Timeline;
-use crate::event::EventKind;
+use crate::event::{Event, EventKind};
+use crate::projection::label::label;
+use crate::projection::machine::seen;
 use crate::pv_ops::PvOps;
 
 /// A place in a history: so many actions, and so many events of the kernel's own since the last of them began.
@@ -53,6 +55,27 @@ impl<M: PvOps + Clone + 'static> Timeline<M> {
             }
         }
         self.seek(from);
+    }
+
+    /// Moves the cursor to the first step of the last action whose label contains `name`, whichever kernel on the machine
+    /// made it; to the end where there is none.
+    pub fn seek_step(&mut self, name: &str) {
+        let mut from = self.start_of(self.action_starts().len());
+        while from < self.len() {
+            let page = self.events_in(from, PAGE);
+            let is_it = |event: &Event| {
+                let (inner, world, _) = seen(event, self.head(), self.machine_at_head());
+                label(&inner.kind, world).contains(name)
+            };
+            if let Some(at) = page.iter().position(is_it) {
+                return self.seek(from + at as u64 + 1);
+            }
+            if page.is_empty() {
+                break;
+            }
+            from += page.len() as u64;
+        }
+        self.seek(self.len());
     }
 
     /// How many events there were before the last of so many actions began.

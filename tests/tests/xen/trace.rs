@@ -4,10 +4,17 @@
 
 use std::fmt::Write;
 
+use hypervisor_model::machine::Platform;
+use hypervisor_model::machine::measured::{Measured, machine_of};
+use kernel_model::action::Action;
+use kernel_model::console::ConsoleId;
 use kernel_model::event::{Event, EventKind};
 use kernel_model::machine::report::{DeedKind, Lane, Report};
 use kernel_model::projection::label::label;
 use kernel_model::projection::machine::seen;
+use kernel_model::timeline::{Session as Saved, Timeline};
+use kernel_model::world::Config;
+use lessons::permalink::Permalink;
 
 use super::session::{GUEST, Session, must_be_kept};
 
@@ -88,4 +95,51 @@ fn one_ping_is_followed_from_a_process_of_a_guest_to_domain_0_and_back() {
     session.guest_line("ping -c 1 10.0.0.1");
     let text = steps(&session, "sendto(", "recvfrom = 84");
     must_be_kept("trace-ping.txt", &text);
+}
+
+/// The configuration of the guest of the links: what is typed in domain 0.
+const FILE: &str = "cat > guest1.cfg <<'END'\nname=\"guest1\"\ntype=\"pv\"\nkernel=\"/bin/true\"\nmemory=192\nvcpus=1\n\
+                    disk=['format=raw,vdev=xvda,access=rw,script=block-simple,target=/dev/vda']\n\
+                    vif=['mac=00:16:3e:00:00:01,script=vif-bridge']\nEND";
+
+/// The session of a link, at rest.
+fn made(session: Saved) -> Timeline<Box<dyn Measured>> {
+    let mut timeline = Timeline::new(session.config, machine_of(&session.config));
+    for stamped in session.actions {
+        timeline.act(stamped.action);
+        assert!(timeline.run(4_000_000), "it does not come to rest");
+    }
+    timeline
+}
+
+/// The link for a lecture is the one that is kept, and opens at this step of its last line.
+fn opens_at(name: &str, lines: &[&str], step: &str) {
+    let config = Config { terminal: true, machine: Platform::XenPv64.code(), ..Config::default() };
+    let mut timeline = Timeline::new(config, machine_of(&config));
+    for line in lines {
+        timeline.act(Action::Line { console: ConsoleId(1), text: (*line).to_owned() });
+        assert!(timeline.run(4_000_000), "{line} does not come to rest");
+    }
+    timeline.seek_step(step);
+    let link = Permalink { cursor: Some(timeline.position()), session: timeline.session() };
+    must_be_kept(name, &format!("#s={}\n", link.to_text()));
+    let opened = Permalink::from_text(&link.to_text()).expect("it can be read");
+    let mut again = made(opened.session);
+    again.seek(opened.cursor.expect("it has a place"));
+    let shown = again.current_event().expect("there is one");
+    let (inner, world, names) = seen(&shown, again.head(), again.machine_at_head());
+    assert!(label(&inner.kind, world).contains(step) && names == ["guest1"], "it opens at {shown:?}");
+    assert!(again.position() < again.len(), "what follows is still to come");
+}
+
+#[test]
+fn the_links_for_a_lecture_open_where_the_write_and_the_ping_begin() {
+    let bridge = "ip link add xenbr0 type bridge; ip addr add 10.0.0.1/24 dev xenbr0; ip link set xenbr0 up";
+    let begin = [bridge, FILE, "xl create guest1.cfg", "xl console guest1"];
+    let written = ["mkfs.ext4 -q /dev/xvda; mount /dev/xvda /mnt; sync; echo 'once upon a time' > /tmp/story"];
+    let write = [&begin[..], &written, &["dd if=/tmp/story of=/mnt/story conv=fsync status=none"]].concat();
+    opens_at("link-write.txt", &write, "\"once upon a time");
+    let pinged = ["ip addr add 10.0.0.2/24 dev eth0; ip link set eth0 up; ping -c 1 10.0.0.1"];
+    let ping = [&begin[..], &pinged, &["ping -c 1 10.0.0.1"]].concat();
+    opens_at("link-ping.txt", &ping, "sendto(");
 }
