@@ -13,7 +13,7 @@ use crate::net::socket::SocketId;
 use crate::pv_ops::PvOp;
 use crate::syscall::Sleep;
 use crate::task::signal::{Disposition, Signal};
-use crate::task::{ProcessId, Task, TaskId, TaskState};
+use crate::task::{ProcessId, TaskId, TaskState};
 use crate::time::Nanos;
 use crate::tty::pty::PtyId;
 use crate::world::World;
