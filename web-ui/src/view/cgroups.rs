@@ -10,7 +10,7 @@ use kernel_model::projection::cpu_time::CpuTimeline;
 use yew::{Html, Properties, classes, component, html};
 
 use super::cgroup_strip::strip;
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::widget::mark::{change_class, change_mark};
 use crate::widget::twin::{Text, Twin};
 
@@ -18,6 +18,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "cgroups",
     title: "Cgroups",
+    subject: Subject::Linux,
     about: "Groups of both versions, what they use, and where their limits are",
     concerns: |kind: &EventKind| kind.family() == Family::Cgroup,
     looks_back: true,

@@ -9,7 +9,7 @@ use kernel_model::projection::Change;
 use yew::{Callback, Html, Properties, classes, component, html};
 
 use super::xen::{domain_tag, no_xen, picture_of};
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::state::Msg;
 use crate::widget::mark::{change_class, change_mark};
 use crate::widget::twin::{Text, Twin};
@@ -18,6 +18,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "channels",
     title: "Domains",
+    subject: Subject::Xen,
     about: "Xen's domains, and through which event channels they can signal each other",
     concerns: |kind: &EventKind| match kind {
         EventKind::Machine(Report::Did(deed)) => deed.name == "event_channel_op",

@@ -9,7 +9,7 @@ use kernel_model::event::EventKind;
 use yew::{Callback, Html, Properties, classes, component, html, use_state};
 
 use super::below::grouped;
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::state::Msg;
 use crate::widget::twin::{Text, Twin};
 
@@ -17,6 +17,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "compare",
     title: "Compare",
+    subject: Subject::Model,
     about: "The same command on several machines, aligned by system call",
     concerns: |_: &EventKind| false,
     looks_back: false,

@@ -7,7 +7,7 @@ use kernel_model::event::EventKind;
 use yew::{Callback, Html, Properties, component, html};
 
 use super::below::{bars, no_machine};
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::state::Msg;
 use crate::widget::twin::{Text, Twin};
 
@@ -15,6 +15,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "cost",
     title: "Cost",
+    subject: Subject::Processor,
     about: "Modelled cycles by what they were spent on, and what was counted beside them",
     concerns: |_: &EventKind| false,
     looks_back: false,

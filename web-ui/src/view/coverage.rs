@@ -7,7 +7,7 @@ use kernel_model::event::EventKind;
 use kernel_model::projection::coverage::{CallRow, Coverage, Extent, ProgramRow};
 use yew::{Callback, Html, InputEvent, Properties, TargetCast, classes, component, html, use_state};
 
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::language::translated;
 use crate::widget::twin::{Text, Twin};
 
@@ -15,6 +15,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "coverage",
     title: "Coverage",
+    subject: Subject::Model,
     about: "What is modelled of Linux and what is not, call by call",
     concerns: |kind: &EventKind| matches!(kind, EventKind::NotModelled { .. }),
     looks_back: false,

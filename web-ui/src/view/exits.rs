@@ -9,7 +9,7 @@ use kernel_model::timeline::Direction;
 use yew::{Callback, Html, Properties, classes, component, html};
 
 use super::below::{bars, grouped, no_machine};
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::state::Msg;
 use crate::widget::twin::{Text, Twin};
 
@@ -17,6 +17,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "exits",
     title: "VM exits",
+    subject: Subject::Processor,
     about: "Who has the processor, what takes it away from a guest, and what is done about it",
     concerns: |kind: &EventKind| kind.family() == Family::Exit,
     looks_back: false,

@@ -8,7 +8,7 @@ use kernel_model::event::EventKind;
 use yew::{Callback, Html, Properties, classes, component, html};
 
 use super::below::{grouped, no_machine};
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::state::Msg;
 use crate::widget::twin::{Text, Twin};
 
@@ -16,6 +16,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "frames",
     title: "Frames",
+    subject: Subject::Processor,
     about: "Who owns each frame of the machine's memory, and what the kernel uses its own for",
     concerns: |_: &EventKind| false,
     looks_back: false,

@@ -9,7 +9,7 @@ use yew::{Callback, Html, Properties, classes, component, html};
 
 use super::below::bars;
 use super::xen::no_xen;
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::state::Msg;
 use crate::widget::twin::{Text, Twin};
 
@@ -17,6 +17,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "hypercalls",
     title: "Hypercalls",
+    subject: Subject::Xen,
     about: "Who has the processor under Xen, what is asked of whom, and what comes back",
     concerns: |kind: &EventKind| match kind {
         EventKind::Machine(Report::Did(deed)) => deed.kind == DeedKind::Hypercall,

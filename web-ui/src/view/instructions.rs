@@ -9,7 +9,7 @@ use kernel_model::event::EventKind;
 use std::rc::Rc;
 use yew::{Callback, Event, Html, InputEvent, TargetCast, classes, component, html, use_state};
 
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::browser::element;
 use crate::widget::twin::{Text, Twin};
 
@@ -17,6 +17,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "instructions",
     title: "Instructions",
+    subject: Subject::Processor,
     about: "What becomes of an instruction in a ring of a platform: runs, faults, exits, or silently does the wrong thing",
     concerns: |_: &EventKind| false,
     looks_back: false,

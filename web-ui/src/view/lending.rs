@@ -10,7 +10,7 @@ use kernel_model::projection::Change;
 use yew::{Callback, Html, Properties, classes, component, html};
 
 use super::xen::{domain_tag, no_xen, picture_of};
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::state::Msg;
 use crate::widget::mark::{change_class, change_mark};
 use crate::widget::twin::{Text, Twin};
@@ -19,6 +19,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "grants",
     title: "Grants and rings",
+    subject: Subject::Xen,
     about: "Which frames domains lend each other, and how far both sides of each shared ring are",
     concerns: |kind: &EventKind| match kind {
         EventKind::Machine(Report::Did(deed)) => deed.name == "split driver" || deed.name == "grant_table_op",

@@ -10,7 +10,7 @@ use yew::{Callback, Html, KeyboardEvent, Properties, classes, component, html, u
 
 use super::below::grouped;
 use super::xen::{no_xen, picture_of};
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::browser::key::Key;
 use crate::state::Msg;
 use crate::widget::mark::change_mark;
@@ -20,6 +20,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "machine-frames",
     title: "Page types",
+    subject: Subject::Xen,
     about: "Who owns each frame under Xen, its type, and the counts that keep a page table from being written",
     concerns: |kind: &EventKind| match kind {
         EventKind::Machine(Report::Did(deed)) => matches!(deed.name, "mmu_update" | "mmuext_op" | "update_va_mapping"),

@@ -60,23 +60,51 @@ pub const VIEWS: &[&View] = &[
     &privileges::VIEW,
     &through_eyes::VIEW,
     &proc_views::VIEW,
+    &rings::VIEW,
+    &instructions::VIEW,
     &exits::VIEW,
     &vmcs::VIEW,
     &walks::VIEW,
     &tlb::VIEW,
-    &rings::VIEW,
     &frames::VIEW,
+    &cost::VIEW,
     &channels::VIEW,
     &lending::VIEW,
     &xenstore::VIEW,
     &machine_frames::VIEW,
     &hypercalls::VIEW,
     &pv_ops::VIEW,
-    &cost::VIEW,
     &compare::VIEW,
-    &instructions::VIEW,
     &coverage::VIEW,
 ];
+
+/// What a view is about. The tabs of a subject stand together, after its name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Subject {
+    /// What the kernel gives to processes.
+    Linux,
+    /// Rings, memory and what hypervisors make of them.
+    Processor,
+    /// What Xen gives to domains.
+    Xen,
+    /// All platforms side by side, and how far the model goes.
+    Model,
+}
+
+impl Subject {
+    /// All of them, in the order of their tabs.
+    pub const ALL: [Subject; 4] = [Subject::Linux, Subject::Processor, Subject::Xen, Subject::Model];
+
+    /// Its name before the tabs, in the language that is spoken.
+    pub fn title(self) -> &'static str {
+        match self {
+            Subject::Linux => "Linux",
+            Subject::Processor => t!("Processor"),
+            Subject::Xen => "Xen",
+            Subject::Model => t!("Model"),
+        }
+    }
+}
 
 /// A view of the stage.
 pub struct View {
@@ -84,6 +112,8 @@ pub struct View {
     pub name: &'static str,
     /// Its name on the tab.
     pub title: &'static str,
+    /// What it is about.
+    pub subject: Subject,
     /// What it shows, in one line.
     pub about: &'static str,
     /// Whether it is the view to look at when this has happened.
@@ -187,6 +217,12 @@ mod tests {
     fn lessons_know_the_views_by_their_names() {
         let names: Vec<&str> = VIEWS.iter().map(|view| view.name).collect();
         assert_eq!(names, lessons::views::VIEWS, "a view is named in lessons/src/views.rs, too");
+    }
+
+    #[test]
+    fn the_views_of_a_subject_stand_together() {
+        let subjects: Vec<Subject> = VIEWS.iter().map(|view| view.subject).collect();
+        assert!(subjects.is_sorted_by_key(|s| Subject::ALL.iter().position(|other| other == s)), "{subjects:?}");
     }
 
     #[test]

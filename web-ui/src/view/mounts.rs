@@ -10,7 +10,7 @@ use kernel_model::projection::Change;
 use kernel_model::projection::mount_graph::{Cell, Column, Group, MountGraph, Row, letter};
 use yew::{Callback, Html, Properties, classes, component, html, use_state};
 
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::state::Msg;
 use crate::widget::mark::{change_class, change_mark};
 use crate::widget::namespace::{ns_class, ns_letter};
@@ -20,6 +20,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "mounts",
     title: "Mounts",
+    subject: Subject::Linux,
     about: "Mount points of every mount namespace, and how mounts travel between them",
     concerns: |kind: &EventKind| kind.family() == Family::Mount,
     looks_back: false,

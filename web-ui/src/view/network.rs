@@ -8,7 +8,7 @@ use kernel_model::namespace::NsKind;
 use kernel_model::projection::net_topology::{Device, Hop, House, Link, NetTopology};
 use yew::{Html, Properties, classes, component, html};
 
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::widget::mark::{change_class, change_mark};
 use crate::widget::namespace::{ns_class, ns_letter};
 use crate::widget::twin::{Text, Twin};
@@ -17,6 +17,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "network",
     title: "Network",
+    subject: Subject::Linux,
     about: "Devices and cables of every network namespace, and where packets go",
     concerns: |kind: &EventKind| kind.family() == Family::Network,
     looks_back: false,

@@ -11,7 +11,7 @@ use kernel_model::projection::ns_graph::{Holder, NsBox, NsGraph, Owner, Row};
 use kernel_model::task::TaskId;
 use yew::{Callback, Html, Properties, classes, component, html, use_state};
 
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::state::Msg;
 use crate::widget::mark::{change_class, change_mark};
 use crate::widget::namespace::{ns_class, ns_letter};
@@ -21,6 +21,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "ns-graph",
     title: "Namespaces",
+    subject: Subject::Linux,
     about: "Which namespaces each process holds, who owns them, and what keeps them alive",
     concerns: |kind: &EventKind| {
         kind.family() == Family::Namespace

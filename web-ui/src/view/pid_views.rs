@@ -10,7 +10,7 @@ use kernel_model::projection::pid_views::{Column, PidViews, Row};
 use kernel_model::task::TaskId;
 use yew::{Callback, Html, Properties, classes, component, html};
 
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::language::translated;
 use crate::state::Msg;
 use crate::widget::mark::{change_class, change_mark};
@@ -21,6 +21,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "pid-views",
     title: "PID views",
+    subject: Subject::Linux,
     about: "The number that each process has in each PID namespace",
     concerns: |kind: &EventKind| kind.family() == Family::Pid,
     looks_back: false,

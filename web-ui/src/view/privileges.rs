@@ -11,7 +11,7 @@ use kernel_model::projection::privileges::{Bit, Check, Privileges, SetRow};
 use kernel_model::security::capability::{Cap, NAMES};
 use yew::{Callback, Html, Properties, classes, component, html, use_state};
 
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::state::Msg;
 use crate::widget::mark::{change_class, change_mark};
 use crate::widget::namespace::{ns_class, ns_letter};
@@ -22,6 +22,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "privileges",
     title: "Privileges",
+    subject: Subject::Linux,
     about: "Capabilities, ids and where they count, of the process where you stand",
     concerns: |kind: &EventKind| kind.family() == Family::Capability,
     looks_back: false,

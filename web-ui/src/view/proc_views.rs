@@ -10,7 +10,7 @@ use kernel_model::projection::proc_views::{BelongsTo, Covered, Entry, ProcViews,
 use kernel_model::task::TaskId;
 use yew::{Callback, Html, Properties, classes, component, html};
 
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::state::Msg;
 use crate::widget::mark::{change_class, change_mark};
 use crate::widget::namespace::{ns_class, ns_letter, ns_title};
@@ -21,6 +21,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "proc-views",
     title: "/proc, /sys",
+    subject: Subject::Linux,
     about: "Which entries of /proc and /sys are the process' own, and where the machine comes through",
     concerns: |kind: &EventKind| match kind {
         EventKind::Mounted { place, .. } => place.starts_with("/proc/") || place.starts_with("/sys/"),

@@ -8,7 +8,7 @@ use kernel_model::projection::pid_tree::{Badge, PidTree, Row};
 use kernel_model::task::TaskId;
 use yew::{Callback, Html, Properties, classes, component, html};
 
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::language::translated;
 use crate::state::Msg;
 use crate::widget::mark::{change_class, change_mark};
@@ -19,6 +19,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "process-tree",
     title: "Process tree",
+    subject: Subject::Linux,
     about: "Who has started whom, and which namespaces each process is in",
     concerns: |kind: &EventKind| matches!(kind.family(), Family::Process | Family::Namespace | Family::Signal),
     looks_back: false,

@@ -10,7 +10,7 @@ use kernel_model::event::EventKind;
 use kernel_model::projection::Change;
 use yew::{Html, Properties, classes, component, html, use_state};
 
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::widget::mark::change_mark;
 use crate::widget::twin::{Text, Twin};
 
@@ -18,6 +18,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "pv-ops",
     title: "pv_ops",
+    subject: Subject::Xen,
     about: "What each privileged operation of the kernel is on whom, and how its call sites are patched",
     concerns: |_: &EventKind| false,
     looks_back: false,

@@ -8,13 +8,14 @@ use hypervisor_model::projection::rings::{Place, Rings};
 use kernel_model::event::EventKind;
 use yew::{Html, Properties, classes, component, html};
 
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::widget::twin::{Text, Twin};
 
 /// The view on the stage.
 pub const VIEW: View = View {
     name: "rings",
     title: "Rings",
+    subject: Subject::Processor,
     about: "In which ring and on which side of the hypervisor the processor is, and the path that it took",
     // Every call goes through the rings: a step is rarely about that.
     concerns: |_: &EventKind| false,

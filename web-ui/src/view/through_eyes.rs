@@ -7,7 +7,7 @@ use kernel_model::event::{EventKind, Family};
 use kernel_model::projection::through_eyes::{Section, Thing, ThroughEyes};
 use yew::{Callback, Html, Properties, classes, component, html};
 
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::state::Msg;
 use crate::widget::mark::{change_class, change_mark};
 use crate::widget::namespace::{ns_class, ns_letter};
@@ -18,6 +18,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "through-eyes",
     title: "Through its eyes",
+    subject: Subject::Linux,
     about: "What the process where you stand can name, against all that there is",
     concerns: |kind: &EventKind| {
         matches!(

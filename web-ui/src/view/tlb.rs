@@ -9,7 +9,7 @@ use kernel_model::projection::Change;
 use yew::{Callback, Html, Properties, classes, component, html};
 
 use super::below::{address, no_machine};
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::state::Msg;
 use crate::widget::mark::{change_class, change_mark};
 use crate::widget::twin::{Text, Twin};
@@ -18,6 +18,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "tlb",
     title: "TLB",
+    subject: Subject::Processor,
     about: "What the processors remember of their walks, by which tags, and what makes them forget",
     concerns: |kind: &EventKind| kind.family() == Family::Tlb,
     looks_back: false,

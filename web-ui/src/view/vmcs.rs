@@ -11,7 +11,7 @@ use kernel_model::event::EventKind;
 use yew::{Callback, Event, Html, Properties, classes, component, html, use_state};
 
 use super::below::{address, no_machine};
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::browser::element;
 use crate::state::Msg;
 use crate::widget::twin::{Text, Twin};
@@ -20,6 +20,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "vmcs",
     title: "VMCS",
+    subject: Subject::Processor,
     about: "What a guest's control structure holds, and which of its fields the last exit wrote",
     concerns: |_: &EventKind| false,
     looks_back: false,

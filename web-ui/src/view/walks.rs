@@ -9,7 +9,7 @@ use kernel_model::event::{EventKind, Family};
 use yew::{Callback, Event, Html, Properties, classes, component, html, use_state};
 
 use super::below::{address, grouped, no_machine};
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::browser::element;
 use crate::state::Msg;
 use crate::widget::twin::{Text, Twin};
@@ -18,6 +18,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "walks",
     title: "Page walk",
+    subject: Subject::Processor,
     about: "How an address is translated, one reference to a page table after the other",
     concerns: |kind: &EventKind| kind.family() == Family::Walk,
     looks_back: false,

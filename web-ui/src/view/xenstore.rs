@@ -9,7 +9,7 @@ use kernel_model::projection::Change;
 use yew::{Callback, Event, Html, Properties, classes, component, html, use_state};
 
 use super::xen::{no_xen, picture_of};
-use super::{Picture, View};
+use super::{Picture, Subject, View};
 use crate::browser::element;
 use crate::state::Msg;
 use crate::widget::mark::{change_class, change_mark};
@@ -19,6 +19,7 @@ use crate::widget::twin::{Text, Twin};
 pub const VIEW: View = View {
     name: "xenstore",
     title: "xenstore",
+    subject: Subject::Xen,
     about: "The tree in which domains find each other, as each of them sees it, and the handshakes of drivers",
     concerns: |kind: &EventKind| match kind {
         EventKind::Machine(Report::Did(deed)) => deed.name == "xenbus" || deed.name == "xenstore",

@@ -7,7 +7,7 @@ use crate::browser::key::Key;
 use crate::language::translated;
 use crate::stage::{MAX_BESIDE, Stage};
 use crate::state::Msg;
-use crate::view::{Look, Picture, VIEWS, View};
+use crate::view::{Look, Picture, Subject, VIEWS, View};
 
 /// Props of [`StagePane`].
 #[derive(Clone, PartialEq, Properties)]
@@ -32,7 +32,7 @@ pub fn StagePane(Props { stage, pictures, concerned, look }: &Props) -> Html {
             <div class="stage__bar">
                 { follow_button(stage, dispatch) }
                 <div class="stage__tabs" role="tablist" aria-label={t!("Views")} onkeydown={Callback::from(move |event| move_focus(&event, main))}>
-                    { for VIEWS.iter().map(|view| tab(view, stage, concerned.contains(view), dispatch)) }
+                    { for Subject::ALL.map(|subject| tabs(subject, stage, concerned, dispatch)) }
                 </div>
                 if stage.room > 1 && VIEWS.len() > 1 { { beside_choice(stage, dispatch) } }
             </div>
@@ -49,6 +49,17 @@ fn follow_button(stage: &Stage, dispatch: &Callback<Msg>) -> Html {
     html! {
         <button type="button" id="stage-follow" class="quiet stage__follow" aria-pressed={stage.follows.to_string()} onclick={toggle}
             title={t!("Show the view that the step concerns")}>{ t!("follow") }</button>
+    }
+}
+
+/// The tabs of a subject, after its name. The name is for the eye: to the ear the tabs are one list.
+fn tabs(subject: Subject, stage: &Stage, concerned: &[&'static View], dispatch: &Callback<Msg>) -> Html {
+    let views = VIEWS.iter().filter(|view| view.subject == subject);
+    html! {
+        <div class="stage__group" role="presentation">
+            <span class="stage__group-name" aria-hidden="true">{ subject.title() }</span>
+            { for views.map(|view| tab(view, stage, concerned.contains(view), dispatch)) }
+        </div>
     }
 }
 
