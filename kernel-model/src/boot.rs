@@ -126,6 +126,7 @@ impl World {
             time_namespaces: Table::default(),
             pipes: Table::default(),
             eventfds: Table::default(),
+            epolls: Table::default(),
             ptys: Table::default(),
             taps: Table::default(),
             sockets: Table::default(),

@@ -112,6 +112,7 @@ pub struct World {
     pub time_namespaces: Table<TimeNsId, TimeNamespace>,
     pub pipes: Table<PipeId, Pipe>,
     pub eventfds: Table<crate::ipc::eventfd::EventFdId, crate::ipc::eventfd::EventFd>,
+    pub epolls: Table<crate::ipc::epoll::EpollId, crate::ipc::epoll::Epoll>,
     pub ptys: Table<crate::tty::pty::PtyId, crate::tty::pty::Pty>,
     /// Open files of `/dev/net/tun`.
     pub taps: Table<crate::net::tun::TunFileId, crate::net::tun::TunFile>,

@@ -1,5 +1,6 @@
 //! Communication between processes.
 
+pub mod epoll;
 pub mod eventfd;
 pub mod mqueue;
 pub mod pipe;

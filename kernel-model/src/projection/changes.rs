@@ -338,6 +338,7 @@ fn description(world: &World, file: crate::vfs::file::FileId, task: TaskId) -> S
         FileKind::MountTree(path) => format!("detached mounts at {}", world.d_path(*path, task)),
         FileKind::FsContext(fc) => format!("a context for {}", fc.fs_type),
         FileKind::Tun(_, path) => world.d_path(*path, task),
+        FileKind::Epoll(_) => "a list of descriptors to wait for".to_owned(),
         FileKind::EventFd(_) => "a counter of events".to_owned(),
         FileKind::Placeholder(what) => what.clone(),
         FileKind::Device(device) => device.name.clone(),

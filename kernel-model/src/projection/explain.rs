@@ -413,6 +413,7 @@ fn wait_reason(world: &World, wait: Wait) -> String {
         Wait::Memory(_) => "there is memory".to_owned(),
         Wait::MemoryPenalty(_) => "it has slept off what its group has above memory.high".to_owned(),
         Wait::Tun(_) => "a frame is sent through the TAP device".to_owned(),
+        Wait::Epoll(_) => "the list of descriptors changes".to_owned(),
         Wait::EventFd(_) => "the counter is signalled".to_owned(),
         Wait::Futex(..) => "another thread wakes it".to_owned(),
         Wait::Device(_) => "the machine answers".to_owned(),

@@ -94,6 +94,7 @@ impl World {
             (FileKind::FsContext(_), None) => "anon_inode:[fscontext]".to_owned(),
             (FileKind::Socket(id), None) => self.socket_name(*id),
             (FileKind::PidFd(_), None) => "anon_inode:[pidfd]".to_owned(),
+            (FileKind::Epoll(_), None) => "anon_inode:[eventpoll]".to_owned(),
             (FileKind::EventFd(_), None) => "anon_inode:[eventfd]".to_owned(),
             (FileKind::Placeholder(name), None) => name.clone(),
             (FileKind::Device(device), None) => device.name.clone(),

@@ -71,6 +71,7 @@ impl OpenFile {
             | FileKind::Socket(_)
             | FileKind::FsContext(_)
             | FileKind::EventFd(_)
+            | FileKind::Epoll(_)
             | FileKind::Placeholder(_) => None,
         }
     }
@@ -111,6 +112,8 @@ pub enum FileKind {
     MountTree(VfsPath),
     /// A file system that is about to be made or changed (fsopen(2), fspick(2)).
     FsContext(Box<super::fs::context::FsContext>),
+    /// An interest list (epoll(7)).
+    Epoll(crate::ipc::epoll::EpollId),
     /// A counter (eventfd(2)).
     EventFd(crate::ipc::eventfd::EventFdId),
     /// The cable of a TAP device (`/dev/net/tun`).

@@ -99,6 +99,7 @@ impl Kernel<'_> {
             return;
         }
         self.unlock_file(file);
+        self.forget_in_epolls(file);
         let Some(file) = self.vfs.files.remove(file) else { return };
         if let Some(ns) = file.cgroup_ns {
             self.release_ns(NsRef::Cgroup(ns));
@@ -110,6 +111,7 @@ impl Kernel<'_> {
             FileKind::Socket(id) => self.release_socket(id),
             FileKind::Tty(Tty::Pty(id), _) | FileKind::HungUpTty(id, _) => self.close_slave(id),
             FileKind::PtyMaster(id, _) => self.close_master(id),
+            FileKind::Epoll(id) => drop(self.epolls.remove(id)),
             FileKind::EventFd(id) => drop(self.eventfds.remove(id)),
             FileKind::Tun(id, _) => self.close_tun(id),
             FileKind::Device(ref device) => self.close_device_below(device),

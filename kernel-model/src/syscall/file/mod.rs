@@ -7,6 +7,7 @@ mod close;
 mod copy;
 mod directory;
 mod dup;
+mod epoll;
 mod eventfd;
 mod fcntl;
 mod flock;
@@ -37,6 +38,7 @@ use super::SyscallInfo;
 
 pub use open::OPEN_FLAGS;
 pub(crate) use open::peer_arrives;
+pub(crate) use poll::readiness;
 
 /// The records of the calls in this folder.
 pub const RECORDS: &[&SyscallInfo] = &[
@@ -74,6 +76,12 @@ pub const RECORDS: &[&SyscallInfo] = &[
     &dup::DUP,
     &dup::DUP2,
     &dup::DUP3,
+    &epoll::EPOLL_CREATE,
+    &epoll::EPOLL_CREATE1,
+    &epoll::EPOLL_CTL,
+    &epoll::EPOLL_PWAIT,
+    &epoll::EPOLL_PWAIT2,
+    &epoll::EPOLL_WAIT,
     &eventfd::EVENTFD,
     &eventfd::EVENTFD2,
     &fcntl::FCNTL,

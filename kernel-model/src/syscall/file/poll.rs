@@ -8,7 +8,10 @@ use crate::task::sched::Wait;
 use crate::time::Nanos;
 use crate::tty::Tty;
 use crate::vfs::Node;
-use crate::vfs::file::FileKind;
+use crate::vfs::file::{FileId, FileKind};
+use crate::vfs::fs::FileType;
+use crate::vfs::fs::procfs::ProcNode;
+use crate::vfs::fs::procfs::node::TaskFile;
 use crate::vfs::path::VfsPath;
 
 const POLLIN: i64 = 1;
@@ -28,7 +31,8 @@ pub const POLL: SyscallInfo = SyscallInfo {
     args: &[Arg::Data("fds"), Arg::Int("nfds"), Arg::Int("timeout")],
     errno: ERRORS,
     support: Support::Partial(
-        "pipes, sockets, pidfds, eventfds, terminals, TAP devices and files of events of control groups wait; other files are always ready",
+        "pipes, sockets, pidfds, eventfds, epoll lists, terminals, TAP devices and files of events of control groups wait; \
+         other files are always ready",
     ),
     run: |k, caller, a| {
         let timeout = u64::try_from(a.int32(2)?).ok().map(Nanos::from_millis);
@@ -78,7 +82,31 @@ fn poll(k: &mut Kernel<'_>, caller: TaskId, a: Args<'_>, timeout: Option<Nanos>)
 
 /// What a descriptor is ready for, and what would change that.
 fn state_of(k: &mut Kernel<'_>, caller: TaskId, fd: i32, waits: &mut Vec<Wait>) -> i64 {
-    let Ok(id) = k.real_file_id(caller, fd) else { return POLLNVAL };
+    match k.real_file_id(caller, fd) {
+        Ok(id) => readiness(k, caller, id, waits),
+        Err(_) => POLLNVAL,
+    }
+}
+
+/// Whether a description can be waited for: files and directories are always ready, which epoll(7) refuses
+/// (`file_can_poll`).
+pub(super) fn can_poll(k: &Kernel<'_>, id: FileId) -> bool {
+    let FileKind::Path(path) = k.vfs.files[id].kind else { return true };
+    let attr = k.attr(path);
+    match path.node {
+        _ if attr.file_type == FileType::Directory => false,
+        Node::Cgroup(_) => true,
+        // What is one file in all, settings, and the lists of mounts; of what a process has, nothing else.
+        Node::Proc(ProcNode::TaskFile(_, TaskFile::Mounts | TaskFile::Mountinfo | TaskFile::Mountstats)) => true,
+        Node::Proc(ProcNode::TaskFile(..)) => false,
+        Node::Proc(_) => true,
+        Node::Tree(_) => attr.file_type == FileType::CharDevice && matches!(attr.rdev, (1, 8 | 9)),
+        Node::Ns(_) | Node::Pipe(_) => false,
+    }
+}
+
+/// What a description is ready for, and what would change that.
+pub(crate) fn readiness(k: &mut Kernel<'_>, caller: TaskId, id: FileId, waits: &mut Vec<Wait>) -> i64 {
     match k.vfs.files[id].kind {
         FileKind::PipeRead(pipe, _) => {
             waits.push(Wait::PipeReadable(pipe));
@@ -139,6 +167,13 @@ fn state_of(k: &mut Kernel<'_>, caller: TaskId, fd: i32, waits: &mut Vec<Wait>) 
                     0
                 }
                 _ => POLLIN,
+            }
+        }
+        FileKind::Epoll(list) => {
+            if k.epoll_is_ready(caller, list, waits) {
+                POLLIN
+            } else {
+                0
             }
         }
         FileKind::EventFd(id) => {

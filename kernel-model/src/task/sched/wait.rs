@@ -61,6 +61,8 @@ pub enum Wait {
     MemoryPenalty(TaskId),
     /// A disk is done with this request.
     Bio(crate::block::BioId),
+    /// An interest list of epoll(7) changes.
+    Epoll(crate::ipc::epoll::EpollId),
     /// The counter of eventfd(2) changes.
     EventFd(crate::ipc::eventfd::EventFdId),
     /// A frame is sent through the TAP device of this file.

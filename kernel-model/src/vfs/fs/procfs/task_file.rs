@@ -124,8 +124,21 @@ impl Kernel<'_> {
             let nr = self.pids.get(pid).filter(|p| p.task.is_some()).map_or(-1, |p| p.number_in(ns).unwrap_or(0));
             text.push_str(&format!("Pid:\t{nr}\nNSpid:\t{nr}\n"));
         }
-        if let FileKind::PtyMaster(id, _) = file.kind {
-            text.push_str(&format!("tty-index:\t{}\n", self.tty_index(crate::tty::Tty::Pty(id))));
+        match file.kind {
+            FileKind::PtyMaster(id, _) => {
+                text.push_str(&format!("tty-index:\t{}\n", self.tty_index(crate::tty::Tty::Pty(id))));
+            }
+            FileKind::Epoll(id) => text.push_str(&self.epoll_fdinfo(id)),
+            FileKind::EventFd(id) => {
+                let event = self.eventfds.get(id).ok_or(Errno::ENOENT)?;
+                text.push_str(&format!(
+                    "eventfd-count: {:16x}\neventfd-id: {}\neventfd-semaphore: {}\n",
+                    event.count,
+                    id.0 - 1,
+                    u8::from(event.is_semaphore)
+                ));
+            }
+            _ => {}
         }
         Ok(text)
     }
