@@ -37,7 +37,7 @@ fn two_hosts() -> Session {
         "ip netns add far; ip link add near type veth peer name there netns far; ip addr add 10.1.0.1/24 dev near",
     );
     host.line("ip link set near up; ip -n far addr add 10.1.0.2/24 dev there; ip -n far link set there up; mkfifo /tmp/7 /tmp/8");
-    host.line("echo 'from the disk' > /tmp/disk; truncate -s 1M /tmp/disk");
+    host.line("echo 'from the disk' > /tmp/disk");
     host.line(&format!(
         "ip netns exec far {Q} {DISK} -incoming tcp:10.1.0.2:4444 < /tmp/7 > /tmp/there & exec 7> /tmp/7"
     ));
