@@ -6,6 +6,8 @@ use ringside_tests::page::{ModifierKey, Page};
 use ringside_tests::scenario::{Scenario, scenario};
 use std::time::{Duration, Instant};
 
+const STATUS: &str = "document.querySelector('[data-testid=terminal-status]').innerText";
+
 pub fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("an endless loop leaves the page responsive and can be interrupted", |page| {
