@@ -423,7 +423,10 @@ impl Shell {
     pub(super) fn describe_job(&self, index: usize, with_pid: bool) -> String {
         let Some(job) = self.st.jobs.get(index) else { return String::new() };
         let from_end = self.st.jobs.len() - index;
+        // One that has ended does not become the current one again when a later one goes (`reset_current`).
+        let is_late = job.is_done() && job.children.last().map(|c| c.0) != self.st.last_background;
         let mark = match from_end {
+            1 if is_late => ' ',
             1 => '+',
             2 => '-',
             _ => ' ',
@@ -442,12 +445,14 @@ impl Shell {
         format!("[{}]{mark}  {pid}{state:<24}{}{end}\n", job.number, job.text)
     }
 
-    /// At the end of a console's line: jobs that were killed are reported, those that are done forgotten.
+    /// At the end of a console's line: jobs that were killed are reported and forgotten. Those that ended by themselves
+    /// stay, as in a script, until somebody asks for them (`notify_of_job_status`).
     pub(super) async fn report_jobs(&mut self) {
         self.reap().await;
         let mut index = 0;
         while let Some(job) = self.st.jobs.get(index).cloned() {
-            if !job.is_done() {
+            let killed = job.status().is_some_and(|status| WaitStatus(status).signaled().is_some());
+            if !job.is_done() || !(killed || self.st.interactive) {
                 index += 1;
                 continue;
             }

@@ -188,12 +188,19 @@ impl Shell {
             return self.bad_option("wait", option).await;
         }
         if args.is_empty() {
-            while self.st.jobs.iter().any(|j| !j.is_done()) {
-                if let Some(status) = self.wait_once().await {
-                    return Ok(status);
+            // One after the other; who has been waited for is forgotten, as POSIX wants it (`wait_for_single_pid`).
+            while let Some(number) = self.st.jobs.iter().find(|j| !j.is_done()).map(|j| j.number) {
+                while self.st.jobs.iter().any(|j| j.number == number && !j.is_done()) {
+                    if let Some(status) = self.wait_once().await {
+                        return Ok(status);
+                    }
                 }
+                self.st.jobs.retain(|j| j.number != number);
             }
-            self.st.jobs.clear();
+            // Of those that had ended before, a script keeps that of `$!` until somebody asks for it
+            // (`mark_dead_jobs_as_notified`).
+            let last = self.st.last_background.filter(|_| !self.st.interactive);
+            self.st.jobs.retain(|job| last.is_some() && job.children.last().map(|c| c.0) == last);
             return Ok(0);
         }
         let mut status = 0;
