@@ -2,18 +2,16 @@
 //! which takes the memory behind them away.
 
 use kernel_model::machine::interrupt::Interrupt;
+use kernel_model::program::qemu::device::virtio::registers::{BALLOON_ACTUAL, DESCRIPTORS, DEVICE_CONFIG};
 
 use super::virtqueue::{Buffer, Virtqueue};
 use super::{Access, Done, Steps, Then, virtio_pci};
 use crate::guest::memory::GuestMemory;
 
-const QUEUE_SIZE: u16 = 256;
 /// Frames that are named at once (`VIRTIO_BALLOON_ARRAY_PFNS_MAX`).
 const ARRAY: u64 = 256;
 /// Bytes of a frame.
 const PAGE: u64 = 4096;
-/// The register with the number of frames that the driver says it has given.
-const ACTUAL: u64 = virtio_pci::DEVICE_CONFIG + 4;
 /// What a driver takes of the guest's memory: rings, and a list of frames.
 pub const MEMORY: u64 = 1 << 20;
 
@@ -38,7 +36,7 @@ impl VirtioBalloon {
     /// A balloon that was found: the first steps of its driver (`virtballoon_probe`).
     pub fn found(device: u32, base: u64, gpa: u64, steps: &mut Steps) -> VirtioBalloon {
         virtio_pci::begin(base, 0, steps);
-        let (inflate, deflate) = (Virtqueue::at(gpa, QUEUE_SIZE), Virtqueue::at(gpa + 0x3000, QUEUE_SIZE));
+        let (inflate, deflate) = (Virtqueue::at(gpa, DESCRIPTORS), Virtqueue::at(gpa + 0x3000, DESCRIPTORS));
         virtio_pci::finish(base, &[inflate, deflate], steps);
         let balloon = VirtioBalloon { base, gpa, inflate, deflate, device, end: gpa, given: 0, is_waiting: false };
         balloon.ask(steps);
@@ -47,7 +45,7 @@ impl VirtioBalloon {
 
     /// `towards_target`: how many frames the host wants.
     fn ask(&self, steps: &mut Steps) {
-        steps.push(Access::Read(self.base + virtio_pci::DEVICE_CONFIG, 4), Then::Balloon(self.device));
+        steps.push(Access::Read(self.base + DEVICE_CONFIG, 4), Then::Balloon(self.device));
     }
 
     /// The configuration has changed, or a list has been taken: `balloon_ack` wakes `tell_host`, and the host hears of the new
@@ -60,7 +58,7 @@ impl VirtioBalloon {
         };
         if taken > 0 {
             self.is_waiting = false;
-            steps.push(Access::Write(self.base + ACTUAL, 4, self.given), Then::Nothing);
+            steps.push(Access::Write(self.base + BALLOON_ACTUAL, 4, self.given), Then::Nothing);
         }
         if !self.is_waiting {
             self.ask(steps);

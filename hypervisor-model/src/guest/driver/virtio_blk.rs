@@ -3,6 +3,7 @@
 use kernel_model::block::Direction;
 use kernel_model::machine::Port;
 use kernel_model::machine::interrupt::{DiskRequest, Interrupt};
+use kernel_model::program::qemu::device::virtio::registers::{DESCRIPTORS, DEVICE_CONFIG};
 
 use super::virtqueue::{Buffer, Virtqueue};
 use super::{Access, Done, Steps, Then, virtio_pci};
@@ -11,8 +12,6 @@ use crate::guest::memory::GuestMemory;
 const T_IN: u32 = 0;
 const T_OUT: u32 = 1;
 const T_FLUSH: u32 = 4;
-/// Descriptors of the queue of QEMU's disk.
-const QUEUE_SIZE: u16 = 256;
 /// The major number that `virtblk` gets.
 const MAJOR: u32 = 254;
 /// Partitions of a disk: its minor numbers (`PART_BITS`).
@@ -38,10 +37,10 @@ impl VirtioBlk {
     /// A disk that was found: the first steps of its driver.
     pub fn found((number, device): (u32, u32), base: u64, gpa: u64, steps: &mut Steps) -> VirtioBlk {
         virtio_pci::begin(base, 0, steps);
-        let queue = Virtqueue::at(gpa, QUEUE_SIZE);
+        let queue = Virtqueue::at(gpa, DESCRIPTORS);
         virtio_pci::finish(base, &[queue], steps);
         for half in 0..2u8 {
-            let register = base + virtio_pci::DEVICE_CONFIG + 4 * u64::from(half);
+            let register = base + DEVICE_CONFIG + 4 * u64::from(half);
             steps.push(Access::Read(register, 4), Then::Capacity(device, half));
         }
         VirtioBlk { base, gpa, queue, number, capacity: 0, active: None }

@@ -5,6 +5,7 @@ use kernel_model::machine::Port;
 use kernel_model::machine::interrupt::Interrupt;
 use kernel_model::net::mac::Mac;
 use kernel_model::net::packet::Frame;
+use kernel_model::program::qemu::device::virtio::registers::{DESCRIPTORS, DEVICE_CONFIG, NET_FEATURES, NOTIFY};
 
 use super::virtqueue::{Buffer, Virtqueue};
 use super::{Access, Done, Steps, Then, virtio_pci};
@@ -14,8 +15,6 @@ use crate::guest::memory::GuestMemory;
 const RECEIVE: u16 = 0;
 /// The queue of what goes out.
 const TRANSMIT: u16 = 1;
-/// Descriptors of the queues of QEMU's card.
-const QUEUE_SIZE: u16 = 256;
 /// `sizeof(struct virtio_net_hdr_mrg_rxbuf)`.
 const HEADER: u64 = 12;
 /// Buffers that wait for frames; the driver has as many as the queue holds, each of a page or less.
@@ -26,10 +25,6 @@ const BUFFER: u64 = 2048;
 const SENDING: u64 = 16;
 /// What a frame of a loopback or a jumbo packet may have: a packet that is longer than the mtu travels as one here.
 const SEND_BUFFER: u64 = 0x1_1000;
-/// `VIRTIO_NET_F_MAC`.
-const F_MAC: u64 = 1 << 5;
-/// `VIRTIO_NET_F_MRG_RXBUF`: a frame may be in several buffers.
-const F_MRG_RXBUF: u64 = 1 << 15;
 /// Where in the header it says in how many.
 const NUM_BUFFERS: u64 = 10;
 /// What a driver takes of the guest's memory: rings, buffers, and frames on their way out.
@@ -54,10 +49,10 @@ pub struct VirtioNet {
 impl VirtioNet {
     /// A card that was found: the first steps of its driver (`virtnet_probe`).
     pub fn found((number, device): (u32, u32), base: u64, gpa: u64, steps: &mut Steps) -> VirtioNet {
-        virtio_pci::begin(base, F_MAC | F_MRG_RXBUF, steps);
-        let (receive, transmit) = (Virtqueue::at(gpa, QUEUE_SIZE), Virtqueue::at(gpa + 0x3000, QUEUE_SIZE));
+        virtio_pci::begin(base, NET_FEATURES, steps);
+        let (receive, transmit) = (Virtqueue::at(gpa, DESCRIPTORS), Virtqueue::at(gpa + 0x3000, DESCRIPTORS));
         for byte in 0..6u8 {
-            let register = base + virtio_pci::DEVICE_CONFIG + u64::from(byte);
+            let register = base + DEVICE_CONFIG + u64::from(byte);
             steps.push(Access::Read(register, 1), Then::VirtioMac(device, byte));
         }
         virtio_pci::finish(base, &[receive, transmit], steps);
@@ -83,7 +78,7 @@ impl VirtioNet {
                 self.receive.add(&[buffer], memory);
             }
             // Once the device is ready it is told.
-            steps.push(Access::Write(self.base + virtio_pci::NOTIFY, 2, RECEIVE.into()), Then::Nothing);
+            steps.push(Access::Write(self.base + NOTIFY, 2, RECEIVE.into()), Then::Nothing);
             let (name, mac) = (format!("eth{}", self.number), Mac(self.mac));
             let device = Interrupt::NetDevice { name, mac, driver: "virtio_net", port: self.port() };
             done.push(Done::Interrupt(device));

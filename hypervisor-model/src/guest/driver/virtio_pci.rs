@@ -1,33 +1,10 @@
 //! The transport of virtio over PCI (`drivers/virtio/virtio_pci_modern.c`, `virtio.c`): the registers in which a device and
 //! its driver agree on features and queues.
 
+use kernel_model::program::qemu::device::virtio::registers::{status::*, *};
+
 use super::virtqueue::Virtqueue;
 use super::{Access, Steps, Then};
-
-const DEVICE_FEATURE_SELECT: u64 = 0x00;
-const DEVICE_FEATURE: u64 = 0x04;
-const DRIVER_FEATURE_SELECT: u64 = 0x08;
-const DRIVER_FEATURE: u64 = 0x0c;
-const CONFIG_MSIX_VECTOR: u64 = 0x10;
-const STATUS: u64 = 0x14;
-const QUEUE_SELECT: u64 = 0x16;
-const QUEUE_SIZE: u64 = 0x18;
-const QUEUE_MSIX_VECTOR: u64 = 0x1a;
-const QUEUE_ENABLE: u64 = 0x1c;
-const QUEUE_NOTIFY_OFF: u64 = 0x1e;
-const QUEUE_DESC: u64 = 0x20;
-const QUEUE_DRIVER: u64 = 0x28;
-const QUEUE_DEVICE: u64 = 0x30;
-/// Where the device's own configuration is, and where doorbells are: one every four bytes.
-pub const DEVICE_CONFIG: u64 = 0x2000;
-/// See [`DEVICE_CONFIG`].
-pub const NOTIFY: u64 = 0x3000;
-const ACKNOWLEDGE: u64 = 1;
-const DRIVER: u64 = 2;
-const DRIVER_OK: u64 = 4;
-const FEATURES_OK: u64 = 8;
-/// `VIRTIO_F_VERSION_1` and `VIRTIO_RING_F_EVENT_IDX`, which every driver here takes.
-const FEATURES: u64 = 1 << 32 | 1 << 29;
 
 /// Accesses to the registers of one device.
 struct Registers<'a> {
@@ -82,9 +59,13 @@ pub fn finish(base: u64, queues: &[Virtqueue], steps: &mut Steps) {
         r.read(QUEUE_SIZE, 2);
         r.read(QUEUE_ENABLE, 2);
         r.write(QUEUE_SIZE, 2, queue.size.into());
-        for (register, gpa) in [(QUEUE_DESC, queue.desc), (QUEUE_DRIVER, queue.avail), (QUEUE_DEVICE, queue.used)] {
-            r.write(register, 4, gpa & 0xffff_ffff);
-            r.write(register + 4, 4, gpa >> 32);
+        for (low, high, gpa) in [
+            (QUEUE_DESC, QUEUE_DESC_HIGH, queue.desc),
+            (QUEUE_DRIVER, QUEUE_DRIVER_HIGH, queue.avail),
+            (QUEUE_DEVICE, QUEUE_DEVICE_HIGH, queue.used),
+        ] {
+            r.write(low, 4, gpa & 0xffff_ffff);
+            r.write(high, 4, gpa >> 32);
         }
         r.read(QUEUE_NOTIFY_OFF, 2);
         r.write(QUEUE_MSIX_VECTOR, 2, n + 1);
@@ -99,5 +80,5 @@ pub fn finish(base: u64, queues: &[Virtqueue], steps: &mut Steps) {
 
 /// Rings the doorbell of a queue (`vp_notify`).
 pub fn notify(base: u64, queue: u16, steps: &mut Steps) {
-    steps.push(Access::Write(base + NOTIFY + 4 * u64::from(queue), 2, queue.into()), Then::Nothing);
+    steps.push(Access::Write(base + NOTIFY + NOTIFY_STEP * u64::from(queue), 2, queue.into()), Then::Nothing);
 }

@@ -6,10 +6,9 @@
 //!   used   flags u16, idx u16, ring {id u32, len u32}[n], avail_event u16
 //! ```
 
-use crate::guest::memory::GuestMemory;
+use kernel_model::program::qemu::device::virtio::registers::desc;
 
-const NEXT: u16 = 1;
-const WRITE: u16 = 2;
+use crate::guest::memory::GuestMemory;
 
 /// A buffer of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,7 +51,7 @@ impl Virtqueue {
             let this = self.next_desc % self.size;
             self.next_desc = self.next_desc.wrapping_add(1);
             let has_next = i + 1 < buffers.len();
-            let flags = if has_next { NEXT } else { 0 } | if buffer.device_writes { WRITE } else { 0 };
+            let flags = if has_next { desc::NEXT } else { 0 } | if buffer.device_writes { desc::WRITE } else { 0 };
             let next = if has_next { self.next_desc % self.size } else { 0 };
             let mut bytes = buffer.gpa.to_le_bytes().to_vec();
             bytes.extend(buffer.len.to_le_bytes());

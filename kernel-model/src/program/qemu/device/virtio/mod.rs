@@ -5,6 +5,7 @@
 pub mod balloon;
 mod block;
 pub mod net;
+pub mod registers;
 
 use super::{Effect, Work, number, numbers};
 use crate::errno::Errno;
@@ -12,16 +13,10 @@ use crate::program::Sys;
 use crate::program::qemu::kvm::Context;
 use crate::syscall::Value;
 use balloon::Balloon;
+use registers::*;
 
-/// Descriptors of a queue, and the most that a driver may make of it (`VIRTQUEUE_MAX_SIZE`).
-const QUEUE_SIZE: u64 = 256;
-const QUEUE_SIZE_MAX: u64 = 1024;
-/// `VIRTIO_F_VERSION_1`, `VIRTIO_RING_F_EVENT_IDX`.
-const FEATURES: u64 = 1 << 32 | 1 << 29;
-/// `VIRTIO_NET_F_MAC`, `VIRTIO_NET_F_MRG_RXBUF`.
-const NET_FEATURES: u64 = 1 << 5 | 1 << 15;
-const NEXT: u16 = 1;
-const WRITE: u16 = 2;
+/// The most descriptors that a driver may make of a queue (`VIRTQUEUE_MAX_SIZE`).
+const MOST_DESCRIPTORS: u64 = 1024;
 
 /// A queue as the device sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -139,7 +134,7 @@ pub struct Buffer {
 impl Virtio {
     /// A device that nobody has set up.
     pub fn new(kind: Kind, first: usize) -> Virtio {
-        let queues = vec![Queue { size: QUEUE_SIZE, ..Queue::default() }; kind.queues()];
+        let queues = vec![Queue { size: DESCRIPTORS.into(), ..Queue::default() }; kind.queues()];
         Virtio {
             kind,
             first,
@@ -204,27 +199,27 @@ impl Virtio {
         let low = |old: u64| old & !0xffff_ffff | value & 0xffff_ffff;
         let high = |old: u64| old & 0xffff_ffff | value << 32;
         match (register, queue) {
-            (0x00, _) => self.feature_select = value,
-            (0x08, _) => self.driver_feature_select = value,
-            (0x0c, _) if self.driver_feature_select == 0 => self.driver_features = low(self.driver_features),
-            (0x0c, _) => self.driver_features = high(self.driver_features),
-            (0x10, _) => self.config_vector = value,
-            (0x14, _) if value == 0 => *self = Virtio::new(self.kind.clone(), self.first),
-            (0x14, _) => self.status = value,
-            (0x16, _) => self.queue_select = value,
+            (DEVICE_FEATURE_SELECT, _) => self.feature_select = value,
+            (DRIVER_FEATURE_SELECT, _) => self.driver_feature_select = value,
+            (DRIVER_FEATURE, _) if self.driver_feature_select == 0 => self.driver_features = low(self.driver_features),
+            (DRIVER_FEATURE, _) => self.driver_features = high(self.driver_features),
+            (CONFIG_MSIX_VECTOR, _) => self.config_vector = value,
+            (STATUS, _) if value == 0 => *self = Virtio::new(self.kind.clone(), self.first),
+            (STATUS, _) => self.status = value,
+            (QUEUE_SELECT, _) => self.queue_select = value,
             // `virtio_queue_set_num`: another size is not taken.
-            (0x18, Some(q)) if (1..=QUEUE_SIZE_MAX).contains(&value) => q.size = value,
-            (0x1a, Some(q)) => q.vector = value,
-            (0x1c, Some(q)) => q.is_enabled = value,
-            (0x20, Some(q)) => q.desc = low(q.desc),
-            (0x24, Some(q)) => q.desc = high(q.desc),
-            (0x28, Some(q)) => q.avail = low(q.avail),
-            (0x2c, Some(q)) => q.avail = high(q.avail),
-            (0x30, Some(q)) => q.used = low(q.used),
-            (0x34, Some(q)) => q.used = high(q.used),
-            (0x2004, _) if let Kind::Balloon(balloon) = &mut self.kind => balloon.actual = value as u32,
-            (0x3000.., _) if register.is_multiple_of(4) && (register - 0x3000) / 4 < count => {
-                effects.push(Effect::Later(Work::Queue(self.first + (register - 0x3000) as usize / 4)));
+            (QUEUE_SIZE, Some(q)) if (1..=MOST_DESCRIPTORS).contains(&value) => q.size = value,
+            (QUEUE_MSIX_VECTOR, Some(q)) => q.vector = value,
+            (QUEUE_ENABLE, Some(q)) => q.is_enabled = value,
+            (QUEUE_DESC, Some(q)) => q.desc = low(q.desc),
+            (QUEUE_DESC_HIGH, Some(q)) => q.desc = high(q.desc),
+            (QUEUE_DRIVER, Some(q)) => q.avail = low(q.avail),
+            (QUEUE_DRIVER_HIGH, Some(q)) => q.avail = high(q.avail),
+            (QUEUE_DEVICE, Some(q)) => q.used = low(q.used),
+            (QUEUE_DEVICE_HIGH, Some(q)) => q.used = high(q.used),
+            (BALLOON_ACTUAL, _) if let Kind::Balloon(balloon) = &mut self.kind => balloon.actual = value as u32,
+            (NOTIFY.., _) if register.is_multiple_of(NOTIFY_STEP) && (register - NOTIFY) / NOTIFY_STEP < count => {
+                effects.push(Effect::Later(Work::Queue(self.first + ((register - NOTIFY) / NOTIFY_STEP) as usize)));
             }
             _ => {}
         }
@@ -234,17 +229,17 @@ impl Virtio {
     pub fn read(&self, register: u64) -> u64 {
         let queue = self.queues.get(self.queue_select as usize).copied().unwrap_or_default();
         match register {
-            0x04 => self.kind.features() >> (32 * self.feature_select.min(1)) & 0xffff_ffff,
-            0x0c => self.driver_features >> (32 * self.driver_feature_select.min(1)) & 0xffff_ffff,
-            0x10 => self.config_vector,
-            0x12 => self.queues.len() as u64,
-            0x14 => self.status,
-            0x18 => queue.size,
-            0x1a => queue.vector,
-            0x1c => queue.is_enabled,
-            0x1e => self.queue_select,
-            0x2000..0x3000 => {
-                (0..4).rev().fold(0, |all, i| all << 8 | u64::from(self.kind.config(register - 0x2000 + i)))
+            DEVICE_FEATURE => self.kind.features() >> (32 * self.feature_select.min(1)) & 0xffff_ffff,
+            DRIVER_FEATURE => self.driver_features >> (32 * self.driver_feature_select.min(1)) & 0xffff_ffff,
+            CONFIG_MSIX_VECTOR => self.config_vector,
+            NUM_QUEUES => self.queues.len() as u64,
+            STATUS => self.status,
+            QUEUE_SIZE => queue.size,
+            QUEUE_MSIX_VECTOR => queue.vector,
+            QUEUE_ENABLE => queue.is_enabled,
+            QUEUE_NOTIFY_OFF => self.queue_select,
+            DEVICE_CONFIG..NOTIFY => {
+                (0..4).rev().fold(0, |all, i| all << 8 | u64::from(self.kind.config(register - DEVICE_CONFIG + i)))
             }
             _ => 0,
         }
@@ -273,8 +268,8 @@ impl Virtio {
             let d = load(sys, context, q.desc, 16 * u64::from(at), 16).await?;
             let int = |from: usize, to: usize| d.get(from..to).map_or(0, number);
             let flags = int(12, 14) as u16;
-            buffers.push(Buffer { gpa: int(0, 8), len: int(8, 12) as usize, is_writable: flags & WRITE != 0 });
-            if flags & NEXT == 0 {
+            buffers.push(Buffer { gpa: int(0, 8), len: int(8, 12) as usize, is_writable: flags & desc::WRITE != 0 });
+            if flags & desc::NEXT == 0 {
                 break;
             }
             at = int(14, 16) as u16;
