@@ -125,7 +125,8 @@ impl HypercallLanes {
         let (calls, refused) = (count(|arrow| arrow.is_hypercall), count(|arrow| arrow.is_refused));
         let all: u64 = self.histogram.iter().map(|count| count.all).sum();
         let refused = if refused > 0 { format!(", {refused} refused") } else { String::new() };
-        format!("{calls} hypercalls are shown of this step{refused}; domain 0's kernel has made {all} since it booted.")
+        let shown = if calls == 1 { "1 hypercall is shown".into() } else { format!("{calls} hypercalls are shown") };
+        format!("{shown} of this step{refused}; domain 0's kernel has made {all} since it booted.")
     }
 
     /// The text twin.
