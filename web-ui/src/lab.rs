@@ -47,6 +47,16 @@ pub enum Sought {
     NotYet,
 }
 
+/// Where the cursor is to be.
+enum Wanted {
+    /// After so many events.
+    Cursor(u64),
+    /// At the place that this history has in common with the one that was looked at before.
+    Place(Place),
+    /// At the first step of the last action whose label contains this.
+    Step(&'static str),
+}
+
 /// A history, and where and how it is looked at.
 pub struct Lab {
     pub(crate) timeline: Timeline<Machine>,
@@ -63,12 +73,8 @@ pub struct Lab {
     paused: bool,
     /// Actions of a session that is being restored, the next one first.
     pending: std::collections::VecDeque<Stamped>,
-    /// Where the cursor is to be when the session is restored.
-    wanted_cursor: Option<u64>,
-    /// The same as a place that this history has in common with the one that was looked at before.
-    wanted_place: Option<Place>,
-    /// The same as the name of a step of its last action.
-    wanted_step: Option<&'static str>,
+    /// Where the cursor is to be when the session is restored; `None` for its end.
+    wanted: Option<Wanted>,
     /// What somebody did meanwhile: it is done when the session is there.
     queued: std::collections::VecDeque<Action>,
 }
@@ -99,9 +105,7 @@ impl Lab {
             turns: 0,
             paused: false,
             pending: Default::default(),
-            wanted_cursor: None,
-            wanted_place: None,
-            wanted_step: None,
+            wanted: None,
             queued: Default::default(),
         }
     }
@@ -109,13 +113,13 @@ impl Lab {
     /// A session that is restored bit by bit, as [`Lab::run`] is called.
     pub fn restore(session: Session, cursor: Option<u64>) -> Lab {
         let timeline = Timeline::new(session.config, machine_of(&session.config));
-        Lab { pending: session.actions.into(), wanted_cursor: cursor, ..Lab::of(timeline) }
+        Lab { pending: session.actions.into(), wanted: cursor.map(Wanted::Cursor), ..Lab::of(timeline) }
     }
 
     /// The same; the cursor is to be at the first step of the last action that is called so.
     #[must_use]
     pub fn opening_at(self, step: Option<&'static str>) -> Lab {
-        Lab { wanted_step: step, ..self }
+        Lab { wanted: step.map(Wanted::Step).or(self.wanted), ..self }
     }
 
     /// The same with other futures that were given up.
@@ -131,7 +135,7 @@ impl Lab {
         let config = Config { machine, ..session.config };
         let branches = self.other_futures().to_vec();
         let mut lab = Lab::restore(Session { config, ..session }, None).with_branches(branches);
-        lab.wanted_place = place;
+        lab.wanted = place.map(Wanted::Place);
         lab.granularity = self.granularity;
         lab
     }
@@ -206,7 +210,7 @@ impl Lab {
     pub fn session(&self) -> (Session, Option<u64>) {
         let mut session = self.timeline.session();
         session.actions.extend(self.pending.iter().cloned());
-        if self.wanted_cursor.is_none() && !self.is_past() {
+        if !matches!(self.wanted, Some(Wanted::Cursor(_))) && !self.is_past() {
             let at_rest = |action: &Action| Stamped { when: When::AtRest, action: action.clone() };
             session.actions.extend(self.queued.iter().map(at_rest));
         }
@@ -215,7 +219,10 @@ impl Lab {
 
     /// The cursor if it is not at the end.
     pub fn session_cursor(&self) -> Option<u64> {
-        self.wanted_cursor.or(self.is_past().then(|| self.position()))
+        match self.wanted {
+            Some(Wanted::Cursor(cursor)) => Some(cursor),
+            _ => self.is_past().then(|| self.position()),
+        }
     }
 
     // --- acting ---
@@ -260,35 +267,25 @@ impl Lab {
                 break;
             }
         }
-        if self.pending.is_empty()
-            && let Some(cursor) = self.wanted_cursor
-            && (self.len() >= cursor || self.motion() != Motion::Running)
-        {
-            self.wanted_cursor = None;
-            self.seek(cursor);
+        if self.pending.is_empty() {
+            self.go_where_wanted();
         }
-        if self.pending.is_empty()
-            && self.motion() != Motion::Running
-            && let Some(place) = self.wanted_place.take()
-        {
-            self.timeline.seek_place(place);
+    }
+
+    /// The session is there, or is running its last action: goes where the cursor is to be, and does what somebody did meanwhile.
+    fn go_where_wanted(&mut self) {
+        let is_there = self.motion() != Motion::Running;
+        match self.wanted.take() {
+            Some(Wanted::Cursor(cursor)) if is_there || self.len() >= cursor => self.seek(cursor),
+            Some(Wanted::Place(place)) if is_there => self.timeline.seek_place(place),
+            Some(Wanted::Step(step)) if is_there => self.timeline.seek_step(step),
+            not_yet => self.wanted = not_yet,
         }
-        if self.pending.is_empty()
-            && self.motion() != Motion::Running
-            && let Some(step) = self.wanted_step.take()
-        {
-            self.timeline.seek_step(step);
-        }
-        if self.pending.is_empty() && self.is_at_its_place() {
+        if self.wanted.is_none() {
             while let Some(action) = self.queued.pop_front() {
                 self.act(action);
             }
         }
-    }
-
-    /// The cursor is where it is to be when the session is restored.
-    fn is_at_its_place(&self) -> bool {
-        self.wanted_cursor.is_none() && self.wanted_place.is_none() && self.wanted_step.is_none()
     }
 
     /// Turns until the next look at the clock; fewer when an action is due before.
@@ -361,8 +358,7 @@ impl Lab {
         self.stride = None;
         if self.is_restoring() {
             // Whoever goes somewhere else wants to be there, too, when everything is restored.
-            self.wanted_cursor = Some(position);
-            (self.wanted_place, self.wanted_step) = (None, None);
+            self.wanted = Some(Wanted::Cursor(position));
         }
         self.timeline.seek(position);
     }
@@ -449,169 +445,4 @@ impl Lab {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(text: &str) -> Action {
-        Action::Line { console: ConsoleId(1), text: text.to_owned() }
-    }
-
-    fn at_rest(lab: &mut Lab) {
-        for _ in 0..1000 {
-            lab.run(|| true);
-            if lab.motion() == Motion::AtRest {
-                return;
-            }
-        }
-        panic!("it does not come to rest");
-    }
-
-    fn with(lines: &[&str]) -> Lab {
-        let mut lab = Lab::new();
-        for text in lines {
-            lab.act(line(text));
-            at_rest(&mut lab);
-        }
-        lab
-    }
-
-    fn typed(lab: &Lab) -> Vec<Action> {
-        lab.session().0.actions.into_iter().map(|stamped| stamped.action).collect()
-    }
-
-    #[test]
-    fn what_is_typed_while_a_session_is_restored_comes_after_it() {
-        let (session, cursor) = with(&["echo one", "echo two"]).session();
-        let mut lab = Lab::restore(session, cursor);
-        lab.act(line("echo three"));
-        let all = [line("echo one"), line("echo two"), line("echo three")];
-        assert_eq!(typed(&lab), all, "and is kept meanwhile");
-        at_rest(&mut lab);
-        assert_eq!((typed(&lab), lab.other_futures().len()), (all.to_vec(), 0));
-    }
-
-    #[test]
-    fn what_is_typed_while_a_session_is_restored_into_the_past_makes_a_branch_there() {
-        let mut lab = with(&["echo one", "echo two"]);
-        lab.step(Granularity::Command, Direction::Back);
-        lab.step(Granularity::Command, Direction::Back);
-        let (session, cursor) = lab.session();
-        assert!(cursor.is_some());
-        let mut again = Lab::restore(session, cursor);
-        again.act(line("echo three"));
-        at_rest(&mut again);
-        assert_eq!(typed(&again).last(), Some(&line("echo three")));
-        assert_eq!(again.other_futures().len(), 1, "the rest of the session is another future");
-        assert_eq!(again.other_futures()[0].len(), 2);
-    }
-
-    #[test]
-    fn another_machine_shows_the_same_place_and_prints_the_same() {
-        let mut lab = with(&["/bin/true; cat /proc/version | cut -c1-5", "echo two"]);
-        lab.seek(lab.actions() as u64);
-        lab.seek_action(1);
-        for _ in 0..40 {
-            lab.step(Granularity::Micro, Direction::Back);
-        }
-        let here = lab.timeline.current_event();
-        let count = |lab: &mut Lab| {
-            let all = lab.timeline.events_in(0, usize::MAX >> 1);
-            all.iter().filter(|e| e.kind.family() == Family::Exit).count()
-        };
-        for platform in Platform::all() {
-            let mut other = lab.on_machine(platform.code());
-            at_rest(&mut other);
-            let there = other.timeline.current_event();
-            assert_eq!(here.as_ref().map(|e| &e.kind), there.as_ref().map(|e| &e.kind), "{platform}");
-            let exits = count(&mut other);
-            // Xen gives an HVM guest all its memory, in large pages, before it runs: nothing here makes that one leave.
-            let leaves = platform.is_hardware_assisted() && platform != Platform::XenHvm;
-            assert_eq!(exits > 0, leaves, "{platform}: {exits}");
-            let mut back = other.on_machine(0);
-            at_rest(&mut back);
-            assert_eq!((back.position(), back.len()), (lab.position(), lab.len()), "{platform}");
-            assert_eq!(back.session(), lab.session());
-        }
-    }
-
-    #[test]
-    fn other_futures_are_there_after_restoring() {
-        let branches = vec![with(&["echo other"]).session().0.actions];
-        let (session, cursor) = with(&["echo one"]).session();
-        let mut lab = Lab::restore(session, cursor).with_branches(branches.clone());
-        at_rest(&mut lab);
-        assert_eq!(lab.other_futures(), branches);
-    }
-
-    fn slices_of(lab: &mut Lab, count: u32) {
-        let mut left = count;
-        lab.run(|| {
-            left -= 1;
-            left > 0
-        });
-    }
-
-    #[test]
-    fn what_was_typed_is_shown_of_each_of_several_long_commands() {
-        let mut lab = Lab::new();
-        at_rest(&mut lab);
-        lab.transcript.follow(&mut lab.timeline, true);
-        for _ in 0..3 {
-            let before = lab.len();
-            lab.act(line("i=0; while [ $i -lt 100 ]; do i=$((i + 1)); /bin/true; done"));
-            // The page looks at once, when only the key has arrived.
-            lab.timeline.to_end();
-            lab.transcript.follow(&mut lab.timeline, false);
-            while lab.motion() == Motion::Running {
-                slices_of(&mut lab, 60);
-                lab.timeline.to_end();
-                let calm = lab.motion() != Motion::Running;
-                lab.transcript.follow(&mut lab.timeline, calm);
-            }
-            assert!(lab.len() > before + 4500, "each does more than is read in one go: {}", lab.len() - before);
-        }
-        let (lines, _) = lab.transcript.lines(ConsoleId(1), lab.position());
-        assert_eq!(lines.iter().filter(|l| l.prompt.is_some()).count(), 3);
-    }
-
-    #[test]
-    fn what_was_typed_stays_above_what_a_long_command_prints() {
-        let mut lab = Lab::new();
-        at_rest(&mut lab);
-        lab.transcript.follow(&mut lab.timeline, true);
-        lab.act(line("i=0; while [ $i -lt 400 ]; do i=$((i + 1)); done; echo $((500 + 5))"));
-        while lab.motion() == Motion::Running {
-            slices_of(&mut lab, 2);
-            let calm = lab.motion() != Motion::Running;
-            lab.transcript.follow(&mut lab.timeline, calm);
-            let at = lab.position();
-            lab.timeline.seek(at.saturating_sub(3));
-            lab.timeline.seek(at);
-        }
-        let (lines, _) = lab.transcript.lines(ConsoleId(1), lab.position());
-        let typed = lines.iter().filter(|l| l.prompt.is_some()).count();
-        assert_eq!((typed, lines.last().map(|l| l.text.as_str())), (1, Some("505")));
-    }
-
-    #[test]
-    fn what_a_long_command_printed_on_its_way_is_there_when_it_is_done() {
-        let mut lab = Lab::new();
-        at_rest(&mut lab);
-        lab.transcript.follow(&mut lab.timeline, true);
-        lab.act(line("for n in 1 2 3 4; do i=0; while [ $i -lt 400 ]; do i=$((i + 1)); done; echo part $n; done"));
-        while lab.motion() == Motion::Running {
-            slices_of(&mut lab, 60);
-            lab.timeline.to_end();
-            let calm = lab.motion() != Motion::Running;
-            lab.transcript.follow(&mut lab.timeline, calm);
-        }
-        for _ in 0..100 {
-            lab.transcript.follow(&mut lab.timeline, true);
-        }
-        assert!(!lab.is_behind());
-        let (lines, _) = lab.transcript.lines(ConsoleId(1), lab.position());
-        let printed: Vec<_> = lines.iter().filter(|l| l.prompt.is_none()).map(|l| l.text.as_str()).collect();
-        assert_eq!(printed, ["part 1", "part 2", "part 3", "part 4"]);
-        assert_eq!(lines.iter().filter(|l| l.prompt.is_some()).count(), 1);
-    }
-}
+mod tests;

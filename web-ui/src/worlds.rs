@@ -39,6 +39,10 @@ impl PreparedWorld {
     }
 }
 
+/// Writes the configuration of a guest whose disk is one of domain 0's.
+const GUEST_WITH_A_DISK: &str = "cat > guest1.cfg <<'END'\nname=\"guest1\"\ntype=\"pv\"\nkernel=\"/bin/true\"\nmemory=192\nvcpus=1\n\
+    disk=['format=raw,vdev=xvda,access=rw,script=block-simple,target=/dev/vda']\nEND";
+
 /// All of them, the simplest first.
 pub const WORLDS: &[PreparedWorld] = &[
     PreparedWorld {
@@ -173,8 +177,7 @@ pub const WORLDS: &[PreparedWorld] = &[
         cgroup_v2: false,
         platform: Some(Platform::XenPv64),
         lines: &[
-            "cat > guest1.cfg <<'END'\nname=\"guest1\"\ntype=\"pv\"\nkernel=\"/bin/true\"\nmemory=192\nvcpus=1\n\
-             disk=['format=raw,vdev=xvda,access=rw,script=block-simple,target=/dev/vda']\nEND",
+            GUEST_WITH_A_DISK,
             "xl create guest1.cfg",
             "xl console guest1",
             "dd if=/dev/zero of=/dev/xvda bs=4096 count=1 conv=fsync",
@@ -188,8 +191,7 @@ pub const WORLDS: &[PreparedWorld] = &[
         cgroup_v2: false,
         platform: Some(Platform::XenPv64),
         lines: &[
-            "cat > guest1.cfg <<'END'\nname=\"guest1\"\ntype=\"pv\"\nkernel=\"/bin/true\"\nmemory=192\nvcpus=1\n\
-             disk=['format=raw,vdev=xvda,access=rw,script=block-simple,target=/dev/vda']\nEND",
+            GUEST_WITH_A_DISK,
             "xl create guest1.cfg",
             "xl console guest1",
             "mkfs.ext4 -q /dev/xvda; mount /dev/xvda /mnt; sync; echo 'once upon a time' > /tmp/story",
