@@ -1,16 +1,13 @@
 //! `ringside compare` of one small script over all platforms: the whole text, and the shape of the JSON.
 
+use expect_test::expect_file;
 use hypervisor_model::machine::Platform;
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 const SCRIPT: &str = "echo hello\ncat /etc/hostname | wc -c\n(exit 3)\n";
-
-fn golden() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/compare.txt")
-}
 
 /// What the command prints about the script on all platforms.
 fn compare(name: &str, extra: &[&str]) -> String {
@@ -26,14 +23,7 @@ fn compare(name: &str, extra: &[&str]) -> String {
 
 #[test]
 fn the_text_over_all_platforms_is_as_it_was() {
-    let now = compare("text", &[]);
-    if std::env::var_os("UPDATE_EXPECT").is_some_and(|value| value == "1") {
-        fs::create_dir_all(golden().parent().expect("a folder")).expect("a folder");
-        fs::write(golden(), &now).expect("the golden can be written");
-    }
-    let kept = fs::read_to_string(golden()).unwrap_or_default();
-    let differs = now.lines().zip(kept.lines()).find(|(now, kept)| now != kept);
-    assert!(now == kept, "UPDATE_EXPECT=1 writes it anew. First difference: {differs:?}");
+    expect_file!["golden/compare.txt"].assert_eq(&compare("text", &[]));
 }
 
 /// An object of numbers by name whose sum is its total.

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use expect_test::expect_file;
 use hypervisor_model::cpu::Vendor;
 use hypervisor_model::machine::Platform;
 use hypervisor_model::machine::measured::{Measured, machine_of};
@@ -60,12 +61,7 @@ fn step(platform: Platform) -> Step {
 }
 
 fn check(name: &str, text: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
-        std::fs::write(&file, text).expect("the golden file can be written");
-    }
-    let golden = std::fs::read_to_string(&file).unwrap_or_default();
-    assert_eq!(text, golden, "{name} differs; UPDATE_EXPECT=1 writes it anew");
+    expect_file![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)].assert_eq(text);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `docs/device-exits.md` says what the model counts: the same transfer by an emulated device and by virtio.
 
 use anyhow::{Result, ensure};
+use expect_test::expect_file;
 use hypervisor_model::machine::{BareMetal, Host};
 use kernel_model::action::Action;
 use kernel_model::console::ConsoleId;
@@ -11,10 +12,7 @@ use kernel_model::step::Running;
 use kernel_model::world::Config;
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::fs;
-use std::path::Path;
 
-const DOCUMENT: &str = "docs/device-exits.md";
 const CONSOLE: ConsoleId = ConsoleId(1);
 /// The registers of the serial port, by which the line is typed to the guest.
 const SERIAL: std::ops::RangeInclusive<u64> = 0x3f8..=0x3ff;
@@ -152,13 +150,6 @@ fn document() -> Result<String> {
 
 #[test]
 fn the_document_of_exits_by_device_is_not_stale() -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
-    let now = document()?;
-    if std::env::var_os("UPDATE_EXPECT").is_some_and(|value| value == "1") {
-        fs::write(root.join(DOCUMENT), &now)?;
-    }
-    let kept = fs::read_to_string(root.join(DOCUMENT)).unwrap_or_default();
-    let differs = now.lines().zip(kept.lines()).find(|(now, kept)| now != kept);
-    assert!(now == kept, "{DOCUMENT} is stale: UPDATE_EXPECT=1 writes it anew. First difference: {differs:?}");
+    expect_file!["../../docs/device-exits.md"].assert_eq(&document()?);
     Ok(())
 }

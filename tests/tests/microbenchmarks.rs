@@ -1,22 +1,16 @@
 //! `docs/microbenchmarks.md` says what the machines count.
 
 use anyhow::Result;
+use expect_test::expect_file;
 use hypervisor_model::machine::cost::Costs;
 use hypervisor_model::machine::lmbench::{Row, measure};
 use ringside::microbenchmarks::{DOCUMENT, XEN_PRESET, document};
-use std::fs;
 use std::path::Path;
 
 #[test]
 fn the_document_of_the_micro_benchmarks_is_not_stale() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
-    let now = document()?;
-    if std::env::var_os("UPDATE_EXPECT").is_some_and(|value| value == "1") {
-        fs::write(root.join(DOCUMENT), &now)?;
-    }
-    let kept = fs::read_to_string(root.join(DOCUMENT)).unwrap_or_default();
-    let differs = now.lines().zip(kept.lines()).find(|(now, kept)| now != kept);
-    assert!(now == kept, "stale: `cargo run -- microbenchmarks --write` writes it anew. First difference: {differs:?}");
+    expect_file![root.join(DOCUMENT)].assert_eq(&document()?);
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
 
+use expect_test::expect_file;
 use hypervisor_model::machine::Platform;
 use hypervisor_model::machine::measured::machine_of;
 use hypervisor_model::projection::xen::channels::Channels;
@@ -66,12 +67,7 @@ where
 {
     let html = LocalServerRenderer::<C>::with_props(props).hydratable(false).render().await;
     let html = html.replace("><", ">\n<") + "\n";
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
-        std::fs::write(&file, &html).expect("the golden file can be written");
-    }
-    let golden = std::fs::read_to_string(&file).unwrap_or_default();
-    assert_eq!(html, golden, "{name} differs; UPDATE_EXPECT=1 writes it anew");
+    expect_file![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)].assert_eq(&html);
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -1,8 +1,8 @@
 //! Sessions at the console of domain 0, on a machine with Xen.
 
-use std::fs;
 use std::path::Path;
 
+use expect_test::expect_file;
 use hypervisor_model::machine::cost::{Costs, DEFAULT_PRESET};
 use hypervisor_model::machine::measured::Measured;
 use hypervisor_model::machine::xen::KernelRing;
@@ -89,11 +89,5 @@ impl Session {
 
 /// Compares with what is kept; `UPDATE_EXPECT=1` keeps it.
 pub fn must_be_kept(name: &str, text: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("xen").join(name);
-    if std::env::var_os("UPDATE_EXPECT").is_some_and(|value| value == "1") {
-        fs::write(&file, text).expect("it can be written");
-    }
-    let kept = fs::read_to_string(&file).unwrap_or_default();
-    let differs = text.lines().zip(kept.lines()).find(|(now, kept)| now != kept);
-    assert!(text == kept, "{name} differs, UPDATE_EXPECT=1 writes it anew: {differs:?}");
+    expect_file![Path::new(env!("CARGO_MANIFEST_DIR")).join("xen").join(name)].assert_eq(text);
 }

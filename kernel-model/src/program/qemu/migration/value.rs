@@ -1,4 +1,7 @@
 //! State as text in a section of the stream: numbers, strings in hexadecimal, lists and structures.
+//!
+//! By hand, because anybody may connect and send: what is read here is nested [`DEPTH_MAX`] deep at most, which the
+//! serializer of links does not promise.
 
 use crate::syscall::Value;
 
